@@ -1,0 +1,299 @@
+"""The few types that everything in mtjlab speaks in: sites, lines, pulses, readings, maps, plans."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int8]
+
+FLOATING = float("nan")
+"""The level of a line that nothing drives."""
+
+_MAP_FORMAT = "mtjlab.ArrayMap/1"
+
+
+class State(IntEnum):
+    """Magnetic state of a junction; the number is the binary weight it stands for."""
+
+    UNKNOWN = -1
+    AP = 0
+    P = 1
+
+
+class CellStatus(IntEnum):
+    """What is known of a cell. An array of these is the defect map."""
+
+    UNREAD = 0
+    OK = 1
+    SHORT = 2
+    OPEN = 3
+    STUCK_P = 4
+    STUCK_AP = 5
+    UNSTABLE = 6
+    UNWRITTEN = 7
+    """A healthy cell that refused its target within the allowed amplitude and number of pulses."""
+
+
+class Site(NamedTuple):
+    """One cell of an array."""
+
+    row: int
+    col: int
+
+
+class DieId(NamedTuple):
+    """One die of a wafer; x and y belong to the prober's coordinates."""
+
+    wafer: str
+    x: int
+    y: int
+
+
+class Line(NamedTuple):
+    """One line of an array: `axis` is "row" (word line) or "col" (bit line)."""
+
+    axis: str
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Levels of every line of an array.
+
+    Attributes:
+        row_volts: shape (rows,), volts; `FLOATING` (NaN) where the line is left open.
+        col_volts: shape (cols,), volts; likewise.
+    """
+
+    row_volts: Floats
+    col_volts: Floats
+
+    @classmethod
+    def grounded(cls, rows: int, cols: int) -> Lines:
+        """All lines at 0 V."""
+        return cls(np.zeros(rows), np.zeros(cols))
+
+    @property
+    def largest_cell_volts(self) -> float:
+        """Largest voltage any cell between two driven lines can see, ignoring wire drops (an upper bound)."""
+        rows = self.row_volts[~np.isnan(self.row_volts)]
+        cols = self.col_volts[~np.isnan(self.col_volts)]
+        if rows.size == 0 or cols.size == 0:
+            return 0.0
+        return float(max(abs(rows.max() - cols.min()), abs(cols.max() - rows.min())))
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """A rectangular voltage pulse across a cell; positive means the row is above the column."""
+
+    volts: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one terminal reported: volts sourced, amps measured, and whether it was limiting or off scale."""
+
+    volts: float
+    amps: float
+    in_compliance: bool = False
+    is_overflow: bool = False
+
+    @property
+    def siemens(self) -> float:
+        """Conductance from the reading alone; NaN at 0 V."""
+        return self.amps / self.volts if self.volts else float("nan")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a protocol spent. `bench_seconds` comes from the Crossbar's clock."""
+
+    pulses: int = 0
+    readings: int = 0
+    bench_seconds: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.pulses + other.pulses,
+            self.readings + other.readings,
+            self.bench_seconds + other.bench_seconds,
+        )
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(
+            self.pulses - other.pulses,
+            self.readings - other.readings,
+            self.bench_seconds - other.bench_seconds,
+        )
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which conditions a map was measured.
+
+    Attributes:
+        read_volts: bias of the selected cell, volts.
+        scheme: what the unselected lines did: "grounded", "floating", "V/2", "V/3".
+        kelvin: temperature, if known.
+        segment_ohms, line_ohms: wire resistance per segment and series resistance per line that were measured
+            and *removed* from the conductances; None where the conductances still contain them.
+    """
+
+    read_volts: float
+    scheme: str = "grounded"
+    kelvin: float | None = None
+    segment_ohms: float | None = None
+    line_ohms: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayMap:
+    """Conductances of an array, axis order (row, col), SI units.
+
+    Attributes:
+        siemens_p, siemens_ap: conductance in the parallel and antiparallel state; NaN where not measured. Shorts
+            and opens keep their measured value in both.
+        state: `State` per cell as last read.
+        status: `CellStatus` per cell: the defect map.
+        sigma: standard uncertainty of the conductances, siemens.
+        conditions: how they were measured.
+        provenance: plain values (str, int, float, bool) that lead back to bench, die and software.
+        is_partial: whether the measurement was stopped before the whole array was covered.
+    """
+
+    siemens_p: Floats
+    siemens_ap: Floats
+    state: Ints
+    status: Ints
+    sigma: Floats
+    conditions: Conditions
+    die: DieId = DieId("", 0, 0)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    is_partial: bool = False
+
+    def __post_init__(self) -> None:
+        shapes = {
+            a.shape for a in (self.siemens_p, self.siemens_ap, self.state, self.status, self.sigma)
+        }
+        if len(shapes) != 1 or self.siemens_p.ndim != 2:
+            raise InputError(f"the arrays of an ArrayMap must share one (row, col) shape, got {sorted(shapes)}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        rows, cols = self.siemens_p.shape
+        return rows, cols
+
+    @property
+    def siemens(self) -> Floats:
+        """Conductance of every cell in the state it was last read in; NaN where that is unknown."""
+        now = np.where(self.state == State.P, self.siemens_p, self.siemens_ap)
+        dead = (self.status == CellStatus.SHORT) | (self.status == CellStatus.OPEN)
+        unknown = (self.state == State.UNKNOWN) & ~dead
+        return np.where(unknown, np.nan, now)
+
+    @property
+    def on_off_siemens(self) -> float:
+        """Median of G_P - G_AP over the healthy cells: the conductance one unit of weight is worth."""
+        good = self.status == CellStatus.OK
+        if not good.any():
+            raise InputError("the map has no healthy cell", remedy="Check contact and wiring, then read the die again")
+        return float(np.median(self.siemens_p[good] - self.siemens_ap[good]))
+
+    def defect_counts(self) -> dict[str, int]:
+        """Number of cells per status that is neither OK nor UNREAD, by lower-case name."""
+        skip = (CellStatus.OK, CellStatus.UNREAD)
+        return {s.name.lower(): int((self.status == s).sum()) for s in CellStatus if s not in skip}
+
+    def with_state(self, state: Ints) -> ArrayMap:
+        """The same cells, in other states."""
+        return replace(self, state=state)
+
+    def save(self, path: Path) -> Path:
+        """Write one .npz without pickled objects: named arrays and a JSON header under "header"."""
+        header = {
+            "format": _MAP_FORMAT,
+            "conditions": vars(self.conditions),
+            "die": list(self.die),
+            "provenance": self.provenance,
+            "is_partial": self.is_partial,
+        }
+        np.savez_compressed(
+            path,
+            allow_pickle=False,
+            header=np.array(json.dumps(header)),
+            siemens_p=self.siemens_p,
+            siemens_ap=self.siemens_ap,
+            state=self.state,
+            status=self.status,
+            sigma=self.sigma,
+        )
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> ArrayMap:
+        """Read what `save` wrote; raises InputError for anything else."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                header = json.loads(str(stored["header"]))
+                names = ("siemens_p", "siemens_ap", "state", "status", "sigma")
+                arrays = {name: stored[name] for name in names}
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise InputError(
+                f"not an array map ({error})", where=str(path), remedy="Give a .npz file that mtjlab wrote"
+            ) from error
+        if header.get("format") != _MAP_FORMAT:
+            raise InputError(f"unknown map format {header.get('format')!r}", where=str(path))
+        return cls(
+            **arrays,
+            conditions=Conditions(**header["conditions"]),
+            die=DieId(*header["die"]),
+            provenance=header["provenance"],
+            is_partial=header["is_partial"],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPlan:
+    """Where one layer of a network sits on an array.
+
+    Input i drives row `rows[i]`; output k is I[cols[2k]] - I[cols[2k + 1]].
+
+    Attributes:
+        name: of the layer.
+        rows: shape (inputs,), physical row of each input.
+        cols: shape (2 * outputs,), physical columns in differential pairs (plus, minus, plus, minus ...).
+        bits: shape (inputs, 2 * outputs), wanted `State` (0 AP, 1 P) of the cell (rows[i], cols[j]).
+        biases: shape (outputs,), kept in software.
+    """
+
+    name: str
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+    bits: Ints
+    biases: Floats
+
+    def target(self, shape: tuple[int, int]) -> Ints:
+        """Wanted state of every cell of an array of this shape; `State.UNKNOWN` where it does not matter."""
+        wanted = np.full(shape, State.UNKNOWN, dtype=np.int8)
+        wanted[np.ix_(self.rows, self.cols)] = self.bits
+        return wanted
+
+
+@dataclass(frozen=True, eq=False)
+class WeightPlan:
+    """Which cell holds which part of which layer; layers that share the array are written one after the other."""
+
+    layers: tuple[LayerPlan, ...]

@@ -1,0 +1,177 @@
+"""What an instrument can be. A driver plays one or more of these roles; a bench and a protocol see nothing else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .nouns import Cost, Line, Lines, Reading
+
+
+class Crosspoint(NamedTuple):
+    """One relay of a matrix: `row` as lettered on the instrument, `column` as slot * 100 + column in the slot."""
+
+    row: str
+    column: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an instrument says it is."""
+
+    vendor: str
+    model: str
+    serial: str
+    firmware: str
+
+
+class SourceMeasureUnit(ABC):
+    """A voltage source that measures its current and limits it."""
+
+    @abstractmethod
+    def identity(self) -> Identity:
+        """Ask the instrument what it is."""
+
+    @abstractmethod
+    def prepare(self, *, volts_range: float, amps_limit: float, amps_range: float, power_cycles: float) -> None:
+        """Set up sourcing volts and measuring amps; leaves the output off at 0 V.
+
+        Args:
+            volts_range: fixed source range that covers this level.
+            amps_limit: compliance, programmed before any output can go on.
+            amps_range: fixed measuring range that covers this current; the instrument reports overflow beyond.
+            power_cycles: integration time in power line cycles.
+        """
+
+    @abstractmethod
+    def set_volts(self, volts: float) -> None:
+        """Change the level; takes effect at once if the output is on."""
+
+    @abstractmethod
+    def output_on(self) -> None:
+        """Connect the output at 0 V. `prepare` must have been called before."""
+
+    @abstractmethod
+    def output_off(self) -> None:
+        """Level to 0 V, then output off. Safe to call in any state."""
+
+    @abstractmethod
+    def is_output_on(self) -> bool:
+        """Read back from the instrument, never from a cache."""
+
+    @abstractmethod
+    def read(self) -> Reading:
+        """Measure once at the present level; the output must be on."""
+
+    @abstractmethod
+    def pulse(self, volts: float, seconds: float) -> Reading:
+        """From 0 V to `volts` for `seconds` and back to 0 V; returns what was measured on the pulse's top."""
+
+    @property
+    @abstractmethod
+    def shortest_pulse_seconds(self) -> float:
+        """Shortest pulse the instrument can make."""
+
+    @abstractmethod
+    def check_errors(self) -> None:
+        """Drain the instrument's error queue; raises InstrumentError quoting it if there was anything."""
+
+    @abstractmethod
+    def recover(self) -> None:
+        """Abort whatever it is doing (device clear) so that it listens again."""
+
+
+class SwitchMatrix(ABC):
+    """Relays between rows (instruments) and columns (array lines)."""
+
+    @abstractmethod
+    def identity(self) -> Identity:
+        """Ask the instrument what it is."""
+
+    @property
+    @abstractmethod
+    def rows(self) -> tuple[str, ...]:
+        """Row names."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[int, ...]:
+        """Columns (slot * 100 + column) that are fitted, as the instrument reports them."""
+
+    @abstractmethod
+    def route(self, closed: Iterable[Crosspoint]) -> frozenset[Crosspoint]:
+        """Close exactly these, open all others, wait until settled; returns what the instrument reads back."""
+
+    @abstractmethod
+    def open_all(self) -> None:
+        """Open every relay. Safe to call in any state."""
+
+    @abstractmethod
+    def closed(self) -> frozenset[Crosspoint]:
+        """Read back which relays are closed."""
+
+    @abstractmethod
+    def check_errors(self) -> None:
+        """Drain the instrument's error queue; raises InstrumentError quoting it if there was anything."""
+
+    @abstractmethod
+    def recover(self) -> None:
+        """Abort whatever it is doing (device clear) so that it listens again."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a Crossbar can do at once; a protocol picks its scheme from this, never from an instrument's name.
+
+    Attributes:
+        levels: number of distinct line levels at once, the sensed lines' 0 V included.
+        sensed_lines: how many lines can be sensed in one measurement.
+        shortest_pulse_seconds: shortest pulse.
+        can_float: whether lines can be left open.
+    """
+
+    levels: int
+    sensed_lines: int
+    shortest_pulse_seconds: float
+    can_float: bool
+
+
+class Crossbar(ABC):
+    """An array of cells between rows and columns, driven by whole lines."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What it can do at once."""
+
+    @abstractmethod
+    def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
+        """Apply the lines and measure the current that flows *out of the array* into each sensed line.
+
+        The lines stay applied until the next call or `idle`. Raises LimitError, before anything is sent, if a cell
+        could see more than its read limit.
+        """
+
+    @abstractmethod
+    def pulse(self, lines: Lines, seconds: float) -> Reading:
+        """Apply the lines for `seconds`, then all lines to 0 V; returns the selected line's reading on the top.
+
+        The selected line is the one furthest from 0 V. Raises LimitError, before anything is sent, if a cell could
+        see more than its limits.
+        """
+
+    @abstractmethod
+    def idle(self) -> None:
+        """All levels to 0 V, outputs off."""
+
+    @property
+    @abstractmethod
+    def spent(self) -> Cost:
+        """Pulses, readings and bench seconds since the Crossbar was made."""
