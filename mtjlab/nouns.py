@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,11 +59,14 @@ class DieId(NamedTuple):
     y: int
 
 
+NO_DIE = DieId("", 0, 0)
+
+
 class Line(NamedTuple):
     """One line of an array: `axis` is "row" (word line) or "col" (bit line)."""
 
     axis: str
-    index: int
+    number: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +166,7 @@ class ArrayMap:
     """Conductances of an array, axis order (row, col), SI units.
 
     Attributes:
+        siemens: conductance as last read, whatever the state; NaN where not read.
         siemens_p, siemens_ap: conductance in the parallel and antiparallel state; NaN where not measured. Shorts
             and opens keep their measured value in both.
         state: `State` per cell as last read.
@@ -173,20 +177,19 @@ class ArrayMap:
         is_partial: whether the measurement was stopped before the whole array was covered.
     """
 
+    siemens: Floats
     siemens_p: Floats
     siemens_ap: Floats
     state: Ints
     status: Ints
     sigma: Floats
     conditions: Conditions
-    die: DieId = DieId("", 0, 0)
+    die: DieId = NO_DIE
     provenance: dict[str, Any] = field(default_factory=dict)
     is_partial: bool = False
 
     def __post_init__(self) -> None:
-        shapes = {
-            a.shape for a in (self.siemens_p, self.siemens_ap, self.state, self.status, self.sigma)
-        }
+        shapes = {a.shape for a in (self.siemens, self.siemens_p, self.siemens_ap, self.state, self.status, self.sigma)}
         if len(shapes) != 1 or self.siemens_p.ndim != 2:
             raise InputError(f"the arrays of an ArrayMap must share one (row, col) shape, got {sorted(shapes)}")
 
@@ -195,14 +198,6 @@ class ArrayMap:
         """(rows, cols)."""
         rows, cols = self.siemens_p.shape
         return rows, cols
-
-    @property
-    def siemens(self) -> Floats:
-        """Conductance of every cell in the state it was last read in; NaN where that is unknown."""
-        now = np.where(self.state == State.P, self.siemens_p, self.siemens_ap)
-        dead = (self.status == CellStatus.SHORT) | (self.status == CellStatus.OPEN)
-        unknown = (self.state == State.UNKNOWN) & ~dead
-        return np.where(unknown, np.nan, now)
 
     @property
     def on_off_siemens(self) -> float:
@@ -217,10 +212,6 @@ class ArrayMap:
         skip = (CellStatus.OK, CellStatus.UNREAD)
         return {s.name.lower(): int((self.status == s).sum()) for s in CellStatus if s not in skip}
 
-    def with_state(self, state: Ints) -> ArrayMap:
-        """The same cells, in other states."""
-        return replace(self, state=state)
-
     def save(self, path: Path) -> Path:
         """Write one .npz without pickled objects: named arrays and a JSON header under "header"."""
         header = {
@@ -234,6 +225,7 @@ class ArrayMap:
             path,
             allow_pickle=False,
             header=np.array(json.dumps(header)),
+            siemens=self.siemens,
             siemens_p=self.siemens_p,
             siemens_ap=self.siemens_ap,
             state=self.state,
@@ -248,7 +240,7 @@ class ArrayMap:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 header = json.loads(str(stored["header"]))
-                names = ("siemens_p", "siemens_ap", "state", "status", "sigma")
+                names = ("siemens", "siemens_p", "siemens_ap", "state", "status", "sigma")
                 arrays = {name: stored[name] for name in names}
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise InputError(

@@ -46,6 +46,10 @@ class SourceMeasureUnit(ABC):
         """
 
     @abstractmethod
+    def set_amps_range(self, amps: float) -> None:
+        """Change the fixed measuring range to the smallest that covers `amps`; the compliance stays."""
+
+    @abstractmethod
     def set_volts(self, volts: float) -> None:
         """Change the level; takes effect at once if the output is on."""
 

@@ -1,0 +1,1 @@
+"""QCoDeS drivers, one file per model family; each plays one or more roles of `mtjlab.roles`."""

@@ -1,0 +1,136 @@
+"""Exact network of a passive array: cells between row and column wires that have resistance.
+
+Unknowns are the voltages across the m n cells, so that open cells, shorts and zero wire resistance are ordinary
+values. Row i is fed at its first column, column j at its last row. With G the cell conductances, A the incidence of
+cells on lines (+1 row, -1 column) and R the resistance that the current of one cell and the voltage of another have
+in common along the wires, Kirchhoff's laws read d = A v - R G d for the cell voltages d and the line voltages v.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..nouns import Floats
+
+
+def incidence(rows: int, cols: int) -> Floats:
+    """Shape (rows * cols, rows + cols): +1 where a cell hangs on a row line, -1 on a column line."""
+    of_rows = np.kron(np.eye(rows), np.ones((cols, 1)))
+    of_cols = np.kron(np.ones((rows, 1)), np.eye(cols))
+    return np.hstack([of_rows, -of_cols])
+
+
+def shared_ohms(
+    rows: int, cols: int, segment_ohms: float, row_ohms: ArrayLike = 0.0, col_ohms: ArrayLike = 0.0
+) -> Floats:
+    """Resistance that each pair of cells shares on the way to the line ends, shape (rows * cols, rows * cols).
+
+    Args:
+        segment_ohms: wire resistance between neighbouring cells, and between the line end and its first cell.
+        row_ohms, col_ohms: series resistance at the end of each line, scalar or shape (rows,), (cols,).
+    """
+    j, i = np.arange(cols), np.arange(rows)
+    along_row = segment_ohms * (np.minimum.outer(j, j) + 1.0)
+    along_col = segment_ohms * (rows - np.maximum.outer(i, i))
+    row_part = np.kron(np.diag(np.broadcast_to(row_ohms, rows)), np.ones((cols, cols)))
+    col_part = np.kron(np.ones((rows, rows)), np.diag(np.broadcast_to(col_ohms, cols)))
+    wires = np.kron(np.eye(rows), along_row) + np.kron(along_col, np.eye(cols))
+    return np.asarray(row_part + col_part + wires, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction:
+    """An array reduced to its lines, at given (bias-independent) cell conductances.
+
+    Attributes:
+        siemens: shape (cells,), the conductances it was made with, row-major.
+        to_cells: shape (cells, lines): cell voltages for given line voltages.
+        of_cells: shape (cells, cells), symmetric: drop at each cell per ampere of extra current through another.
+    """
+
+    siemens: Floats
+    to_cells: Floats
+    of_cells: Floats
+    lines: Floats
+
+    @property
+    def port_siemens(self) -> Floats:
+        """Shape (lines, lines): currents into the lines for given line voltages; rows first, then columns."""
+        return self.lines.T @ (self.siemens[:, None] * self.to_cells)
+
+    def with_cell(self, index: int, siemens: float) -> Reduction:
+        """The same array with one cell changed, by a rank-one update (Sherman and Morrison)."""
+        change = siemens - self.siemens[index]
+        column = self.of_cells[:, index]
+        factor = change / (1 + change * column[index])
+        changed = self.siemens.copy()
+        changed[index] = siemens
+        return Reduction(
+            changed,
+            self.to_cells - factor * np.outer(column, self.to_cells[index]),
+            self.of_cells - factor * np.outer(column, column),
+            self.lines,
+        )
+
+
+def reduce_array(siemens: ArrayLike, ohms: Floats) -> Reduction:
+    """Reduce an array to its lines.
+
+    Args:
+        siemens: shape (rows, cols); zero for an open cell.
+        ohms: what `shared_ohms` returns for this shape.
+    """
+    g = np.asarray(siemens, dtype=np.float64)
+    lines = incidence(*g.shape)
+    flat = g.ravel()
+    system = np.eye(flat.size) + ohms * flat[None, :]
+    solved: Floats = np.asarray(np.linalg.solve(system, np.hstack([lines, ohms])), dtype=np.float64)
+    of_cells = solved[:, lines.shape[1] :]
+    return Reduction(flat, solved[:, : lines.shape[1]], (of_cells + of_cells.T) / 2, lines)
+
+
+def transfer_siemens(
+    siemens: ArrayLike, segment_ohms: float, row_ohms: ArrayLike = 0.0, col_ohms: ArrayLike = 0.0
+) -> Floats:
+    """Short-circuit transfer, shape (rows, cols): amps into grounded column j per volt on row i, others grounded.
+
+    With ideal wires this is the conductance map itself; wire drops make it smaller.
+    """
+    g = np.asarray(siemens, dtype=np.float64)
+    rows, cols = g.shape
+    ports = reduce_array(g, shared_ohms(rows, cols, segment_ohms, row_ohms, col_ohms)).port_siemens
+    return -ports[:rows, rows:]
+
+
+def cells_from_transfer(
+    transfer: ArrayLike,
+    segment_ohms: float,
+    row_ohms: ArrayLike = 0.0,
+    col_ohms: ArrayLike = 0.0,
+    *,
+    tolerance: float = 1e-9,
+    most_steps: int = 30,
+) -> Floats:
+    """Cell conductances, shape (rows, cols), whose `transfer_siemens` is the measured one.
+
+    Newton's method with the exact derivative: the transfer from line a to line b changes with cell k by the product
+    of the cell's voltages under unit drive of a and of b (Tellegen). Open cells may come out slightly negative
+    when the data carry noise. Raises ValueError if no cells fit these wire resistances.
+    """
+    measured = np.asarray(transfer, dtype=np.float64)
+    rows, cols = measured.shape
+    ohms = shared_ohms(rows, cols, segment_ohms, row_ohms, col_ohms)
+    g = measured.copy()
+    scale = np.abs(measured).max()
+    for _ in range(most_steps):
+        reduced = reduce_array(g, ohms)
+        miss = measured + reduced.port_siemens[:rows, rows:]
+        if np.abs(miss).max() < tolerance * scale:
+            return g
+        by_row, by_col = reduced.to_cells[:, :rows], reduced.to_cells[:, rows:]
+        slope = -(by_row[:, :, None] * by_col[:, None, :]).reshape(rows * cols, -1).T
+        g = g + np.linalg.solve(slope, miss.ravel()).reshape(rows, cols)
+    raise ValueError("the measured currents do not fit these wire resistances")

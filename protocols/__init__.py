@@ -1,0 +1,1 @@
+"""Verbs on a Crossbar: readout, classify, write and verify, infer."""

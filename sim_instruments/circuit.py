@@ -1,0 +1,320 @@
+"""The electrical network of a bench: nodes, cables, relays, sources and the die, solved exactly by nodal analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from scipy.linalg import lapack
+
+from mtjlab.nouns import Floats
+from mtjlab.physics.crossbar import Reduction, reduce_array, shared_ohms
+
+if TYPE_CHECKING:
+    from .die import Die
+
+LEAK_SIEMENS = 1e-12
+"""Insulation of every node to ground (assumed: one teraohm)."""
+SOURCE_OHMS = 0.01
+"""Output resistance of a voltage source in regulation (assumed)."""
+_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class SourcePoint:
+    """Exact operating point of a source: terminal volts, amps out of the terminal, whether it limits."""
+
+    volts: float
+    amps: float
+    is_limiting: bool
+
+
+class _Listener(Protocol):
+    def sources_changed(self) -> None: ...
+
+    def solve_source(self, index: int) -> SourcePoint: ...
+
+
+@dataclass
+class _Output:
+    node: int
+    mode: str = "open"
+    level: float = 0.0
+    limit: float = 0.0
+
+
+class Source:
+    """One SMU output between its node and ground."""
+
+    def __init__(self, name: str, output: _Output, world: _Listener) -> None:
+        self.name = name
+        self._output = output
+        self._world = world
+
+    def drive_volts(self, level: float, amps_limit: float) -> None:
+        """Regulate volts, limiting the current to +-`amps_limit`."""
+        self._set("volts", level, amps_limit)
+
+    def drive_amps(self, level: float, volts_limit: float) -> None:
+        """Regulate amps out of the terminal, limiting the voltage to +-`volts_limit`."""
+        self._set("amps", level, volts_limit)
+
+    def disconnect(self) -> None:
+        """Open circuit."""
+        self._set("open", 0.0, 0.0)
+
+    def point(self) -> SourcePoint:
+        """Exact, noise-free operating point at this instant."""
+        return self._world.solve_source(self._output.node)
+
+    def _set(self, mode: str, level: float, limit: float) -> None:
+        now = (self._output.mode, self._output.level, self._output.limit)
+        if now == (mode, level, limit):
+            return
+        self._output.mode, self._output.level, self._output.limit = mode, level, limit
+        self._world.sources_changed()
+
+
+@dataclass(frozen=True, eq=False)
+class _Solution:
+    node_volts: Floats
+    cell_volts: Floats
+    source_amps: dict[int, float]
+    limiting: frozenset[int]
+
+
+class Circuit:
+    """Everything that conducts. Node numbers: first the die's line ends (rows, then columns), then the others."""
+
+    def __init__(self, die: Die) -> None:
+        self.die = die
+        d = die.description
+        self._lines = d.rows + d.cols
+        self._ohms = shared_ohms(d.rows, d.cols, d.segment_ohms)
+        self._nodes: dict[str, int] = {}
+        self._conductors: list[tuple[int, int, float]] = []
+        self._relay_nodes: list[tuple[int, int]] = []
+        self._relay_siemens: list[float] = []
+        self._closed: list[int] = []
+        self._closed_by: dict[int, list[int]] = {}
+        self._outputs: list[_Output] = []
+        self._is_touching = True
+        self._reduction: Reduction = reduce_array(die.siemens().reshape(d.rows, d.cols), self._ohms)
+        self._base: Floats | None = None
+        self._solution: _Solution | None = None
+        pads = [f"die.row.{i}" for i in range(d.rows)] + [f"die.col.{j}" for j in range(d.cols)]
+        self._pads = [self._node(name) for name in pads]
+
+    def _node(self, name: str) -> int:
+        return self._nodes.setdefault(name, self._lines + len(self._nodes))
+
+    def add_source(self, node: str) -> _Output:
+        """A source output on a node, open at first."""
+        output = _Output(self._node(node))
+        self._outputs.append(output)
+        self._forget()
+        return output
+
+    def add_relays(self, pairs: Sequence[tuple[str, str]], ohms: float) -> int:
+        """Relays between pairs of nodes, open at first; returns the number of the first."""
+        first = len(self._relay_nodes)
+        self._relay_nodes += [(self._node(a), self._node(b)) for a, b in pairs]
+        self._relay_siemens += [1 / ohms] * len(pairs)
+        self._forget()
+        return first
+
+    def add_cable(self, node_a: str, node_b: str, ohms: float) -> None:
+        """A fixed resistance between two nodes."""
+        self._conductors.append((self._node(node_a), self._node(node_b), 1 / ohms))
+        self._forget()
+
+    def touch(self, is_touching: bool) -> None:
+        """Probes on or off the die."""
+        self._is_touching = is_touching
+        self._forget()
+
+    def set_relays(self, first: int, closed: frozenset[int]) -> None:
+        """Which relays of the group that starts at `first` conduct."""
+        self._closed_by[first] = [first + k for k in sorted(closed)]
+        self._closed = [relay for group in self._closed_by.values() for relay in group]
+        self._solution = None
+
+    def cell_changed(self, index: int) -> None:
+        """A cell's state changed: update the reduction by rank one."""
+        self._reduction = self._reduction.with_cell(index, float(self.die.siemens()[index]))
+        self._forget()
+
+    def changed(self) -> None:
+        """A source changed."""
+        self._solution = None
+
+    def _forget(self) -> None:
+        self._base = None
+        self._solution = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether any source drives away from zero."""
+        return any(o.mode != "open" and o.level != 0 for o in self._outputs)
+
+    @property
+    def largest_volts(self) -> float:
+        """No two nodes of the network can differ by more (maximum principle of resistive networks)."""
+        levels = [
+            o.level if o.mode == "volts" else s * o.limit for o in self._outputs for s in (1, -1) if o.mode != "open"
+        ]
+        return max(max(levels, default=0.0), 0.0) - min(min(levels, default=0.0), 0.0)
+
+    def source_point(self, node: int) -> SourcePoint:
+        """Operating point of the source on this node."""
+        solution = self._solved()
+        for index, output in enumerate(self._outputs):
+            if output.node == node:
+                volts = float(solution.node_volts[node])
+                return SourcePoint(volts, solution.source_amps[index], index in solution.limiting)
+        raise KeyError(node)
+
+    def cell_volts(self) -> Floats:
+        """Voltage across every cell, row-major."""
+        return self._solved().cell_volts
+
+    def relay_point(self, relay: int) -> tuple[float, float]:
+        """Volts across a relay and amps through it as it stands now."""
+        if not self.is_live:
+            return 0.0, 0.0
+        a, b = self._relay_nodes[relay]
+        volts = self._solved().node_volts
+        across = float(volts[a] - volts[b])
+        return across, across * self._relay_siemens[relay] if relay in self._closed else 0.0
+
+    def _solved(self) -> _Solution:
+        if self._solution is None:
+            self._solution = self._solve() if self.is_live else self._dead()
+        return self._solution
+
+    def _dead(self) -> _Solution:
+        amps = dict.fromkeys(range(len(self._outputs)), 0.0)
+        nodes = np.zeros(self._lines + len(self._nodes))
+        return _Solution(nodes, np.zeros(self._reduction.siemens.size), amps, frozenset())
+
+    def _solve(self) -> _Solution:
+        limiting: dict[int, float] = {}
+        for _ in range(4 * len(self._outputs) + 1):
+            nodes, cells = self._network(limiting)
+            amps = {k: self._amps_of(o, k, nodes, limiting) for k, o in enumerate(self._outputs)}
+            if not self._revise_limits(nodes, amps, limiting):
+                break
+        return _Solution(nodes, cells, amps, frozenset(limiting))
+
+    def _amps_of(self, output: _Output, index: int, nodes: Floats, limiting: dict[int, float]) -> float:
+        if output.mode == "open":
+            return 0.0
+        forced = limiting.get(index)
+        if output.mode == "volts":
+            return forced if forced is not None else float(output.level - nodes[output.node]) / SOURCE_OHMS
+        return output.level if forced is None else float(forced - nodes[output.node]) / SOURCE_OHMS
+
+    def _revise_limits(self, nodes: Floats, amps: dict[int, float], limiting: dict[int, float]) -> bool:
+        for index, output in enumerate(self._outputs):
+            if output.mode == "open":
+                continue
+            regulated = amps[index] if output.mode == "volts" else float(nodes[output.node])
+            if index not in limiting:
+                if abs(regulated) > output.limit * (1 + 1e-9):
+                    limiting[index] = float(np.copysign(output.limit, regulated))
+                    return True
+            else:
+                reached = float(nodes[output.node]) if output.mode == "volts" else amps[index]
+                if (reached - output.level) * limiting[index] > 1e-9 * abs(output.level):
+                    del limiting[index]
+                    return True
+        return False
+
+    def _network(self, limiting: dict[int, float]) -> tuple[Floats, Floats]:
+        matrix, drive = self._assemble(limiting)
+        factor, info = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
+        if info != 0:
+            raise ArithmeticError("the bench's network cannot be solved; check the bench file's resistances")
+        return self._with_bias_dependence(factor, drive)
+
+    def _assemble(self, limiting: dict[int, float]) -> tuple[Floats, Floats]:
+        matrix = self._static().copy(order="F")
+        size = matrix.shape[0]
+        for relay in self._closed:
+            a, b = self._relay_nodes[relay]
+            _stamp(matrix, a, b, self._relay_siemens[relay])
+        drive = np.zeros(size)
+        for index, output in enumerate(self._outputs):
+            forced = limiting.get(index)
+            is_volts = (output.mode == "volts") == (forced is None)
+            value = output.level if forced is None else forced
+            if output.mode == "open":
+                continue
+            if is_volts:
+                matrix[output.node, output.node] += 1 / SOURCE_OHMS
+                drive[output.node] += value / SOURCE_OHMS
+            else:
+                drive[output.node] += value
+        return matrix, drive
+
+    def _static(self) -> Floats:
+        if self._base is None:
+            size = self._lines + len(self._nodes)
+            base = np.zeros((size, size))
+            base[np.diag_indices(size)] = LEAK_SIEMENS
+            base[: self._lines, : self._lines] += self._reduction.port_siemens
+            for a, b, siemens in self._conductors:
+                _stamp(base, a, b, siemens)
+            if self._is_touching:
+                for line, pad in enumerate(self._pads):
+                    _stamp(base, line, pad, 1 / float(self.die.contact_ohms[line]))
+            self._base = base
+        return self._base
+
+    def _with_bias_dependence(self, factor: Floats, drive: Floats) -> tuple[Floats, Floats]:
+        """Solve for the cells' bias-dependent conductance by fixed point on the current beyond the linear one."""
+        reduced, lines = self._reduction, self._lines
+        extra = np.zeros(reduced.siemens.size)
+        right = drive.copy()
+        previous = np.inf
+        for _ in range(60):
+            nodes, _ = lapack.dpotrs(factor, right, lower=1)
+            cells = reduced.to_cells @ nodes[:lines] - reduced.of_cells @ extra
+            wanted = (self.die.siemens(cells) - reduced.siemens) * cells
+            miss = float(np.abs(wanted - extra).max())
+            extra = wanted
+            right[:lines] = drive[:lines] - reduced.to_cells.T @ extra
+            if miss <= _TOLERANCE * max(float(np.abs(cells * reduced.siemens).max()), 1e-15):
+                return nodes, cells
+            if miss > 0.9 * previous:
+                break
+            previous = miss
+        return self._by_newton(factor, drive)
+
+    def _by_newton(self, factor: Floats, drive: Floats) -> tuple[Floats, Floats]:
+        """Damped Newton on the cell voltages, for networks in which cells float and the fixed point is slow."""
+        reduced, lines = self._reduction, self._lines
+        at_ports = np.zeros((factor.shape[0], reduced.siemens.size))
+        at_ports[:lines] = reduced.to_cells.T
+        spread, _ = lapack.dpotrs(factor, at_ports, lower=1)
+        response = reduced.of_cells + reduced.to_cells @ spread[:lines]
+        linear_nodes, _ = lapack.dpotrs(factor, drive, lower=1)
+        linear = reduced.to_cells @ linear_nodes[:lines]
+        cells = linear.copy()
+        for _ in range(60):
+            extra = (self.die.siemens(cells) - reduced.siemens) * cells
+            miss = cells - linear + response @ extra
+            if np.abs(miss).max() <= _TOLERANCE * max(float(np.abs(linear).max()), 1e-12):
+                break
+            slope = np.eye(cells.size) + response * (self.die.current_slope(cells) - reduced.siemens)[None, :]
+            cells = cells - np.linalg.solve(slope, miss)
+        return linear_nodes - spread @ extra, cells
+
+
+def _stamp(matrix: Floats, a: int, b: int, siemens: float) -> None:
+    matrix[a, a] += siemens
+    matrix[b, b] += siemens
+    matrix[a, b] -= siemens
+    matrix[b, a] -= siemens

@@ -1,0 +1,218 @@
+"""The world behind the simulated instruments: one clock, one die, sources and switches on named nodes, incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from mtjlab.nouns import Floats
+from mtjlab.yaml_files import check_model
+
+from .circuit import Circuit, Source, SourcePoint
+from .die import Bools, Die, DieDescription, Kind
+
+HOT_VOLTS = 5e-3
+"""Voltage across an open relay above which closing it counts as hot switching (assumed; reed data sheets say "dry")."""
+HOT_AMPS = 1e-6
+"""Current through a closed relay above which opening it counts as hot switching (assumed)."""
+_QUIET = 1e-13
+_MOST_EVENTS = 2000
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something that should never happen to a die or a bench."""
+
+    seconds: float
+    kind: str
+    message: str
+
+
+class Switches:
+    """Relays between pairs of nodes; `closed` holds the indices of those that conduct."""
+
+    def __init__(self, world: World, name: str, first: int) -> None:
+        self._world = world
+        self._first = first
+        self.name = name
+        self.closed: frozenset[int] = frozenset()
+
+    def set(self, closed: Iterable[int]) -> None:
+        """Move the relays so that exactly these are closed. The world logs it if that was hot."""
+        wanted = frozenset(closed)
+        changed = wanted ^ self.closed
+        if not changed:
+            return
+        self._world._log_if_hot(self.name, [self._first + k for k in sorted(changed)])
+        self.closed = wanted
+        self._world._switch(self._first, wanted)
+
+
+class World:
+    """A die on a bench. Instruments act on it through sources and switches; time passes only in `wait`.
+
+    Cells under voltage switch, are disturbed and break down as their rates say: events are drawn one by one
+    (exponential waiting times), the network being solved anew after each.
+    """
+
+    def __init__(self, description: DieDescription, *, seed: int, line_hertz: float) -> None:
+        self.line_hertz = line_hertz
+        self.incidents: list[Incident] = []
+        self.seconds = 0.0
+        self._seed = seed
+        self._events = self.rng("events")
+        self.die = Die(description, self.rng("die"))
+        self.circuit = Circuit(self.die)
+        self._rates: tuple[Floats, Floats, float] | None = None
+        self._bounds: dict[float, float] = {}
+        self._is_touching = True
+        self._blamed: set[tuple[str, int]] = set()
+
+    @classmethod
+    def from_description(cls, die: Mapping[str, object], *, seed: int, line_hertz: float) -> World:
+        """Make a world from the `die` section of a bench file; keys as in `DieDescription`."""
+        description = check_model(dict(die), DieDescription, Path("die"))
+        return cls(description, seed=seed, line_hertz=line_hertz)
+
+    def rng(self, name: str) -> np.random.Generator:
+        """A random stream of its own for each name, fixed by the bench's seed."""
+        return np.random.default_rng([self._seed, crc32(name.encode())])
+
+    def add_source(self, name: str, node: str) -> Source:
+        """An SMU output between `node` and the common ground, disconnected at first."""
+        return Source(name, self.circuit.add_source(node), self)
+
+    def add_switches(self, name: str, pairs: Sequence[tuple[str, str]], ohms: float) -> Switches:
+        """Relays between pairs of nodes, all open at first."""
+        first = self.circuit.add_relays(pairs, ohms)
+        return Switches(self, name, first)
+
+    def connect(self, node_a: str, node_b: str, ohms: float = 0.05) -> None:
+        """A cable between two nodes."""
+        self.circuit.add_cable(node_a, node_b, ohms)
+
+    @property
+    def is_touching(self) -> bool:
+        """Whether the probes are on the die."""
+        return self._is_touching
+
+    def move_contact(self, is_touching: bool) -> None:
+        """Put the probes on the die or lift them; doing so under bias is an incident."""
+        if is_touching != self._is_touching and self.is_live:
+            self.log("contact moved under bias", "probes moved while a source was driving the array")
+        self._is_touching = is_touching
+        self.circuit.touch(is_touching)
+        self._settle()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether any source drives the bench away from 0 V."""
+        return self.circuit.is_live
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; cells are exposed to whatever is across them."""
+        if seconds <= 0:
+            return
+        left = float(seconds)
+        if self._rates is None and self._rate_bound() * left < _QUIET:
+            self.seconds += left
+            return
+        for _ in range(_MOST_EVENTS):
+            switching, breaking, total = self._event_rates()
+            if total * left < _QUIET:
+                break
+            until_event = self._events.exponential(1 / total)
+            if until_event >= left:
+                break
+            left -= until_event
+            self.seconds += until_event
+            self._happen(switching, breaking)
+        self.seconds += left
+
+    def log(self, kind: str, message: str) -> None:
+        """Put an incident on record."""
+        self.incidents.append(Incident(self.seconds, kind, message))
+
+    def sources_changed(self) -> None:
+        """Called by a source after its settings changed."""
+        self.circuit.changed()
+        self._settle()
+
+    def solve_source(self, index: int) -> SourcePoint:
+        """Operating point of one source, noise-free."""
+        return self.circuit.source_point(index)
+
+    def cell_volts(self) -> Floats:
+        """Voltage across every cell now, row minus column, row-major."""
+        return self.circuit.cell_volts()
+
+    def _settle(self) -> None:
+        self._rates = None
+        self._check_stress()
+
+    def _rate_bound(self) -> float:
+        """At least the total rate of events, 1/s, without solving the network: every cell at the largest voltage."""
+        volts = self.circuit.largest_volts
+        step = float(np.ceil(volts * 100) / 100)
+        if step not in self._bounds:
+            full = np.full(self.die.kind.size, step)
+            worst = np.maximum(self.die.switching_rates(full), self.die.switching_rates(-full))
+            self._bounds[step] = float((worst + self.die.breakdown_rates(full)).sum())
+        return self._bounds[step]
+
+    def _event_rates(self) -> tuple[Floats, Floats, float]:
+        if self._rates is None:
+            volts = self.cell_volts()
+            switching = self.die.switching_rates(volts)
+            breaking = self.die.breakdown_rates(volts)
+            self._rates = (switching, breaking, float(switching.sum() + breaking.sum()))
+        return self._rates
+
+    def _happen(self, switching: Floats, breaking: Floats) -> None:
+        running = np.cumsum(np.concatenate([switching, breaking]))
+        chosen = int(np.searchsorted(running, self._events.random() * running[-1], side="right"))
+        cells = switching.size
+        if chosen < cells:
+            self.die.is_parallel[chosen] = not self.die.is_parallel[chosen]
+        else:
+            chosen -= cells
+            self.die.kind[chosen] = Kind.SHORT
+            self.log("breakdown", f"the barrier of cell {tuple(self.die.site(chosen))} broke down")
+        self.circuit.cell_changed(chosen)
+        self._bounds.clear()
+        self._settle()
+
+    def _check_stress(self) -> None:
+        limits = self.die.description
+        bound = self.circuit.largest_volts
+        worst_siemens = float(self.die.siemens_p.max())
+        if bound <= limits.limit_volts and bound * worst_siemens <= limits.limit_amps:
+            self._blamed.clear()
+            return
+        volts = self.cell_volts()
+        amps = volts * self.die.siemens(volts)
+        self._blame("over-voltage", np.abs(volts) > limits.limit_volts, volts, "V")
+        self._blame("over-current", np.abs(amps) > limits.limit_amps, amps, "A")
+
+    def _blame(self, kind: str, over: Bools, values: Floats, unit: str) -> None:
+        for index in np.flatnonzero(over & self.die.is_tunnelling):
+            if (kind, int(index)) not in self._blamed:
+                self._blamed.add((kind, int(index)))
+                self.log(kind, f"cell {tuple(self.die.site(int(index)))} saw {values[index]:.3g} {unit}")
+
+    def _log_if_hot(self, name: str, relays: Sequence[int]) -> None:
+        if not self.is_live:
+            return
+        for relay in relays:
+            volts, amps = self.circuit.relay_point(relay)
+            if abs(amps) > HOT_AMPS or abs(volts) > HOT_VOLTS:
+                self.log("hot switching", f"a relay of {name} moved at {volts:.3g} V and {amps:.3g} A")
+                return
+
+    def _switch(self, first: int, closed: frozenset[int]) -> None:
+        self.circuit.set_relays(first, closed)
+        self._settle()
