@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -15,6 +16,9 @@ from .errors import InputError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int8]
+
+Progress = Callable[[str, int, int], None]
+"""Called as a protocol goes on: what it is doing, how many of its units are done, how many there are."""
 
 FLOATING = float("nan")
 """The level of a line that nothing drives."""
@@ -85,6 +89,14 @@ class Lines:
     def grounded(cls, rows: int, cols: int) -> Lines:
         """All lines at 0 V."""
         return cls(np.zeros(rows), np.zeros(cols))
+
+    @classmethod
+    def selecting(cls, shape: tuple[int, int], site: Site, volts: float, unselected: float) -> Lines:
+        """The site's row at `volts`, its column at 0 V, every other line at `unselected`."""
+        row_volts, col_volts = np.full(shape[0], unselected), np.full(shape[1], unselected)
+        row_volts[site.row] = volts
+        col_volts[site.col] = 0.0
+        return cls(row_volts, col_volts)
 
     @property
     def largest_cell_volts(self) -> float:

@@ -94,6 +94,10 @@ class SwitchMatrix(ABC):
     def identity(self) -> Identity:
         """Ask the instrument what it is."""
 
+    @abstractmethod
+    def prepare(self) -> None:
+        """Open every relay and set break before make."""
+
     @property
     @abstractmethod
     def rows(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The wiring file: which matrix column each array line is on, which matrix row each SMU is on, and the device limits."""
+"""The wiring file: the matrix column of each array line, the matrix row of each SMU, and the device limits."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Device(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
+    nominal_on_off_siemens: float = Field(gt=0, description="G_P - G_AP by design: one unit of weight, untuned")
     limits: DeviceLimits
 
 

@@ -1,0 +1,83 @@
+"""A QCoDeS VisaInstrument whose communication faults name the instrument and the remedy, and which counts messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyvisa
+from qcodes.instrument import VisaInstrument, VisaInstrumentKWArgs
+
+from mtjlab.errors import InstrumentError
+from mtjlab.roles import Identity
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class CheckedVisa(VisaInstrument):
+    """Common ground of our drivers.
+
+    Attributes:
+        writes, queries: messages sent so far, without and with a reply.
+    """
+
+    default_timeout = 10.0
+
+    def __init__(self, name: str, address: str | None = None, **kwargs: Unpack[VisaInstrumentKWArgs]) -> None:
+        self.writes = 0
+        self.queries = 0
+        try:
+            super().__init__(name, address, **kwargs)
+        except pyvisa.errors.VisaIOError as error:
+            raise InstrumentError(
+                f"cannot be opened ({error.abbreviation})",
+                where=f"{name} ({address})",
+                remedy="Check that it is switched on, its cable, and its address in the station file",
+            ) from error
+
+    def write_raw(self, cmd: str) -> None:
+        """Send a message; raises InstrumentError if the instrument does not take it."""
+        self.writes += 1
+        try:
+            super().write_raw(cmd)
+        except pyvisa.errors.VisaIOError as error:
+            raise self._fault(cmd, error) from error
+
+    def ask_raw(self, cmd: str) -> str:
+        """Send a message and read the reply; raises InstrumentError if none comes in time."""
+        self.queries += 1
+        try:
+            return super().ask_raw(cmd)
+        except pyvisa.errors.VisaIOError as error:
+            raise self._fault(cmd, error) from error
+
+    def recover(self) -> None:
+        """Device clear: abort what it is doing, so that it listens again."""
+        try:
+            self.visa_handle.clear()
+        except pyvisa.errors.VisaIOError as error:
+            raise self._fault("device clear", error) from error
+
+    def _fault(self, cmd: str, error: pyvisa.errors.VisaIOError) -> InstrumentError:
+        timed_out = error.error_code == pyvisa.constants.StatusCode.error_timeout
+        what = f"did not answer '{cmd}'" if timed_out else f"failed at '{cmd}' ({error.abbreviation})"
+        return InstrumentError(
+            what,
+            where=self._where(),
+            remedy="Look at its front panel and its bus cable; switch its output off by hand if it is lit",
+        )
+
+    def _where(self) -> str:
+        return f"{self.name} ({self._address})"
+
+
+def parse_identity(idn: dict[str, str | None], where: str, *known: str) -> Identity:
+    """Identity from QCoDeS's IDN; raises InstrumentError unless the model contains one of `known`."""
+    model = idn.get("model") or ""
+    if not any(k in model.upper() for k in known):
+        raise InstrumentError(
+            f"is a '{idn.get('vendor')} {model}', expected one of {', '.join(known)}",
+            where=where,
+            remedy="Correct the address or the driver in the station file",
+        )
+    return Identity(idn.get("vendor") or "", model, idn.get("serial") or "", idn.get("firmware") or "")

@@ -1,0 +1,240 @@
+"""Keithley 2400 SourceMeter (SCPI), playing SourceMeasureUnit.
+
+Facts from the Series 2400 User's Manual (SCPI command reference and status word). QCoDeS's stock driver is not used;
+docs/decisions/0001-own-2400-driver.md says why.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qcodes import validators as vals
+from qcodes.instrument import VisaInstrumentKWArgs
+from qcodes.parameters import create_on_off_val_mapping
+
+from mtjlab.errors import InstrumentError
+from mtjlab.nouns import Reading
+from mtjlab.roles import Identity, SourceMeasureUnit
+
+from .checked_visa import CheckedVisa, parse_identity
+
+if TYPE_CHECKING:
+    from qcodes.parameters import Parameter
+    from typing_extensions import Unpack
+
+VOLTS_RANGES = (0.2, 2.0, 20.0, 200.0)
+AMPS_RANGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_OVERFLOW = 9.8e37
+_BIT_OVERFLOW = 1 << 0
+_BIT_COMPLIANCE = 1 << 3
+_BIT_RANGE_COMPLIANCE = 1 << 16
+_ELEMENTS = ":FORM:DATA ASC;:FORM:ELEM VOLT,CURR,STAT"
+_LEAST_CYCLES, _MOST_CYCLES = 0.01, 10.0
+
+
+class Keithley2400(SourceMeasureUnit, CheckedVisa):
+    """A Keithley 2400 sourcing volts and measuring amps.
+
+    Pulses are two-point list sweeps: the top lasts the source delay plus one integration, so nothing shorter than
+    an integration plus the instrument's own overhead of about a millisecond can be made.
+    """
+
+    default_terminator = "\n"
+
+    def __init__(self, name: str, address: str | None = None, **kwargs: Unpack[VisaInstrumentKWArgs]) -> None:
+        super().__init__(name, address, **kwargs)
+        self._line_hertz = 50.0
+        self._power_cycles = 1.0
+        self._settle_seconds = 0.0
+        self._amps_range = 0.0
+        self._is_prepared = False
+        self._add_source_parameters()
+        self._add_sense_parameters()
+
+    def _add_source_parameters(self) -> None:
+        self.volts: Parameter[float, Keithley2400] = self.add_parameter(
+            "volts",
+            get_cmd=":SOUR:VOLT:LEV?",
+            set_cmd=":SOUR:VOLT:LEV {:.6e}",
+            get_parser=float,
+            vals=vals.Numbers(-210, 210),
+            unit="V",
+            label="Source level",
+            docstring="Programmed source voltage; reading it does not measure.",
+        )
+        self.volts_range: Parameter[float, Keithley2400] = self.add_parameter(
+            "volts_range",
+            get_cmd=":SOUR:VOLT:RANG?",
+            set_cmd=":SOUR:VOLT:RANG {:.6e}",
+            get_parser=float,
+            vals=vals.Enum(*VOLTS_RANGES),
+            unit="V",
+            label="Source range",
+            docstring="Fixed source range.",
+        )
+        self.amps_limit: Parameter[float, Keithley2400] = self.add_parameter(
+            "amps_limit",
+            get_cmd=":SENS:CURR:PROT?",
+            set_cmd=":SENS:CURR:PROT {:.6e}",
+            get_parser=float,
+            vals=vals.Numbers(1e-9, 1.05),
+            unit="A",
+            label="Compliance",
+            docstring="Current limit of the voltage source; must be at least 0.1 % of the measuring range.",
+        )
+        self.output: Parameter[bool, Keithley2400] = self.add_parameter(
+            "output",
+            get_cmd=":OUTP?",
+            set_cmd=":OUTP {}",
+            val_mapping=create_on_off_val_mapping(on_val="1", off_val="0"),
+            label="Output",
+            docstring="Output relay, as the instrument reports it.",
+        )
+
+    def _add_sense_parameters(self) -> None:
+        self.amps_range: Parameter[float, Keithley2400] = self.add_parameter(
+            "amps_range",
+            get_cmd=":SENS:CURR:RANG?",
+            set_cmd=":SENS:CURR:RANG {:.6e}",
+            get_parser=float,
+            vals=vals.Enum(*AMPS_RANGES),
+            unit="A",
+            label="Measuring range",
+            docstring="Fixed current range. A range below the compliance limits the output at 105 % of the range.",
+        )
+        self.power_cycles: Parameter[float, Keithley2400] = self.add_parameter(
+            "power_cycles",
+            get_cmd=":SENS:CURR:NPLC?",
+            set_cmd=":SENS:CURR:NPLC {:.4f}",
+            get_parser=float,
+            vals=vals.Numbers(_LEAST_CYCLES, _MOST_CYCLES),
+            unit="PLC",
+            label="Integration time",
+            docstring="In power line cycles; one setting for all functions.",
+        )
+        self.settle_seconds: Parameter[float, Keithley2400] = self.add_parameter(
+            "settle_seconds",
+            get_cmd=":SOUR:DEL?",
+            set_cmd=":SOUR:DEL {:.5f}",
+            get_parser=float,
+            vals=vals.Numbers(0, 9999),
+            unit="s",
+            label="Source delay",
+            docstring="From the level to the start of the measurement.",
+        )
+
+    def identity(self) -> Identity:
+        """Ask the instrument what it is; raises InstrumentError if it is not a 2400."""
+        return parse_identity(self.get_idn(), self._where(), "2400", "2401")
+
+    def prepare(self, *, volts_range: float, amps_limit: float, amps_range: float, power_cycles: float) -> None:
+        """Reset, program range, compliance, integration; leaves the output off at 0 V. See SourceMeasureUnit."""
+        self.write("*RST;*CLS")
+        self.write(":SOUR:CLE:AUTO OFF;:SOUR:FUNC VOLT;:SOUR:VOLT:MODE FIX;:SOUR:VOLT:LEV 0")
+        self.volts_range(_covering(volts_range, VOLTS_RANGES, "V", self._where()))
+        self.write(':SENS:FUNC:CONC OFF;:SENS:FUNC "CURR:DC"')
+        self.amps_limit(amps_limit)
+        self.set_amps_range(amps_range)
+        self.power_cycles(power_cycles)
+        self._settle_seconds = 1e-3
+        self.settle_seconds(self._settle_seconds)
+        self.write(_ELEMENTS + ";:TRIG:COUN 1;:ARM:COUN 1")
+        self._line_hertz = float(self.ask(":SYST:LFR?"))
+        self._power_cycles = power_cycles
+        self.check_errors()
+        self._is_prepared = True
+
+    def set_amps_range(self, amps: float) -> None:
+        """Smallest fixed range that covers `amps`; raises InstrumentError beyond 1 A."""
+        wanted = _covering(amps, AMPS_RANGES, "A", self._where())
+        if wanted != self._amps_range:
+            self.amps_range(wanted)
+            self._amps_range = wanted
+
+    def set_volts(self, volts: float) -> None:
+        """Change the level."""
+        self.volts(volts)
+
+    def output_on(self) -> None:
+        """Output on, at 0 V; raises InstrumentError if `prepare` did not come first (no compliance, no output)."""
+        if not self._is_prepared:
+            raise InstrumentError("output refused: no compliance was programmed", where=self._where())
+        self.write(":SOUR:VOLT:LEV 0;:OUTP ON")
+
+    def output_off(self) -> None:
+        """Level to 0 V, output off."""
+        self.write(":SOUR:VOLT:LEV 0;:OUTP OFF")
+
+    def is_output_on(self) -> bool:
+        """Read back from the instrument."""
+        return bool(self.output())
+
+    def read(self) -> Reading:
+        """One measurement at the present level."""
+        return self._readings(self.ask(":READ?"))[0]
+
+    def pulse(self, volts: float, seconds: float) -> Reading:
+        """0 V, `volts` for `seconds`, 0 V; returns the measurement on the top.
+
+        Raises InstrumentError if the pulse is shorter than the instrument can make.
+        """
+        delay = seconds - self._integration_seconds
+        if delay < 0:
+            raise InstrumentError(
+                f"a pulse of {seconds:g} s is shorter than its {self.shortest_pulse_seconds:g} s",
+                where=self._where(),
+                remedy="Lengthen the pulse or shorten the integration time",
+            )
+        self.write(f":SOUR:VOLT:MODE LIST;:SOUR:LIST:VOLT {volts:.6e},0;:TRIG:COUN 2;:SOUR:DEL {delay:.5f}")
+        try:
+            top = self._readings(self.ask(":READ?"))[0]
+        finally:
+            self.write(f":SOUR:VOLT:MODE FIX;:SOUR:VOLT:LEV 0;:TRIG:COUN 1;:SOUR:DEL {self._settle_seconds:.5f}")
+        return top
+
+    @property
+    def shortest_pulse_seconds(self) -> float:
+        """One integration: the top of the pulse is measured."""
+        return self._integration_seconds
+
+    @property
+    def _integration_seconds(self) -> float:
+        return self._power_cycles / self._line_hertz
+
+    def check_errors(self) -> None:
+        """Drain the error queue; raises InstrumentError quoting every entry."""
+        found = []
+        for _ in range(20):
+            entry = self.ask(":SYST:ERR?")
+            if entry.split(",")[0].strip() in ("0", "+0"):
+                break
+            found.append(entry)
+        if found:
+            raise InstrumentError(
+                "reports " + "; ".join(found), where=self._where(), remedy="See the 2400 manual, appendix B"
+            )
+
+    def _readings(self, reply: str) -> list[Reading]:
+        try:
+            numbers = [float(part) for part in reply.split(",")]
+            return [_reading(*numbers[k : k + 3]) for k in range(0, len(numbers), 3)]
+        except (ValueError, TypeError) as error:
+            raise InstrumentError(
+                f"sent a reading that cannot be understood: '{reply[:80]}'",
+                where=self._where(),
+                remedy="Check the bus cable and that no other program talks to it",
+            ) from error
+
+
+def _reading(volts: float, amps: float, status: float) -> Reading:
+    word = int(status)
+    overflow = abs(amps) > _OVERFLOW or bool(word & _BIT_OVERFLOW)
+    limited = bool(word & (_BIT_COMPLIANCE | _BIT_RANGE_COMPLIANCE))
+    return Reading(volts, amps, in_compliance=limited, is_overflow=overflow)
+
+
+def _covering(value: float, ranges: tuple[float, ...], unit: str, where: str) -> float:
+    for candidate in ranges:
+        if abs(value) <= candidate * 1.05:
+            return candidate
+    raise InstrumentError(f"{value:g} {unit} is beyond its largest range of {ranges[-1]:g} {unit}", where=where)

@@ -1,0 +1,92 @@
+"""The array itself multiplies: inputs go in bit by bit, columns are sensed in turn, partial sums are added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtjlab.errors import InputError, InstrumentError
+from mtjlab.nouns import Cost, Floats, LayerPlan, Line, Lines, Progress
+from mtjlab.roles import Crossbar
+
+from .readout import READ_VOLTS
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRun:
+    """What the array gave for one layer.
+
+    Attributes:
+        siemens_sums: shape (samples, 2 * outputs): for every line, sum over inputs of x times conductance, x in
+            units of full scale; that is measured current over read voltage, put together from the bit planes.
+        cost: readings and bench seconds spent.
+    """
+
+    siemens_sums: Floats
+    cost: Cost
+
+
+def infer_layer(
+    crossbar: Crossbar,
+    plan: LayerPlan,
+    levels: NDArray[np.int64],
+    bits: int,
+    *,
+    read_volts: float = READ_VOLTS,
+    progress: Progress | None = None,
+    what: str = "inferring",
+) -> LayerRun:
+    """Multiply a batch of input vectors by the layer as it stands on the array.
+
+    For each sample and bit, all rows whose bit is set are driven together at the read voltage, all others are
+    grounded; negative inputs go in a second phase whose currents are subtracted. Each column's current with no row
+    driven is measured once and subtracted (source and ammeter offsets).
+
+    Args:
+        levels: shape (samples, inputs), signed integers, magnitude at most 2**bits - 1 (full scale).
+        bits: bit planes of the magnitude.
+    """
+    levels = np.asarray(levels, dtype=np.int64)
+    full_scale = 2**bits - 1
+    if levels.shape[1:] != plan.rows.shape or np.abs(levels).max(initial=0) > full_scale:
+        raise InputError(f"inputs of layer {plan.name} must be (samples, {plan.rows.size}) within +-{full_scale}")
+    started = crossbar.spent
+    zero = np.array([_column_amps(crossbar, plan, np.zeros(plan.rows.size, bool), c, read_volts) for c in plan.cols])
+    sums = np.zeros((levels.shape[0], plan.cols.size))
+    for sample, vector in enumerate(levels):
+        for rows, weight in _planes(vector, bits):
+            for k, column in enumerate(plan.cols):
+                amps = _column_amps(crossbar, plan, rows, int(column), read_volts)
+                sums[sample, k] += weight * (amps - zero[k])
+        if progress:
+            progress(what, sample + 1, levels.shape[0])
+    return LayerRun(sums / (full_scale * read_volts), crossbar.spent - started)
+
+
+def _planes(vector: NDArray[np.int64], bits: int) -> list[tuple[NDArray[np.bool_], float]]:
+    """The row patterns of one input vector and what each is worth; patterns without a driven row are left out."""
+    planes = []
+    for sign in (1, -1):
+        magnitude = np.where(np.sign(vector) == sign, np.abs(vector), 0)
+        for bit in range(bits):
+            rows = (magnitude >> bit) & 1 == 1
+            if rows.any():
+                planes.append((rows, float(sign * 2**bit)))
+    return planes
+
+
+def _column_amps(
+    crossbar: Crossbar, plan: LayerPlan, is_driven: NDArray[np.bool_], column: int, read_volts: float
+) -> float:
+    lines = Lines.grounded(*crossbar.shape)
+    lines.row_volts[plan.rows[is_driven]] = read_volts
+    reading = crossbar.measure(lines, [Line("col", int(column))])[0]
+    if reading.is_overflow or reading.in_compliance:
+        raise InstrumentError(
+            f"column {column} draws more current than the ammeter's range while layer {plan.name} runs",
+            where="infer",
+            remedy="Raise read_amps_range, or place the layer away from the shorts of this die",
+        )
+    return reading.amps
