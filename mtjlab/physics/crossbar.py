@@ -103,34 +103,3 @@ def transfer_siemens(
     rows, cols = g.shape
     ports = reduce_array(g, shared_ohms(rows, cols, segment_ohms, row_ohms, col_ohms)).port_siemens
     return -ports[:rows, rows:]
-
-
-def cells_from_transfer(
-    transfer: ArrayLike,
-    segment_ohms: float,
-    row_ohms: ArrayLike = 0.0,
-    col_ohms: ArrayLike = 0.0,
-    *,
-    tolerance: float = 1e-9,
-    most_steps: int = 30,
-) -> Floats:
-    """Cell conductances, shape (rows, cols), whose `transfer_siemens` is the measured one.
-
-    Newton's method with the exact derivative: the transfer from line a to line b changes with cell k by the product
-    of the cell's voltages under unit drive of a and of b (Tellegen). Open cells may come out slightly negative
-    when the data carry noise. Raises ValueError if no cells fit these wire resistances.
-    """
-    measured = np.asarray(transfer, dtype=np.float64)
-    rows, cols = measured.shape
-    ohms = shared_ohms(rows, cols, segment_ohms, row_ohms, col_ohms)
-    g = measured.copy()
-    scale = np.abs(measured).max()
-    for _ in range(most_steps):
-        reduced = reduce_array(g, ohms)
-        miss = measured + reduced.port_siemens[:rows, rows:]
-        if np.abs(miss).max() < tolerance * scale:
-            return g
-        by_row, by_col = reduced.to_cells[:, :rows], reduced.to_cells[:, rows:]
-        slope = -(by_row[:, :, None] * by_col[:, None, :]).reshape(rows * cols, -1).T
-        g = g + np.linalg.solve(slope, miss.ravel()).reshape(rows, cols)
-    raise ValueError("the measured currents do not fit these wire resistances")

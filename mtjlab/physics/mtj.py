@@ -57,14 +57,14 @@ def switching_rate(overdrive: ArrayLike, delta: ArrayLike, damping_seconds: floa
         delta: thermal stability E_b / kT.
         damping_seconds: t_d = (1 + alpha^2) / (alpha gamma mu0 H_k), about 2 ns.
 
-    Below i = 1 - 1/sqrt(2 delta): Gamma = (1/t_d) sqrt(delta/pi) (1 - i^2)(1 - i) exp(-delta (1 - i)^2), the
-    perpendicular macrospin with exponent 2 (Taniguchi and Imamura, arXiv 1204.1190). Above, where the barrier is
-    gone, the value at that point plus 2 (i - i_x) / t_d, the precessional slope (Butler et al., arXiv 1202.2621).
+    Below i = 1 - 1/sqrt(delta): Gamma = (1/t_d) sqrt(delta/pi) (1 - i^2)(1 - i) exp(-delta (1 - i)^2), the
+    perpendicular macrospin with exponent 2 (Taniguchi and Imamura, arXiv 1204.1190). Above, where that prefactor
+    would fall again, the value at that point plus 2 (i - i_x) / t_d, the precessional slope (Butler et al., arXiv 1202.2621).
     Nanosecond pulses need the Fokker-Planck solution instead.
     """
     i = np.asarray(overdrive, dtype=np.float64)
     d = np.asarray(delta, dtype=np.float64)
-    edge = 1 - 1 / np.sqrt(2 * d)
+    edge = 1 - 1 / np.sqrt(d)
     low = np.clip(i, -1 + 1e-9, edge)
     thermal = np.sqrt(d / np.pi) * (1 - low**2) * (1 - low) * np.exp(-d * (1 - low) ** 2)
     return np.asarray((thermal + 2 * np.maximum(i - edge, 0)) / damping_seconds, dtype=np.float64)

@@ -1,0 +1,109 @@
+"""Opens the instruments that a QCoDeS Station YAML names and a wiring file needs."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .errors import InputError, MtjlabError
+from .roles import SourceMeasureUnit, SwitchMatrix
+from .wiring import Wiring
+from .yaml_files import load_yaml
+
+if TYPE_CHECKING:
+    from qcodes.instrument import Instrument
+
+
+T = TypeVar("T")
+
+
+class OpenStation:
+    """The instruments of a station by their role; `close` closes their sessions (it switches nothing)."""
+
+    def __init__(self, smus: dict[str, SourceMeasureUnit], matrix: SwitchMatrix, addresses: dict[str, str]) -> None:
+        self.smus = smus
+        self.matrix = matrix
+        self.addresses = addresses
+
+    def close(self) -> None:
+        """Close every session."""
+        for instrument in (*self.smus.values(), self.matrix):
+            _close(instrument)
+
+    def messages(self) -> tuple[int, int]:
+        """VISA messages sent so far: without a reply, with a reply."""
+        drivers: list[Any] = [*self.smus.values(), self.matrix]
+        return sum(getattr(d, "writes", 0) for d in drivers), sum(getattr(d, "queries", 0) for d in drivers)
+
+
+def open_station(station_file: Path, wiring_file: Path, wiring: Wiring) -> OpenStation:
+    """Open every instrument the wiring names; nothing is switched on.
+
+    Raises:
+        InputError: the station file lacks one of them, or its driver class cannot be loaded or does not play the role.
+        InstrumentError: an instrument cannot be reached.
+    """
+    section = _instruments_section(station_file)
+    for name in (*wiring.smus, wiring.matrix):
+        if name not in section:
+            guess = difflib.get_close_matches(name, list(section), n=1)
+            hint = f" (did you mean '{guess[0]}'?)" if guess else ""
+            raise InputError(
+                f"instrument '{name}' is missing, but {wiring_file} needs it{hint}",
+                where=f"{station_file}, key instruments",
+                remedy=f"Add '{name}' to the station file or correct the name in the wiring file",
+            )
+    opened: list[Instrument] = []
+    try:
+        smus = {name: _open(station_file, name, SourceMeasureUnit, opened) for name in wiring.smus}  # type: ignore[type-abstract]
+        matrix = _open(station_file, wiring.matrix, SwitchMatrix, opened)  # type: ignore[type-abstract]
+    except BaseException:
+        for instrument in opened:
+            _close(instrument)
+        raise
+    addresses = {name: str(section[name].get("address", "")) for name in (*wiring.smus, wiring.matrix)}
+    return OpenStation(smus, matrix, addresses)
+
+
+def _instruments_section(station_file: Path) -> dict[str, Any]:
+    content = load_yaml(station_file)
+    section = content.get("instruments")
+    if not isinstance(section, dict) or not all(isinstance(entry, dict) for entry in section.values()):
+        raise InputError(
+            "has no section 'instruments' with one entry per instrument",
+            where=str(station_file),
+            remedy="Start from the packaged passive15.station.yaml",
+        )
+    return section
+
+
+def _open(station_file: Path, name: str, role: type[T], opened: list[Any]) -> T:
+    from qcodes.station import Station
+
+    where = f"{station_file}, key instruments.{name}"
+    try:
+        instrument = Station(config_file=str(station_file), default=False).load_instrument(name)
+    except MtjlabError:
+        raise
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"its driver cannot be loaded ({error})", where=where, remedy="Correct 'type'") from error
+    except Exception as error:  # QCoDeS and drivers of labs raise whatever they like
+        raise InputError(
+            f"cannot be opened ({type(error).__name__}: {error})",
+            where=where,
+            remedy="Check its address, cable and the VISA library named in 'init'",
+        ) from error
+    opened.append(instrument)
+    if not isinstance(instrument, role):
+        raise InputError(
+            f"'{type(instrument).__name__}' is not a {role.__name__}", where=where, remedy="Use a driver that is one"
+        )
+    return instrument
+
+
+def _close(instrument: Any) -> None:
+    try:
+        instrument.close()
+    except Exception:  # a session that is already dead is as closed as it can be
+        return

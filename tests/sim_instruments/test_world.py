@@ -1,0 +1,198 @@
+import numpy as np
+import pytest
+
+from mtjlab.errors import InputError
+from mtjlab.nouns import Line, Lines, Site
+from mtjlab.sim_instruments.die import Kind
+from mtjlab.sim_instruments.world import World
+from mtjlab.sim_instruments.world_crossbar import WorldCrossbar
+
+CLEAN = {"defect_rates": {"short": 0, "open": 0, "stuck_p": 0, "stuck_ap": 0}}
+
+
+def make_world(seed: int = 0, **die: object) -> World:
+    return World.from_description({**CLEAN, **die}, seed=seed, line_hertz=50)
+
+
+def divider(world: World, limit: float = 1.0) -> tuple[object, object]:
+    """Source - 100 ohm - middle - 300 ohm - ground held by a second source."""
+    upper, lower = world.add_source("upper", "a"), world.add_source("lower", "c")
+    world.connect("a", "b", 100.0)
+    world.connect("b", "c", 300.0)
+    lower.drive_volts(0.0, 1.0)
+    upper.drive_volts(4.0, limit)
+    return upper, lower
+
+
+def test_a_divider_carries_what_ohms_law_says() -> None:
+    upper, lower = divider(make_world())
+    assert upper.point().amps == pytest.approx(0.01, rel=1e-4)
+    assert lower.point().amps == pytest.approx(-0.01, rel=1e-4)
+    assert not upper.point().is_limiting
+
+
+def test_compliance_limits_the_current_and_lets_the_voltage_fall() -> None:
+    upper, _ = divider(make_world(), limit=2e-3)
+    point = upper.point()
+    assert point.is_limiting
+    assert point.amps == pytest.approx(2e-3, rel=1e-9)
+    assert point.volts == pytest.approx(0.8, rel=1e-4)
+
+
+def test_two_sources_on_one_line_fight_and_the_weaker_limits() -> None:
+    world = make_world()
+    strong, weak = world.add_source("strong", "a"), world.add_source("weak", "b")
+    world.connect("a", "b", 1.0)
+    strong.drive_volts(1.0, 0.5)
+    weak.drive_volts(-1.0, 0.01)
+    assert weak.point().is_limiting
+    assert not strong.point().is_limiting
+    assert strong.point().amps == pytest.approx(0.01, rel=1e-6)
+
+
+def test_a_current_source_into_an_open_line_rises_to_its_voltage_limit() -> None:
+    world = make_world()
+    source = world.add_source("s", "a")
+    source.drive_amps(1e-3, 5.0)
+    assert source.point().is_limiting
+    assert source.point().volts == pytest.approx(5.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("segment", [0.0, 2.0, 20.0])
+def test_a_read_solves_the_bias_dependent_network_exactly(segment: float) -> None:
+    world = make_world(segment_ohms=segment)
+    crossbar = WorldCrossbar(world)
+    lines = Lines.selecting(crossbar.shape, Site(3, 4), 0.1, 0.0)
+    crossbar.measure(lines, [Line("col", 4)])
+    volts = world.cell_volts()
+    amps = (volts * world.die.siemens(volts)).reshape(15, 15)
+    for j in range(15):
+        reading = crossbar.measure(lines, [Line("col", j)])[0]
+        assert reading.amps == pytest.approx(amps[:, j].sum(), rel=1e-6, abs=1e-13)
+
+
+def test_floating_lines_carry_no_current_and_the_sneak_paths_show() -> None:
+    world = make_world(segment_ohms=0.0)
+    crossbar = WorldCrossbar(world)
+    nan = float("nan")
+    lines = Lines(np.full(15, nan), np.full(15, nan))
+    lines.row_volts[2], lines.col_volts[5] = 0.1, 0.0
+    sneaky = crossbar.measure(lines, [Line("col", 5)])[0].amps / 0.1
+    alone = world.die.siemens(0.1).reshape(15, 15)[2, 5]
+    assert sneaky > 2 * alone
+    volts = world.cell_volts()
+    amps = (volts * world.die.siemens(volts)).reshape(15, 15)
+    floating_rows = [i for i in range(15) if i != 2]
+    assert np.abs(amps.sum(axis=1)[floating_rows]).max() < 1e-9 * np.abs(amps).max() + 1e-12
+
+
+def test_newton_and_the_fixed_point_find_the_same_floating_network() -> None:
+    world = make_world()
+    crossbar = WorldCrossbar(world)
+    nan = float("nan")
+    lines = Lines(np.full(15, nan), np.full(15, nan))
+    lines.row_volts[2], lines.col_volts[5] = 0.8, 0.0
+    crossbar._apply(lines)
+    circuit = world.circuit
+    cells = circuit.cell_volts()
+    matrix, drive = circuit._assemble({})
+    factor = np.linalg.cholesky(matrix)
+    _, by_newton = circuit._by_newton(np.asfortranarray(factor), drive)
+    assert by_newton == pytest.approx(cells, rel=1e-7, abs=1e-9)
+
+
+def test_the_same_seed_makes_the_same_die_and_another_seed_another() -> None:
+    assert make_world(4).die.siemens_p == pytest.approx(make_world(4).die.siemens_p, rel=0)
+    assert (make_world(4).die.siemens_p != make_world(5).die.siemens_p).all()
+
+
+def test_sizes_differ_over_the_array_and_conductance_goes_with_area() -> None:
+    world = make_world(conductance_spread=0.0)
+    per_row = world.die.siemens_p.reshape(15, 15)[:, 0]
+    assert per_row[-1] / per_row[0] == pytest.approx((54 / 46) ** 2)
+
+
+def test_a_pulse_switches_by_polarity_and_the_state_stays() -> None:
+    world = make_world()
+    crossbar = WorldCrossbar(world)
+    for state, volts in ((True, 0.6), (False, -0.75), (True, 0.6)):
+        crossbar.pulse(Lines.selecting(crossbar.shape, Site(7, 7), volts, volts / 2), 5e-3)
+        assert world.die.is_parallel.reshape(15, 15)[7, 7] == state
+    assert world.incidents == []
+
+
+def test_switching_probability_of_drawn_pulses_is_the_models() -> None:
+    die = {"volts_c0_spread": 0.0, "delta_spread": 0.0, "diameters_nm": [50.0], "segment_ohms": 0.0}
+    world = make_world(rows=8, cols=8, contact_spread=0.0, contact_ohms=1e-3, conductance_spread=0.0, **die)
+    crossbar = WorldCrossbar(world)
+    site, hits, trials = Site(0, 0), 0, 400
+    volts, seconds = 0.372, 5e-3
+    world.die.is_parallel[:] = False
+    expected = 1 - np.exp(-world.die.switching_rates(np.full(64, volts))[0] * seconds)
+    for _ in range(trials):
+        world.die.is_parallel[:] = False
+        for index in range(64):
+            world.circuit.cell_changed(index)
+        crossbar.pulse(Lines.selecting((8, 8), site, volts, volts / 2), seconds)
+        hits += bool(world.die.is_parallel[0])
+    spread = np.sqrt(expected * (1 - expected) / trials)
+    assert 0.05 < expected < 0.95
+    assert abs(hits / trials - expected) < 4 * spread
+
+
+def test_too_much_voltage_is_on_record_and_breaks_the_barrier_down() -> None:
+    world = make_world()
+    source, ground = world.add_source("s", "die.row.0"), world.add_source("g", "die.col.0")
+    ground.drive_volts(0.0, 1.0)
+    source.drive_volts(2.2, 1.0)
+    world.wait(0.1)
+    assert world.die.kind[0] == Kind.SHORT
+    assert {"over-voltage", "breakdown"} <= {incident.kind for incident in world.incidents}
+
+
+def test_a_relay_moved_under_voltage_is_on_record() -> None:
+    world = make_world()
+    source, ground = world.add_source("s", "a"), world.add_source("g", "die.col.0")
+    relay = world.add_switches("m", [("a", "die.row.0")], 0.5)
+    ground.drive_volts(0.0, 1.0)
+    relay.set([0])
+    assert world.incidents == []
+    source.drive_volts(0.1, 1e-3)
+    relay.set([])
+    relay.set([0])
+    assert [i.kind for i in world.incidents] == ["hot switching", "hot switching"]
+
+
+def test_probes_moved_under_bias_are_on_record_and_lifted_probes_conduct_nothing() -> None:
+    world = make_world()
+    source, ground = world.add_source("s", "die.row.0"), world.add_source("g", "die.col.0")
+    world.move_contact(False)
+    assert world.incidents == []
+    ground.drive_volts(0.0, 1.0)
+    source.drive_volts(0.1, 1e-3)
+    assert abs(source.point().amps) < 1e-11
+    world.move_contact(True)
+    assert [i.kind for i in world.incidents] == ["contact moved under bias"]
+
+
+def test_only_waiting_makes_time_pass() -> None:
+    world = make_world()
+    source = world.add_source("s", "die.row.0")
+    source.drive_volts(0.05, 1e-3)
+    source.point()
+    assert world.seconds == 0
+    world.wait(2.5)
+    assert world.seconds == pytest.approx(2.5)
+
+
+def test_defects_put_at_a_place_are_there() -> None:
+    world = make_world(defects=[{"row": 2, "col": 3, "kind": "short"}, {"row": 0, "col": 14, "kind": "stuck_ap"}])
+    kinds = world.die.kind.reshape(15, 15)
+    assert kinds[2, 3] == Kind.SHORT
+    assert kinds[0, 14] == Kind.STUCK_AP
+    assert (kinds != Kind.JUNCTION).sum() == 2
+
+
+def test_a_die_description_with_an_unknown_key_offers_the_nearest_one() -> None:
+    with pytest.raises(InputError, match="Did you mean 'segment_ohms'"):
+        World.from_description({"segment_ohm": 2.0}, seed=0, line_hertz=50)
