@@ -68,7 +68,7 @@ class CheckedVisa(VisaInstrument):
         )
 
     def _where(self) -> str:
-        return f"{self.name} ({self._address})"
+        return f"{self.name} ({self.address})"
 
 
 def parse_identity(idn: dict[str, str | None], where: str, *known: str) -> Identity:

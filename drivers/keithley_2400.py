@@ -32,7 +32,7 @@ _ELEMENTS = ":FORM:DATA ASC;:FORM:ELEM VOLT,CURR,STAT"
 _LEAST_CYCLES, _MOST_CYCLES = 0.01, 10.0
 
 
-class Keithley2400(SourceMeasureUnit, CheckedVisa):
+class Keithley2400(CheckedVisa, SourceMeasureUnit):
     """A Keithley 2400 sourcing volts and measuring amps.
 
     Pulses are two-point list sweeps: the top lasts the source delay plus one integration, so nothing shorter than

@@ -25,7 +25,7 @@ BREAK_BEFORE_MAKE = 1
 _CHANNEL = re.compile(r"^(\d)([A-Z])(\d\d)$")
 
 
-class Keithley707B(SwitchMatrix, CheckedVisa):
+class Keithley707B(CheckedVisa, SwitchMatrix):
     """A 707B (six slots) or 708B (one slot) with matrix cards; rows are common to all slots."""
 
     default_terminator = "\n"

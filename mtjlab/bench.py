@@ -14,6 +14,7 @@ from types import TracebackType
 import numpy as np
 
 from .errors import InputError, InstrumentError, LimitError
+from .interrupts import held_off
 from .nouns import Cost, Line, Lines, Reading, Site
 from .roles import Capabilities, Crossbar, Crosspoint, Identity, SourceMeasureUnit, SwitchMatrix
 from .wiring import Wiring
@@ -132,6 +133,14 @@ class MatrixCrossbar(Crossbar):
         """Pulses, readings and bench seconds so far."""
         return Cost(self._pulses, self._readings, self._clock() - self._started)
 
+    @property
+    def jobs(self) -> dict[str, str]:
+        """What each instrument does on this bench, in words."""
+        first, *between, last = self._names
+        jobs = {name: "holds the unselected lines" for name in between}
+        jobs |= {last: "senses one line at a time", first: "drives the selected lines"}
+        return jobs | {self._wiring.matrix: "connects SMUs to array lines"}
+
     def start(self) -> dict[str, Identity]:
         """Identify and prepare every instrument; outputs stay off, relays open.
 
@@ -219,10 +228,14 @@ class MatrixCrossbar(Crossbar):
         self._matrix.check_errors()
 
     def shutdown(self) -> ShutdownReport:
-        """Levels 0 V, outputs off, relays open; every step is attempted, whatever the others do. Never raises."""
+        """Levels 0 V, outputs off, relays open; every step is attempted, whatever the others do.
+
+        Signals wait until it is done. No instrument's fault is raised; all are in the report.
+        """
         problems: list[str] = []
-        outputs = {name: _switch_off(name, smu, problems) for name, smu in self._smus.items()}
-        relays_open = _open_relays(self._wiring.matrix, self._matrix, problems)
+        with held_off():
+            outputs = {name: _switch_off(name, smu, problems) for name, smu in self._smus.items()}
+            relays_open = _open_relays(self._wiring.matrix, self._matrix, problems)
         self._is_on = False
         self._routes = {}
         self.shutdown_report = ShutdownReport(outputs, relays_open, tuple(problems))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtjlab.errors import InputError, InstrumentError
-from mtjlab.nouns import Cost, Floats, LayerPlan, Line, Lines, Progress
+from mtjlab.nouns import Cost, Floats, LayerPlan, Line, Lines, Progress, Reading
 from mtjlab.roles import Crossbar
 
 from .readout import READ_VOLTS
@@ -21,10 +21,12 @@ class LayerRun:
     Attributes:
         siemens_sums: shape (samples, 2 * outputs): for every line, sum over inputs of x times conductance, x in
             units of full scale; that is measured current over read voltage, put together from the bit planes.
+        saturated: readings in compliance, that is at the end of the ammeter's range; they count at that value.
         cost: readings and bench seconds spent.
     """
 
     siemens_sums: Floats
+    saturated: int
     cost: Cost
 
 
@@ -53,16 +55,19 @@ def infer_layer(
     if levels.shape[1:] != plan.rows.shape or np.abs(levels).max(initial=0) > full_scale:
         raise InputError(f"inputs of layer {plan.name} must be (samples, {plan.rows.size}) within +-{full_scale}")
     started = crossbar.spent
-    zero = np.array([_column_amps(crossbar, plan, np.zeros(plan.rows.size, bool), c, read_volts) for c in plan.cols])
+    undriven = np.zeros(plan.rows.size, dtype=np.bool_)
+    zero = [_column_reading(crossbar, plan, undriven, int(column), read_volts).amps for column in plan.cols]
     sums = np.zeros((levels.shape[0], plan.cols.size))
+    saturated = 0
     for sample, vector in enumerate(levels):
         for rows, weight in _planes(vector, bits):
             for k, column in enumerate(plan.cols):
-                amps = _column_amps(crossbar, plan, rows, int(column), read_volts)
-                sums[sample, k] += weight * (amps - zero[k])
+                reading = _column_reading(crossbar, plan, rows, int(column), read_volts)
+                sums[sample, k] += weight * (reading.amps - zero[k])
+                saturated += reading.in_compliance
         if progress:
             progress(what, sample + 1, levels.shape[0])
-    return LayerRun(sums / (full_scale * read_volts), crossbar.spent - started)
+    return LayerRun(sums / (full_scale * read_volts), saturated, crossbar.spent - started)
 
 
 def _planes(vector: NDArray[np.int64], bits: int) -> list[tuple[NDArray[np.bool_], float]]:
@@ -77,16 +82,16 @@ def _planes(vector: NDArray[np.int64], bits: int) -> list[tuple[NDArray[np.bool_
     return planes
 
 
-def _column_amps(
+def _column_reading(
     crossbar: Crossbar, plan: LayerPlan, is_driven: NDArray[np.bool_], column: int, read_volts: float
-) -> float:
+) -> Reading:
     lines = Lines.grounded(*crossbar.shape)
     lines.row_volts[plan.rows[is_driven]] = read_volts
-    reading = crossbar.measure(lines, [Line("col", int(column))])[0]
-    if reading.is_overflow or reading.in_compliance:
+    reading = crossbar.measure(lines, [Line("col", column)])[0]
+    if reading.is_overflow:
         raise InstrumentError(
             f"column {column} draws more current than the ammeter's range while layer {plan.name} runs",
             where="infer",
             remedy="Raise read_amps_range, or place the layer away from the shorts of this die",
         )
-    return reading.amps
+    return reading

@@ -95,8 +95,8 @@ class Circuit:
         self._ohms = shared_ohms(d.rows, d.cols, d.segment_ohms)
         self._nodes: dict[str, int] = {}
         self._conductors: list[tuple[int, int, float]] = []
-        self._relay_nodes: list[tuple[int, int]] = []
-        self._relay_siemens: list[float] = []
+        self._relay_nodes = np.zeros((0, 2), dtype=np.int64)
+        self._relay_siemens = np.zeros(0)
         self._closed: list[int] = []
         self._closed_by: dict[int, list[int]] = {}
         self._outputs: list[_Output] = []
@@ -120,8 +120,9 @@ class Circuit:
     def add_relays(self, pairs: Sequence[tuple[str, str]], ohms: float) -> int:
         """Relays between pairs of nodes, open at first; returns the number of the first."""
         first = len(self._relay_nodes)
-        self._relay_nodes += [(self._node(a), self._node(b)) for a, b in pairs]
-        self._relay_siemens += [1 / ohms] * len(pairs)
+        nodes = np.array([(self._node(a), self._node(b)) for a, b in pairs], dtype=np.int64)
+        self._relay_nodes = np.concatenate([self._relay_nodes, nodes])
+        self._relay_siemens = np.concatenate([self._relay_siemens, np.full(len(pairs), 1 / ohms)])
         self._forget()
         return first
 
@@ -187,7 +188,7 @@ class Circuit:
         a, b = self._relay_nodes[relay]
         volts = self._solved().node_volts
         across = float(volts[a] - volts[b])
-        return across, across * self._relay_siemens[relay] if relay in self._closed else 0.0
+        return across, across * float(self._relay_siemens[relay]) if relay in self._closed else 0.0
 
     def _solved(self) -> _Solution:
         if self._solution is None:
@@ -242,9 +243,7 @@ class Circuit:
     def _assemble(self, limiting: dict[int, float]) -> tuple[Floats, Floats]:
         matrix = self._static().copy(order="F")
         size = matrix.shape[0]
-        for relay in self._closed:
-            a, b = self._relay_nodes[relay]
-            _stamp(matrix, a, b, self._relay_siemens[relay])
+        self._stamp_relays(matrix)
         drive = np.zeros(size)
         for index, output in enumerate(self._outputs):
             forced = limiting.get(index)
@@ -258,6 +257,13 @@ class Circuit:
             else:
                 drive[output.node] += value
         return matrix, drive
+
+    def _stamp_relays(self, matrix: Floats) -> None:
+        if self._closed:
+            a, b = self._relay_nodes[self._closed].T
+            siemens = self._relay_siemens[self._closed]
+            np.add.at(matrix, (np.concatenate([a, b]), np.concatenate([a, b])), np.concatenate([siemens, siemens]))
+            np.add.at(matrix, (np.concatenate([a, b]), np.concatenate([b, a])), -np.concatenate([siemens, siemens]))
 
     def _static(self) -> Floats:
         if self._base is None:

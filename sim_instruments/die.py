@@ -93,7 +93,11 @@ class DieDescription(BaseModel):
 
 
 class Die:
-    """The cells of one die and the state they are in; arrays have shape (rows * cols,), row-major."""
+    """The cells of one die and the state they are in; arrays have shape (rows * cols,), row-major.
+
+    Attributes:
+        is_tunnelling: cells that conduct through an intact barrier.
+    """
 
     def __init__(self, description: DieDescription, rng: np.random.Generator) -> None:
         self.description = description
@@ -111,13 +115,21 @@ class Die:
         self.is_parallel = rng.random(area.size) < 0.5
         self.is_parallel[self.kind == Kind.STUCK_P] = True
         self.is_parallel[self.kind == Kind.STUCK_AP] = False
+        self._note_kinds()
         lines = description.rows + description.cols
         self.contact_ohms = description.contact_ohms * _lognormal(rng, description.contact_spread, lines)
 
-    @property
-    def is_tunnelling(self) -> Bools:
-        """Cells that conduct through an intact barrier."""
-        return np.asarray((self.kind != Kind.SHORT) & (self.kind != Kind.OPEN))
+    def break_down(self, index: int) -> None:
+        """Turn a cell into a short."""
+        self.kind[index] = Kind.SHORT
+        self._note_kinds()
+
+    def _note_kinds(self) -> None:
+        self.is_tunnelling: Bools = np.asarray((self.kind != Kind.SHORT) & (self.kind != Kind.OPEN))
+        self._is_junction: Bools = self.kind == Kind.JUNCTION
+        self._dead = np.flatnonzero(~self.is_tunnelling)
+        is_short = self.kind[self._dead] == Kind.SHORT
+        self._dead_siemens = np.where(is_short, self.short_siemens[self._dead], self.description.open_siemens)
 
     def siemens(self, volts: Floats | float = 0.0) -> Floats:
         """Conductance of every cell at its bias."""
@@ -130,19 +142,19 @@ class Die:
         return self._with_dead_cells(g)
 
     def _with_dead_cells(self, siemens: Floats) -> Floats:
-        g = np.where(self.kind == Kind.SHORT, self.short_siemens, siemens)
-        return np.where(self.kind == Kind.OPEN, self.description.open_siemens, g)
+        siemens[self._dead] = self._dead_siemens
+        return siemens
 
     def switching_rates(self, volts: Floats) -> Floats:
         """Rate at which each cell leaves its magnetic state, 1/s; zero for cells that cannot."""
         overdrive = np.where(self.is_parallel, -volts / self.reset_volts, volts / self.set_volts)
         rates = mtj.switching_rate(overdrive, self.delta, self.description.damping_seconds)
-        return np.where(self.kind == Kind.JUNCTION, rates, 0.0)
+        return np.asarray(rates * self._is_junction)
 
     def breakdown_rates(self, volts: Floats) -> Floats:
         """Rate at which each barrier breaks down, 1/s."""
         rates = mtj.breakdown_rate(volts, self.breakdown_volts, self.description.breakdown_volts_per_decade)
-        return np.where(self.is_tunnelling, rates, 0.0)
+        return np.asarray(rates * self.is_tunnelling)
 
     def site(self, index: int) -> Site:
         """Row and column of a cell."""

@@ -13,13 +13,14 @@ from mtjlab.nouns import Floats
 from mtjlab.yaml_files import check_model
 
 from .circuit import Circuit, Source, SourcePoint
-from .die import Bools, Die, DieDescription, Kind
+from .die import Bools, Die, DieDescription
 
 HOT_VOLTS = 5e-3
 """Voltage across an open relay above which closing it counts as hot switching (assumed; reed data sheets say "dry")."""
 HOT_AMPS = 1e-6
 """Current through a closed relay above which opening it counts as hot switching (assumed)."""
-_QUIET = 1e-13
+_QUIET = 1e-10
+"""Expected number of events below which a stretch of time counts as uneventful."""
 _MOST_EVENTS = 2000
 
 
@@ -180,7 +181,7 @@ class World:
             self.die.is_parallel[chosen] = not self.die.is_parallel[chosen]
         else:
             chosen -= cells
-            self.die.kind[chosen] = Kind.SHORT
+            self.die.break_down(chosen)
             self.log("breakdown", f"the barrier of cell {tuple(self.die.site(chosen))} broke down")
         self.circuit.cell_changed(chosen)
         self._bounds.clear()

@@ -1,0 +1,362 @@
+"""The operator's door: the command `mtjlab`. The only file in this package that may import the other parts."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import __version__
+from .errors import InputError, InstrumentError, LimitError, MtjlabError
+
+if TYPE_CHECKING:
+    from mtjlab.protocols.run_perceptron import RunSettings
+    from mtjlab.sim_instruments.simulated_bench import SimBench
+
+    from .bench import MatrixCrossbar
+    from .station import OpenStation
+    from .store import RunFolder
+    from .wiring import Wiring
+
+app = typer.Typer(
+    name="mtjlab",
+    help="Measure, write and run magnetic tunnel junction arrays.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+INTERRUPTED = 130
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    """Measure, write and run magnetic tunnel junction arrays."""
+    if version:
+        typer.echo(f"mtjlab {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(min=0, help="Which simulated die, split of the wines and training.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Run folder, new or empty. [default: runs/demo-<time>]")] = None,
+    solutions: Annotated[int, typer.Option(min=1, max=1000, help="Networks to train and choose from.")] = 32,
+    bench: Annotated[
+        Path | None, typer.Option(help="Your own simulated bench file, with its seed, die and faults.")
+    ] = None,
+    station: Annotated[Path | None, typer.Option(help="Your own station file, e.g. of real instruments.")] = None,
+    wiring: Annotated[Path | None, typer.Option(help="The wiring file that goes with --station or --bench.")] = None,
+    write_volts: Annotated[float, typer.Option(help="Highest write amplitude, volts.")] = 0.84,
+    segment_ohms: Annotated[
+        float | None, typer.Option(min=0, help="Wire resistance per segment of the simulated die, ohms.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a screen.")] = False,
+) -> None:
+    """Read a 15 x 15 array, write a Wine classifier into it, run all 178 wines on it, and report."""
+    request = _Request(seed, out, solutions, bench, station, wiring, write_volts, segment_ohms, as_json)
+    raise typer.Exit(_demo(request))
+
+
+@dataclass(frozen=True)
+class _Request:
+    seed: int
+    out: Path | None
+    solutions: int
+    bench: Path | None
+    station: Path | None
+    wiring: Path | None
+    write_volts: float
+    segment_ohms: float | None
+    as_json: bool
+
+
+@dataclass
+class _Setup:
+    """What a run is made from, checked before anything is opened."""
+
+    folder: RunFolder
+    station_file: Path
+    wiring_file: Path
+    wiring: Wiring
+    settings: RunSettings
+    bench: SimBench | None
+    clock: Callable[[], float]
+    started: str = field(default_factory=lambda: datetime.now().astimezone().isoformat(timespec="seconds"))
+    wall_start: float = field(default_factory=time.perf_counter)
+
+
+def _demo(request: _Request) -> int:
+    from .engine.training import require_torch
+
+    require_torch()
+    setup = _set_up(request)
+    from .interrupts import stop_on_signals
+
+    with setup.folder, stop_on_signals():
+        result, status = _run(request, setup)
+        setup.folder.write_result(result)
+        report = _report(setup.folder.path, result)
+    _show(request, result, report)
+    return status
+
+
+def _set_up(request: _Request) -> _Setup:
+    """Check every input, make the run folder and the bench; opens no instrument."""
+    from mtjlab.sim_instruments.simulated_bench import sim_bench
+
+    from .store import RunFolder
+    from .wiring import load_wiring
+
+    if request.station and not request.wiring:
+        raise InputError("--station needs --wiring", remedy="Say which matrix column each line of the array is on")
+    for path in (request.station, request.wiring, request.bench):
+        if path and not path.is_file():
+            raise InputError("there is no such file", where=str(path), remedy="Check the path")
+    wiring_file = request.wiring or _packaged("passive15.wiring.yaml")
+    wiring = load_wiring(wiring_file)
+    settings = _run_settings(request.write_volts, wiring, wiring_file)
+    clock_of: list[Callable[[], float]] = [time.monotonic]
+    folder = RunFolder(request.out or Path("runs") / f"demo-{datetime.now():%Y%m%d-%H%M%S}", lambda: clock_of[0]())
+    wiring_file = folder.keep_file(wiring_file, "bench.wiring.yaml")
+    station_file, spec = _station_and_bench(request, folder.path)
+    bench = sim_bench(spec) if spec else None
+    if bench:
+        clock_of[0] = lambda: bench.world.seconds
+    return _Setup(folder, station_file, wiring_file, wiring, settings, bench, clock_of[0])
+
+
+def _run_settings(write_volts: float, wiring: Wiring, wiring_file: Path) -> RunSettings:
+    from mtjlab.protocols.run_perceptron import RunSettings
+    from mtjlab.protocols.write_verify import WriteSettings
+
+    settings = RunSettings(write=WriteSettings(most_volts=write_volts))
+    try:
+        for sign in (1, -1):
+            wiring.device.limits.check_pulse(sign * write_volts, settings.write.pulse_seconds)
+        wiring.device.limits.check_read(settings.read_volts)
+    except LimitError as error:
+        raise LimitError(error.what, where=f"{wiring_file}, key {error.where}", remedy=error.remedy) from error
+    if write_volts < max(settings.write.set_volts, settings.write.reset_volts):
+        raise InputError(
+            f"--write-volts {write_volts:g} is below the first amplitude of {settings.write.reset_volts:g} V",
+            remedy=f"Give at least {settings.write.reset_volts:g}",
+        )
+    return settings
+
+
+def _station_and_bench(request: _Request, folder: Path) -> tuple[Path, str | None]:
+    """Station file to open, and the simulated bench behind it (None: real instruments)."""
+    if request.station:
+        copy = folder / "bench.station.yaml"
+        copy.write_bytes(request.station.read_bytes())
+        return copy, _simulated_bench_of(request.station)
+    if "@" in str(folder):
+        raise InputError("the path holds an '@', which PyVISA reserves", where=str(folder), remedy="Use another --out")
+    spec = str(_write_bench_file(request, folder))
+    text = _packaged("passive15.station.yaml").read_text(encoding="utf-8")
+    station = folder / "bench.station.yaml"
+    station.write_text(text.replace("passive15@mtjlab", json.dumps(f"{spec}@mtjlab")), encoding="utf-8")
+    return station, spec
+
+
+def _write_bench_file(request: _Request, folder: Path) -> Path:
+    """The simulated bench of this run: the packaged one or the operator's, with what the options change."""
+    from ruamel.yaml import YAML
+
+    from .yaml_files import load_yaml
+
+    source = request.bench or _packaged("passive15.yaml")
+    content = load_yaml(source)
+    if request.bench is None:
+        content["seed"] = request.seed
+    if request.segment_ohms is not None:
+        content.setdefault("die", {})["segment_ohms"] = request.segment_ohms
+    cabled = source.parent / Path(str(content.get("wiring", ""))).name
+    if cabled.is_file():
+        (folder / cabled.name).write_bytes(cabled.read_bytes())
+    target = folder / "bench.yaml"
+    with target.open("w", encoding="utf-8") as file:
+        YAML(typ="rt", pure=True).dump(content, file)
+    return target
+
+
+def _simulated_bench_of(station: Path) -> str | None:
+    from .yaml_files import load_yaml
+
+    for entry in (load_yaml(station).get("instruments") or {}).values():
+        visalib = str((entry.get("init") or {}).get("visalib", "")) if isinstance(entry, dict) else ""
+        if visalib.endswith("@mtjlab"):
+            return visalib.removesuffix("@mtjlab")
+    return None
+
+
+def _packaged(name: str) -> Path:
+    from importlib.resources import files
+
+    return Path(str(files("mtjlab.sim_instruments.benches"))) / name
+
+
+def _run(request: _Request, setup: _Setup) -> tuple[dict[str, Any], int]:
+    """The run itself; whatever ends it, the bench is off and the result says how it ended."""
+    from .bench import MatrixCrossbar
+    from .screen import ProgressScreen
+    from .stages import Stages
+    from .station import open_station
+
+    opened = open_station(setup.station_file, setup.wiring_file, setup.wiring)
+    crossbar = MatrixCrossbar(opened.smus, opened.matrix, setup.wiring, clock=setup.clock, listener=setup.folder.listen)
+    result: dict[str, Any] = {}
+    ending, status = ("complete", ""), 0
+    try:
+        with ProgressScreen() as screen, crossbar:
+            stages = Stages(lambda: crossbar.spent, screen)
+            result["instruments"] = _identities(crossbar, opened, stages)
+            result |= _chain(request, setup, crossbar, stages)
+            crossbar.check_errors()
+    except KeyboardInterrupt as stop:
+        ending, status = ("stopped", f"stopped by {stop or 'Ctrl-C'}"), INTERRUPTED
+    except InputError:
+        raise
+    except InstrumentError as error:
+        ending, status = ("failed", str(error)), 1
+    finally:
+        messages = opened.messages()
+        opened.close()
+    result["stages"] = stages.close()
+    return _completed(result, ending, request, setup, crossbar, messages), status
+
+
+def _identities(crossbar: MatrixCrossbar, opened: OpenStation, progress: Any) -> list[dict[str, str]]:
+    progress("checking instruments", 0, 1)
+    identities = crossbar.start()
+    progress("checking instruments", 1, 1)
+    jobs = crossbar.jobs
+    return [
+        {"name": name, "address": opened.addresses[name], **vars(identity), "job": jobs[name]}
+        for name, identity in identities.items()
+    ]
+
+
+def _chain(request: _Request, setup: _Setup, crossbar: MatrixCrossbar, progress: Any) -> dict[str, Any]:
+    from mtjlab.protocols.wine_on_array import as_result, wine_on_array
+
+    outcome = wine_on_array(
+        crossbar,
+        seed=request.seed,
+        solutions=request.solutions,
+        untuned_siemens=setup.wiring.device.nominal_on_off_siemens,
+        settings=setup.settings,
+        progress=progress,
+        keep=setup.folder.keep_map,
+    )
+    return as_result(outcome)
+
+
+def _completed(
+    result: dict[str, Any],
+    ending: tuple[str, str],
+    request: _Request,
+    setup: _Setup,
+    crossbar: MatrixCrossbar,
+    messages: tuple[int, int],
+) -> dict[str, Any]:
+    """The result with what every run has, however it ended."""
+    spent, off = crossbar.spent, crossbar.shutdown_report
+    incidents = setup.bench.world.incidents if setup.bench else []
+    nothing = dict.fromkeys(("software", "predicted_from_map", "on_chip", "on_chip_untuned"))
+    return {
+        "command": "mtjlab demo",
+        "status": ending[0],
+        "reason": ending[1],
+        "started": setup.started,
+        "seed": request.seed,
+        "accuracy": nothing,
+        "write_fidelity": None,
+        "defects": {},
+        **result,
+        "write_pulses": spent.pulses,
+        "readings": spent.readings,
+        "bench_seconds": round(spent.bench_seconds, 3),
+        "wall_seconds": round(time.perf_counter() - setup.wall_start, 2),
+        "visa_writes": messages[0],
+        "visa_queries": messages[1],
+        "incidents": [vars(incident) for incident in incidents],
+        "outputs_off": bool(off) and all(state is True for state in off.outputs_off.values()),
+        "outputs": off.outputs_off if off else {},
+        "relays_open": off.relays_open if off else None,
+        "problems": list(off.problems) if off else [],
+        "is_simulated": setup.bench is not None,
+        "settings": _flat_settings(request, setup),
+        "versions": _versions(),
+    }
+
+
+def _flat_settings(request: _Request, setup: _Setup) -> dict[str, Any]:
+    settings = setup.settings
+    return {
+        "solutions": request.solutions,
+        "read_volts": settings.read_volts,
+        **vars(settings.precision),
+        **vars(settings.write),
+        "device": setup.wiring.device.name,
+        **{f"limit_{key}": value for key, value in setup.wiring.device.limits.model_dump().items()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    packages = ("numpy", "scipy", "qcodes", "pyvisa", "torch", "scikit-learn")
+    return {"mtjlab": __version__, "python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _report(folder: Path, result: dict[str, Any]) -> Path:
+    from .report import write_report
+
+    del result
+    return write_report(folder)
+
+
+def _show(request: _Request, result: dict[str, Any], report: Path) -> None:
+    if request.as_json:
+        typer.echo(json.dumps(result))
+    else:
+        from .screen import show_result
+
+        show_result(result, str(report))
+    if result["status"] != "complete":
+        typer.echo(f"mtjlab: {result['reason']}", err=True)
+        for problem in result["problems"]:
+            typer.echo(f"mtjlab: while switching off: {problem}", err=True)
+        typer.echo(f"mtjlab: {_safety(result)} What was measured is in {report.parent}", err=True)
+
+
+def _safety(result: dict[str, Any]) -> str:
+    unknown = [name for name, off in result["outputs"].items() if off is not True]
+    relays = "all relays are open." if result["relays_open"] else "the relays could NOT be opened."
+    if unknown:
+        return f"The output of {' and '.join(unknown)} could NOT be read back as off: check its front panel; {relays}"
+    return f"All outputs were read back as off, {relays}"
+
+
+def main() -> None:
+    """Entry point: one clear line per fault; exit status 2 for bad input, 1 for a broken run, 130 for Ctrl-C."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"mtjlab: {error}", err=True)
+        sys.exit(2)
+    except MtjlabError as error:
+        typer.echo(f"mtjlab: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("mtjlab: stopped", err=True)
+        sys.exit(INTERRUPTED)

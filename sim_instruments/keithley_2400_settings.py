@@ -1,0 +1,176 @@
+"""What can be set on a 2400, with the *RST values of the user's manual (section 18, reference tables)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+VOLTS_RANGES = (0.2, 2.0, 20.0, 200.0)
+AMPS_RANGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+MOST_READINGS = 2500
+"""Points of a sweep, readings of a trigger sequence, readings of the buffer."""
+MOST_LISTED = 100
+"""Values in one LIST command."""
+ELEMENTS = ("VOLT", "CURR", "RES", "TIME", "STAT")
+"""Data elements in the order in which they are always sent."""
+FUNCTIONS = ("VOLT", "CURR", "RES")
+
+
+@dataclass
+class SourceSettings:
+    """One source function, volts or amperes.
+
+    Attributes:
+        range: index into the ranges.
+        triggered_level: takes the level's place at the next source action; None after it.
+        listed: values of the list sweep.
+        protection: over-voltage protection limit; volts only.
+    """
+
+    range: int
+    is_auto_range: bool = True
+    mode: str = "FIX"
+    level: float = 0.0
+    triggered_level: float | None = None
+    start: float = 0.0
+    stop: float = 0.0
+    step: float = 0.0
+    listed: list[float] = field(default_factory=lambda: [0.0])
+    list_start: float = 1.0
+    protection: float = 210.0
+
+
+@dataclass
+class SenseSettings:
+    """One measuring function.
+
+    Attributes:
+        range: index into the ranges.
+        lowest_range: smallest range that auto range goes down to, index.
+        limit: compliance when the other quantity is sourced.
+    """
+
+    range: int
+    limit: float
+    is_auto_range: bool = True
+    lowest_range: int = 0
+    is_synchronized: bool = False
+
+
+@dataclass
+class FilterSettings:
+    """The averaging filter."""
+
+    is_on: bool = False
+    kind: str = "REP"
+    count: float = 10.0
+
+
+@dataclass
+class SweepSettings:
+    """Staircase sweep."""
+
+    spacing: str = "LIN"
+    points: float = 2500.0
+    direction: str = "UP"
+    ranging: str = "BEST"
+    abort_on_compliance: str = "NEV"
+
+
+@dataclass
+class LayerSettings:
+    """The arm or the trigger layer."""
+
+    count: float = 1.0
+    source: str = "IMM"
+    delay_seconds: float = 0.0
+    timer_seconds: float = 0.1
+    direction: str = "ACC"
+
+
+@dataclass
+class FormatSettings:
+    """How readings are sent."""
+
+    elements: tuple[str, ...] = ELEMENTS
+    data: str = "ASC"
+    border: str = "NORM"
+    registers: str = "ASC"
+
+
+@dataclass
+class Settings:
+    """All that *RST resets."""
+
+    is_output_on: bool = False
+    off_state: str = "NORM"
+    function: str = "VOLT"
+    volts: SourceSettings = field(default_factory=lambda: SourceSettings(range=2))
+    amps: SourceSettings = field(default_factory=lambda: SourceSettings(range=2))
+    delay_seconds: float = 0.0
+    is_auto_delay: bool = True
+    is_auto_clear: bool = False
+    auto_clear_mode: str = "ALW"
+    sweep: SweepSettings = field(default_factory=SweepSettings)
+    functions: tuple[str, ...] = ("CURR",)
+    is_concurrent: bool = True
+    sense_volts: SenseSettings = field(default_factory=lambda: SenseSettings(range=2, limit=21.0))
+    sense_amps: SenseSettings = field(default_factory=lambda: SenseSettings(range=2, limit=1.05e-4))
+    cycles: float = 1.0
+    ohms_mode: str = "MAN"
+    is_offset_compensated: bool = False
+    filter: FilterSettings = field(default_factory=FilterSettings)
+    is_remote_sense: bool = False
+    is_auto_zero: bool = True
+    guard: str = "CABL"
+    arm: LayerSettings = field(default_factory=LayerSettings)
+    trigger: LayerSettings = field(default_factory=LayerSettings)
+    format: FormatSettings = field(default_factory=FormatSettings)
+    terminals: str = "FRON"
+    null_offset: float = 0.0
+    is_null_on: bool = False
+    is_display_on: bool = True
+    display_digits: float = 6.0
+    display_text: str = ""
+    is_display_text_on: bool = False
+    is_beeper_on: bool = True
+    is_time_auto_reset: bool = False
+
+    @property
+    def source(self) -> SourceSettings:
+        """Settings of the selected source function."""
+        return self.source_of(self.function)
+
+    def source_of(self, function: str) -> SourceSettings:
+        """Settings of a source function, VOLT or CURR."""
+        return self.volts if function == "VOLT" else self.amps
+
+    def sense_of(self, function: str) -> SenseSettings:
+        """Settings of a measuring function, VOLT or CURR."""
+        return self.sense_volts if function == "VOLT" else self.sense_amps
+
+    @property
+    def trigger_points(self) -> int:
+        """Source-measure operations of one READ?; arm count times trigger count."""
+        return int(self.arm.count * self.trigger.count) if math.isfinite(self.arm.count) else MOST_READINGS + 1
+
+    def sweep_levels(self) -> list[float]:
+        """Levels of the sweep or list that is programmed, in order; the fixed level otherwise."""
+        source = self.source
+        if source.mode == "LIST":
+            first = min(int(source.list_start), len(source.listed)) - 1
+            return source.listed[first:] + source.listed[:first]
+        if source.mode == "SWE":
+            levels = self._staircase(source)
+            return levels if self.sweep.direction == "UP" else levels[::-1]
+        return [source.level]
+
+    def _staircase(self, source: SourceSettings) -> list[float]:
+        points = int(self.sweep.points)
+        if points < 2:
+            return [source.start]
+        if self.sweep.spacing == "LOG" and source.start * source.stop > 0:
+            ratio = (source.stop / source.start) ** (1 / (points - 1))
+            return [source.start * ratio**k for k in range(points)]
+        step = (source.stop - source.start) / (points - 1)
+        return [source.start + step * k for k in range(points)]

@@ -1,0 +1,220 @@
+"""TSP instruments: messages are Lua chunks; common commands and script loading are handled beside Lua.
+
+Series 2600B and Models 707B and 708B reference manuals, "Fundamentals of scripting for TSP".
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+from .faults import FaultPlan
+from .scpi_errors import ScpiError
+from .status_488 import OPERATION_COMPLETE, Status488
+from .tsp_engine import SYNTAX_ERROR, TspEngine, number_argument, text_argument
+from .wire_instrument import HostClock, WireInstrument
+from .world import World
+
+_RECOVERABLE = 10.0
+_LOAD = re.compile(r"(loadscript|loadandrunscript)(?:\s+([A-Za-z_]\w*))?\s*\Z")
+_NUMBERED = re.compile(r"(\*[A-Za-z]+)\s+(\d+)\s*\Z")
+
+
+class TspInstrument(WireInstrument):
+    """Base of the TSP instruments. Printed lines are replies of their own; unread ones stay until they are read.
+
+    Class attributes:
+        model: as `localnode.model` tells it.
+        command_seconds: simulated time that processing one message takes.
+    """
+
+    model: ClassVar[str]
+    firmware: ClassVar[str]
+    command_seconds: ClassVar[float] = 0.0
+
+    def __init__(
+        self,
+        name: str,
+        world: World,
+        host: HostClock,
+        *,
+        serial: str = "0000000",
+        has_end: bool = True,
+        faults: FaultPlan | None = None,
+    ) -> None:
+        super().__init__(name, world, host, has_end=has_end, faults=faults)
+        self.serial = serial
+        self.status = Status488({}, error_bit=4, queue_capacity=100)
+        self.engine = TspEngine(self.status.report)
+        self._script: list[str] | None = None
+        self._script_name = ""
+        self._runs_at_end = False
+        self._timer_zero = world.seconds
+        self._define_common()
+
+    @property
+    def identity(self) -> str:
+        """What *IDN? answers."""
+        return f"Keithley Instruments Inc., Model {self.model}, {self.serial}, {self.firmware}"
+
+    @abstractmethod
+    def reset(self) -> None:
+        """reset() and *RST."""
+
+    def _define_common(self) -> None:
+        engine = self.engine
+        errors = self.status.errors
+        engine.define(
+            "errorqueue",
+            functions={"next": self._next_error, "clear": errors.clear},
+            getters={"count": lambda: float(len(errors))},
+        )
+        engine.define(
+            "localnode",
+            {"model": self.model, "serialno": self.serial, "version": self.firmware, "revision": self.firmware,
+             "description": f"Keithley Instruments {self.model}", "linefreq": self.world.line_hertz, "prompts": 0,
+             "showerrors": 0, "autolinefreq": True},
+            functions={"reset": self._reset},
+        )  # fmt: skip
+        engine.define("timer", functions={"reset": self._reset_timer})
+        engine.run("timer.measure = {}")
+        engine.define("os", functions={"clock": lambda: self._now, "time": lambda *_: float(int(self._now))})
+        engine.define("beeper", {"enable": 1}, functions={"beep": lambda seconds, hertz: None})
+        engine.define("display", {"screen": 0}, functions={"settext": lambda *_: None, "clear": lambda *_: None})
+        engine.define("status", {"condition": 0}, functions={"reset": self.status.preset})
+        engine.define("script", functions={"new": self._new_script, "delete": self._delete_script})
+        functions: dict[str, Callable[..., object]] = {
+            "delay": self._delay,
+            "opc": self._complete,
+            "waitcomplete": lambda *_: None,
+            "reset": self._reset,
+            "exit": lambda: None,
+        }
+        for name, function in functions.items():
+            engine.set_global(name, engine.function(function))
+        engine.set_global("_timer_t", engine.function(lambda: self._now - self._timer_zero))
+        engine.run("timer.measure.t = _timer_t; _timer_t = nil")
+        engine.run("tsplink = {node = 1, state = 'offline', master = 1, reset = function() return 1 end}")
+        engine.run("local g = _G; node = {setmetatable({}, {__index = function(_, k) return g[k] end})}")
+
+    @property
+    def _now(self) -> float:
+        return self.world.seconds + self._owed_seconds
+
+    def _reset_timer(self) -> None:
+        self._timer_zero = self._now
+
+    def _reset(self) -> None:
+        self.engine.reset_format()
+        self.reset()
+
+    def _delay(self, seconds: object) -> None:
+        self._take_time(number_argument(seconds, 0, 100_000))
+
+    def _complete(self) -> None:
+        self.status.event_status |= OPERATION_COMPLETE
+
+    def _next_error(self) -> tuple[float, str, float, float]:
+        error = self.status.errors.take()
+        if error.code == 0:
+            return 0.0, "Queue Is Empty", 0.0, 1.0
+        return float(error.code), error.text, _RECOVERABLE, 1.0
+
+    def _new_script(self, text: object, name: object = "") -> None:
+        if name:
+            self.engine.define_script(text_argument(name), text_argument(text))
+
+    def _delete_script(self, name: object) -> None:
+        self.engine.set_global(text_argument(name), None)
+
+    def _carry_out(self, message: str) -> None:
+        self._take_time(self.command_seconds)
+        if self._script is not None:
+            self._collect(message)
+            return
+        sign = message[:1]
+        if sign == "*":
+            for part in message.split(";"):
+                self._common(part.strip())
+        elif sign == "l" and (match := _LOAD.match(message)):
+            self._script, self._script_name = [], match[2] or ""
+            self._runs_at_end = match[1] == "loadandrunscript"
+        elif message.strip() == "abort":
+            self._cleared()
+        elif message:
+            self._run_text(message)
+
+    def _run_text(self, text: str) -> None:
+        for line in self.engine.run(text):
+            self._replies.append(line.encode("latin-1") + b"\n")
+
+    def _collect(self, line: str) -> None:
+        if line.strip() != "endscript":
+            assert self._script is not None
+            self._script.append(line)
+            return
+        text, self._script = "\n".join(self._script or ()), None
+        if self._script_name:
+            self.engine.define_script(self._script_name, text)
+        if self._runs_at_end:
+            self._run_text(text)
+        elif not self._script_name:
+            self.engine.define_script("run", text)
+
+    def _common(self, command: str) -> None:
+        name = command.upper()
+        status = self.status
+        queries: dict[str, Callable[[], object]] = {
+            "*IDN?": lambda: self.identity,
+            "*OPC?": lambda: 1,
+            "*ESR?": status.take_event_status,
+            "*ESE?": lambda: status.event_enable,
+            "*SRE?": lambda: status.service_enable,
+            "*STB?": lambda: status.byte_with_summary(has_message=False),
+            "*TST?": lambda: 0,
+        }
+        commands: dict[str, Callable[[], None]] = {
+            "*RST": self._reset,
+            "*CLS": status.clear,
+            "*OPC": self._complete,
+            "*WAI": lambda: None,
+            "*TRG": self.trigger,
+        }
+        if name in queries:
+            self._replies.append(f"{queries[name]()}\n".encode("latin-1"))
+        elif name in commands:
+            commands[name]()
+        elif (match := _NUMBERED.match(name)) and match[1] in ("*ESE", "*SRE"):
+            attribute = "event_enable" if match[1] == "*ESE" else "service_enable"
+            setattr(status, attribute, int(match[2]) & 0xFF)
+        else:
+            status.report(ScpiError(SYNTAX_ERROR, f"TSP Syntax error at line 1: unexpected symbol near `{command}'"))
+
+    def trigger(self) -> None:
+        """A group execute trigger; nothing waits for one."""
+
+    def _cleared(self) -> None:
+        self._script = None
+        self.drop_replies()
+
+    def _nothing_to_say(self) -> None:
+        if self.has_end and self._is_answering:
+            self.status.report(ScpiError(-420))
+
+    def _reply_taken(self) -> None:
+        self.status.message_gone()
+
+    def status_byte(self) -> int:
+        """The status byte without bit 6."""
+        return self.status.byte(has_message=self._has_message)
+
+    def serial_poll(self) -> int:
+        """The status byte with RQS in bit 6, cleared by the poll."""
+        return self.status.serial_poll(has_message=self._has_message)
+
+    @property
+    def requests_service(self) -> bool:
+        """Whether it asserts SRQ."""
+        return self.status.requests_service(has_message=self._has_message)

@@ -1,0 +1,188 @@
+"""The Lua engine of TSP instruments: runs chunks in a sandbox, offers instrument functions and attributes to them.
+
+No files, no operating system, no Python objects, bounded instructions and memory. What ends a script or is refused by
+an instrument function is reported, never raised.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lupa.lua54 import LuaError, LuaRuntime
+
+from .scpi_errors import ScpiError
+from .tsp_prelude import MOST_BYTES, MOST_STEPS, PRELUDE, STEP_INSTRUCTIONS
+
+SYNTAX_ERROR, RUNTIME_ERROR, PARAMETER_ERROR = -285, -286, 1115
+_MOST_CACHED = 1000
+_WHERE = re.compile(r"TSP:(\d+): (.*)", re.DOTALL)
+
+
+class TspError(ScpiError):
+    """A function of an instrument was called in a way that it refuses."""
+
+
+class TspEngine:
+    """One instrument's Lua.
+
+    Args:
+        report: called with each error; the script goes on where the error is an instrument function's own.
+    """
+
+    def __init__(self, report: Callable[[ScpiError], None]) -> None:
+        self._report = report
+        self._lua = LuaRuntime(
+            encoding="latin-1",
+            register_eval=False,
+            register_builtins=False,
+            unpack_returned_tuples=True,
+            attribute_filter=_deny,
+            max_memory=MOST_BYTES,
+        )
+        prelude = self._lua.execute(f"return function(...) {PRELUDE} end")
+        made = prelude(STEP_INSTRUCTIONS, MOST_STEPS)
+        self._run, self._compile, self._function_of, self._with_attributes, self._script_object, self.reset_format = (
+            made
+        )
+        self._chunks: dict[str, Any] = {}
+
+    def run(self, text: str) -> list[str]:
+        """Run one chunk; returns the printed lines. Errors go to `report`."""
+        chunk = self._chunks.get(text)
+        if chunk is None:
+            chunk = self._compiled(text)
+            if chunk is None:
+                return []
+            if len(self._chunks) >= _MOST_CACHED:
+                self._chunks.clear()
+            self._chunks[text] = chunk
+        try:
+            result = self._run(chunk)
+        except LuaError as error:
+            self._report(ScpiError(RUNTIME_ERROR, f"TSP Runtime error: {error}"))
+            return []
+        if result is None:
+            return []
+        if not isinstance(result, tuple):
+            return _lines(result)
+        printed, problem = result
+        self._report_problem(problem)
+        return _lines(printed)
+
+    def _report_problem(self, problem: Any) -> None:
+        if isinstance(problem, BaseException) and not isinstance(problem, LuaError):
+            raise problem
+        self._report(ScpiError(RUNTIME_ERROR, _message("TSP Runtime error", str(problem))))
+
+    def _compiled(self, text: str) -> Any:
+        try:
+            chunk = self._compile(text)
+        except LuaError as error:
+            chunk = None, str(error)
+        if not isinstance(chunk, tuple):
+            return chunk
+        self._report(ScpiError(SYNTAX_ERROR, _message("TSP Syntax error", str(chunk[1]))))
+        return None
+
+    def define_script(self, name: str, text: str) -> None:
+        """Make a named script, a global that can be called or `run()`."""
+        chunk = self._compiled(text)
+        if chunk is not None:
+            self._lua.globals()[name] = self._script_object(name, text, chunk)
+
+    def define(
+        self,
+        name: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        getters: Mapping[str, Callable[[], Any]] | None = None,
+        setters: Mapping[str, Callable[[Any], None]] | None = None,
+    ) -> None:
+        """Make a global table, for example `channel`, with constants, functions and attributes."""
+        self._lua.globals()[name] = self.table(values, functions=functions, getters=getters, setters=setters)
+
+    def table(
+        self,
+        values: Mapping[str, Any] | None = None,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        getters: Mapping[str, Callable[[], Any]] | None = None,
+        setters: Mapping[str, Callable[[Any], None]] | None = None,
+    ) -> Any:
+        """A Lua table with constants, functions and attributes."""
+        content = {**(values or {}), **{key: self.function(f) for key, f in (functions or {}).items()}}
+        made = self._lua.table_from(content)
+        if not getters and not setters:
+            return made
+        get = self._lua.table_from({key: self.function(f) for key, f in (getters or {}).items()})
+        put = self._lua.table_from({key: self.function(f) for key, f in (setters or {}).items()})
+        return self._with_attributes(made, get, put)
+
+    def list_of(self, items: list[Any]) -> Any:
+        """A Lua table with these items at 1, 2, ..."""
+        return self._lua.table_from(items)
+
+    def set_global(self, name: str, value: Any) -> None:
+        """Assign a global."""
+        self._lua.globals()[name] = value
+
+    def function(self, python_function: Callable[..., Any]) -> Any:
+        """A Lua function that calls a Python one; what that refuses is reported and returns nil."""
+        fewest, most = _arity(python_function)
+        report = self._report
+
+        def guarded(*arguments: Any) -> Any:
+            try:
+                if not fewest <= len(arguments) <= most:
+                    raise TspError(-109 if len(arguments) < fewest else -108)
+                return python_function(*arguments)
+            except ScpiError as error:
+                report(error)
+                return None
+
+        return self._function_of(guarded)
+
+
+def _deny(_: object, name: object, __: bool) -> str:
+    raise AttributeError(f"no access to {name}")
+
+
+def _arity(function: Callable[..., Any]) -> tuple[int, int]:
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return 0, 255
+    required = sum(p.default is p.empty for p in parameters)
+    return required, len(parameters)
+
+
+def _lines(printed: str | None) -> list[str]:
+    if printed is None:
+        return []
+    return printed.split("\0") if "\0" in printed else [printed]
+
+
+def _message(kind: str, problem: str) -> str:
+    match = _WHERE.match(problem)
+    return f"{kind} at line {match[1]}: {match[2]}" if match else f"{kind}: {problem}"
+
+
+def text_argument(value: object) -> str:
+    """A string argument; raises TspError for anything else."""
+    if not isinstance(value, str):
+        raise TspError(PARAMETER_ERROR, "Parameter error")
+    return value
+
+
+def number_argument(value: object, minimum: float, maximum: float) -> float:
+    """A number within limits; raises TspError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TspError(PARAMETER_ERROR, "Parameter error")
+    if value < minimum:
+        raise TspError(1102, "Parameter too small")
+    if value > maximum:
+        raise TspError(1101, "Parameter too big")
+    return float(value)

@@ -1,0 +1,244 @@
+"""What every simulated instrument is to the bus: bytes in, bytes out, status byte, clear, trigger, and when it is busy.
+
+Two clocks. The world's clock moves while an instrument does something. The host's clock moves while the program waits
+for a bus or a reply; it lags behind as long as an instrument is still busy with what it was told. A message is carried
+out as soon as it has arrived, so what it does to a die is complete before the next message of any instrument; a reply
+can be read once the host has waited long enough. That is exact while one instrument works at a time.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from enum import Enum
+
+from .faults import FaultPlan
+from .world import World
+
+
+class NoReply(Exception):  # noqa: N818  a timeout is how the bus tells it
+    """Nothing came within the session's timeout."""
+
+
+class Ended(Enum):
+    """Why a read ended."""
+
+    END = "END"
+    TERMINATION = "termination character"
+    COUNT = "count reached"
+
+
+class HostClock:
+    """The time as the program at the host sees it, in simulated seconds."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.seconds = world.seconds
+
+    def wait(self, seconds: float) -> None:
+        """The host waits; the world's clock follows where it is behind."""
+        self.seconds += seconds
+        behind = self.seconds - self._world.seconds
+        if behind > 0:
+            self._world.wait(behind)
+
+
+class WireInstrument(ABC):
+    """An instrument on a bus.
+
+    Args:
+        name: as in the bench file; also names its terminals and its random stream.
+        world: what it acts on.
+        host: the bench's host clock.
+        has_end: whether its interface marks the end of a message (GPIB, USBTMC, VXI-11); sockets and serial do not.
+        faults: what is planned to go wrong with it.
+    """
+
+    def __init__(
+        self, name: str, world: World, host: HostClock, *, has_end: bool = True, faults: FaultPlan | None = None
+    ) -> None:
+        self.name = name
+        self.world = world
+        self.has_end = has_end
+        self.faults = faults
+        self._host = host
+        self._input = b""
+        self._replies: deque[bytes] = deque()
+        self._ready_at = host.seconds
+        self._owed_seconds = 0.0
+
+    @abstractmethod
+    def _carry_out(self, message: str) -> None:
+        """Carry out one complete message; put replies into `_replies`."""
+
+    @abstractmethod
+    def status_byte(self) -> int:
+        """The status byte without bit 6."""
+
+    @abstractmethod
+    def serial_poll(self) -> int:
+        """The status byte with RQS in bit 6, which the poll clears."""
+
+    @property
+    @abstractmethod
+    def requests_service(self) -> bool:
+        """Whether it asserts SRQ."""
+
+    @abstractmethod
+    def trigger(self) -> None:
+        """Group execute trigger."""
+
+    def receive(self, data: bytes, *, is_end: bool, bus_seconds: float) -> None:
+        """Bytes from the host. A message ends with a newline, and with END where the interface has it."""
+        self._host.seconds += bus_seconds
+        if self.faults is not None and not self.faults.count(self.world.seconds):
+            return
+        if is_end and self.has_end and not self._input and b"#" not in data:
+            message = data.rstrip(b"\r\n")
+            if b"\n" not in message:
+                self._run(message)
+                return
+        self._input += data
+        messages, self._input = self._split(self._input, is_end and self.has_end)
+        for message in messages:
+            self._run(message)
+
+    def _split(self, buffer: bytes, is_end: bool) -> tuple[list[bytes], bytes]:
+        """Complete messages in the buffer, and what is left for later."""
+        *complete, rest = buffer.split(b"\n")
+        if is_end and rest:
+            complete.append(rest)
+            rest = b""
+        return [message.rstrip(b"\r") for message in complete], rest
+
+    def _run(self, message: bytes) -> None:
+        world, host = self.world, self._host
+        begin = max(host.seconds, self._ready_at)
+        start = world.seconds
+        lag = max(host.seconds - start, 0.0)
+        self._owed_seconds = lag
+        self._carry_out(message.decode("latin-1"))
+        self._let_time_pass()
+        self._ready_at = begin + (world.seconds - start) - lag
+
+    def _take_time(self, seconds: float) -> None:
+        """Account for time; it passes before the instrument next acts on the world."""
+        self._owed_seconds += seconds
+
+    def _let_time_pass(self) -> None:
+        """Let the accounted time pass in the world; call before any action on it."""
+        if self._owed_seconds > 0:
+            self.world.wait(self._owed_seconds)
+            self._owed_seconds = 0.0
+
+    def send(
+        self, count: int, *, timeout_seconds: float | None, termination: bytes | None, bus_seconds: float
+    ) -> tuple[bytes, Ended]:
+        """Up to `count` bytes to the host and why the transfer ended.
+
+        Args:
+            count: most bytes the host takes.
+            timeout_seconds: how long the host waits, simulated; None for ever. Never sleeps.
+            termination: byte at which the host stops.
+            bus_seconds: bus overhead of the transfer.
+
+        Raises NoReply if there is nothing within the timeout; the host has then waited that long.
+        """
+        if not self._replies or not self._is_answering:
+            self._nothing_to_say()
+            self._host.wait(timeout_seconds or 0.0)
+            raise NoReply
+        self._await_ready(timeout_seconds)
+        self._host.seconds += bus_seconds
+        if not self.has_end and len(self._replies) > 1:
+            stream = b"".join(self._replies)
+            self._replies.clear()
+            self._replies.append(stream)
+        return self._cut(count, termination)
+
+    def _cut(self, count: int, termination: bytes | None) -> tuple[bytes, Ended]:
+        reply = self._replies[0]
+        length, ended = min(count, len(reply)), Ended.COUNT
+        found = reply.find(termination, 0, length) if termination is not None else -1
+        if found >= 0:
+            length, ended = found + 1, Ended.TERMINATION
+        if length < len(reply):
+            self._replies[0] = reply[length:]
+            return reply[:length], ended
+        self._replies.popleft()
+        self._reply_taken()
+        return reply, ended if ended is Ended.TERMINATION and not self.has_end else Ended.END
+
+    def _await_ready(self, timeout_seconds: float | None) -> None:
+        needed = self._ready_at - self._host.seconds
+        if needed <= 0:
+            return
+        if timeout_seconds is not None and needed > timeout_seconds:
+            self._host.wait(timeout_seconds)
+            raise NoReply
+        self._host.seconds += needed
+
+    @abstractmethod
+    def _nothing_to_say(self) -> None:
+        """The host reads although it asked nothing."""
+
+    @abstractmethod
+    def _reply_taken(self) -> None:
+        """A reply has been read completely."""
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.faults is None or self.faults.answers(self.world.seconds)
+
+    @property
+    def _has_message(self) -> bool:
+        return bool(self._replies) and self._ready_at <= self._host.seconds
+
+    def poll(self, *, timeout_seconds: float | None, bus_seconds: float) -> int:
+        """Serial poll by the host; raises NoReply if the instrument does not answer."""
+        self._host.wait(bus_seconds)
+        if not self._is_answering:
+            self._host.wait(timeout_seconds or 0.0)
+            raise NoReply
+        return self.serial_poll()
+
+    def await_service(self, timeout_seconds: float | None) -> None:
+        """The host waits for SRQ; raises NoReply if it does not come within the timeout."""
+        for is_last_chance in (False, True):
+            if self._is_answering and self.requests_service:
+                return
+            if not is_last_chance:
+                self._await_ready(timeout_seconds)
+        self._host.wait(timeout_seconds or 0.0)
+        raise NoReply
+
+    def device_clear(self, bus_seconds: float) -> None:
+        """Drop input, replies and whatever it was busy with; a hung instrument listens again."""
+        self._host.wait(bus_seconds)
+        if self.faults is not None:
+            self.faults.device_clear()
+            if not self._is_answering:
+                return
+        self._input = b""
+        self.drop_replies()
+        self._ready_at = self._host.seconds
+        self._cleared()
+
+    def drop_replies(self) -> None:
+        """Forget what has not been read."""
+        self._replies.clear()
+        self._reply_taken()
+
+    @abstractmethod
+    def _cleared(self) -> None:
+        """A device clear has arrived."""
+
+    def group_trigger(self, bus_seconds: float) -> None:
+        """Group execute trigger from the host."""
+        self._host.seconds += bus_seconds
+        if not self._is_answering:
+            return
+        begin, start = max(self._host.seconds, self._ready_at), self.world.seconds
+        self.trigger()
+        self._let_time_pass()
+        self._ready_at = begin + (self.world.seconds - start)
