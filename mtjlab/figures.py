@@ -65,14 +65,13 @@ class CurvePoint:
 
 
 def conductance_limits(maps: Iterable[ArrayMap]) -> tuple[float, float]:
-    """Lowest and highest conductance of the healthy cells of all maps, siemens, without the outermost 0.5 %."""
+    """Lowest and highest conductance of the healthy cells of all maps, siemens: ends of a shared colour scale."""
     pooled = [_healthy(values, one.status) for one in maps for values in (one.siemens, one.siemens_p, one.siemens_ap)]
     values = np.concatenate(pooled) if pooled else np.empty(0)
     if values.size == 0:
         return 0.0, 100e-6
-    low, high = np.percentile(values, [0.5, 99.5])
-    margin = 0.03 * (high - low) or 0.05 * abs(high) or 1e-6
-    return float(max(low - margin, 0.0)), float(high + margin)
+    margin = 0.02 * np.ptp(values) or 0.05 * abs(values[0]) or 1e-6
+    return float(max(values.min() - margin, 0.0)), float(values.max() + margin)
 
 
 def conductance_figure(
@@ -87,8 +86,8 @@ def conductance_figure(
         name: prefix that keeps the elements of several figures on one page apart.
     """
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(4.3, 4.85))
-        axes = figure.add_axes((0.115, 0.215, 0.865, 0.77))
+        figure = Figure(figsize=(3.7, 4.2))
+        axes = figure.add_axes((0.125, 0.23, 0.865, 0.762))
         colours = matplotlib.colormaps["viridis"].with_extremes(over=WRONG_COLOUR, under="#1a1a1a")
         norm = Normalize(limits[0] * _MICRO, limits[1] * _MICRO)
         _draw_cells(axes, array_map.siemens * _MICRO, colours, norm)
@@ -97,7 +96,7 @@ def conductance_figure(
             _outline(axes, used)
         bar = figure.colorbar(
             ScalarMappable(norm, colours),
-            cax=figure.add_axes((0.115, 0.098, 0.865, 0.028)),
+            cax=figure.add_axes((0.125, 0.1, 0.865, 0.03)),
             orientation="horizontal",
             extend="both",
         )
@@ -208,8 +207,8 @@ def spread_figure(both: ArrayMap, label: str, name: str = "spread") -> str:
 
 
 def _map_figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.3, 4.25))
-    return figure, figure.add_axes((0.115, 0.105, 0.865, 0.88))
+    figure = Figure(figsize=(3.7, 3.62))
+    return figure, figure.add_axes((0.125, 0.115, 0.865, 0.884))
 
 
 def _draw_cells(axes: Axes, values: Floats, colours: Colormap, norm: Normalize) -> None:
@@ -261,7 +260,7 @@ def _outline(axes: Axes, used: Mask) -> None:
         [(col - 0.5, row - 1.5), (col - 0.5, row - 0.5)]
         for row, col in np.argwhere(padded[:, 1:] != padded[:, :-1]).tolist()
     ]
-    for colour, width in (("white", 4.4), (_INK, 2.0)):
+    for colour, width in (("white", 4.0), (_INK, 1.8)):
         axes.add_collection(
             LineCollection(level + upright, colors=colour, linewidths=width, capstyle="projecting", clip_on=False)
         )

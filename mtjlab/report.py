@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,7 @@ def _load_maps(folder: Path, layers: int) -> tuple[dict[str, ArrayMap], list[str
 def _render(result: RunResult, maps: dict[str, ArrayMap], unreadable: list[str]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"percent": _percent, "count": _count, "clock": _clock, "micro": _micro, "plain": _plain}
+    environment.filters["when"] = _when
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     status = _defect_status(maps)
     level, facts = _safety(result)
@@ -288,7 +290,9 @@ def _conductance_cards(result: RunResult, maps: dict[str, ArrayMap]) -> list[dic
         wanted = layer.wanted(one.shape) if layer and one else None
         used = None if wanted is None else wanted != State.UNKNOWN
         svg = one and Markup(figures.conductance_figure(one, limits, f"Conductance map: {title}", used, name))
-        cards.append({"title": title, "svg": svg, "layer": layer, "map": one, "has_outline": used is not None})
+        measured = 0 if one is None else int(np.isfinite(one.siemens).sum())
+        card = {"title": title, "svg": svg, "layer": layer, "map": one, "has_outline": used is not None}
+        cards.append(card | {"measured": measured})
     return cards
 
 
@@ -406,8 +410,15 @@ def _conditions(maps: dict[str, ArrayMap]) -> dict[str, Any]:
     return {}
 
 
-def _percent(value: float | None) -> str:
-    return "not measured" if value is None else f"{value * 100:.1f} %"
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "not measured" if value is None else f"{value * 100:.{digits}f} %"
+
+
+def _when(iso: str) -> str:
+    try:
+        return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return iso
 
 
 def _count(value: int | None) -> str:

@@ -62,7 +62,6 @@ class SimKeithley2400(ScpiInstrument):
         self.buffer = ReadingBuffer()
         self.output = SmuOutput(world.add_source(name, f"{name}.hi"), world.rng(name))
         self.readings: list[SmuReading] = []
-        self.statistic_shown = "MEAN"
         self._saved: dict[int, Settings] = {}
         self._time_zero = world.seconds
         self._is_armed = False

@@ -65,7 +65,7 @@ def formatted(readings: Sequence[SmuReading], style: FormatSettings) -> Reply:
 
 _STATISTICS: dict[str, Callable[[Floats], float]] = {
     "MEAN": lambda values: float(values.mean()),
-    "SDEV": lambda values: float(values.std()),
+    "SDEV": lambda values: float(values.std(ddof=1)) if values.size > 1 else 0.0,
     "MAX": lambda values: float(values.max()),
     "MIN": lambda values: float(values.min()),
     "PKPK": lambda values: float(values.max() - values.min()),
@@ -80,6 +80,7 @@ class ReadingBuffer:
     feed: str = "SENS"
     control: str = "NEV"
     timestamps: str = "ABS"
+    shown_statistic: str = "MEAN"
     stored: list[SmuReading] = field(default_factory=list)
 
     @property
@@ -122,10 +123,10 @@ class ReadingBuffer:
             SmuReading(r.volts, r.amps, r.ohms, float(s), r.status) for r, s in zip(self.stored, shown, strict=True)
         ]
 
-    def statistic(self, name: str) -> list[float]:
-        """MEAN, SDEV, MAX, MIN or PKPK of the stored volts, amps and ohms that were measured."""
+    def statistic(self) -> list[float]:
+        """The selected statistic of the stored volts, amps and ohms that were measured."""
         if not self.stored:
             raise ScpiError(-230)
         columns = np.array([(r.volts, r.amps, r.ohms) for r in self.stored])
         measured = [column for column in columns.T if np.all(np.abs(column) < OVERFLOW)]
-        return [_STATISTICS[name](column) for column in measured]
+        return [_STATISTICS[self.shown_statistic](column) for column in measured]

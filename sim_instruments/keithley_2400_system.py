@@ -174,7 +174,7 @@ def _free(i: SimKeithley2400) -> str:
 
 
 def _statistic(i: SimKeithley2400) -> str:
-    return ",".join(f"{value:+.6E}" for value in i.buffer.statistic(i.statistic_shown))
+    return ",".join(f"{value:+.6E}" for value in i.buffer.statistic())
 
 
 _TRACE: tuple[Command, ...] = (
@@ -196,7 +196,7 @@ _TRACE: tuple[Command, ...] = (
         takes=(Choice("NEXT", "NEVer"),),
     ),
     setting(":TRACe|DATA:TSTamp:FORMat", "buffer.timestamps", Choice("ABSolute", "DELTa")),
-    setting(":CALCulate3:FORMat", "statistic_shown", Choice("MEAN", "SDEViation", "MAXimum", "MINimum", "PKPK")),
+    setting(":CALCulate3:FORMat", "buffer.shown_statistic", Choice("MEAN", "SDEViation", "MAXimum", "MINimum", "PKPK")),
     Command(":CALCulate3:DATA", query=_statistic),
     Command(":CALCulate[1]:STATe", write=lambda i, is_on: _no_math(is_on), query=lambda i: "0", takes=(Switch(),)),
 )

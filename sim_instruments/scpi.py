@@ -20,7 +20,7 @@ Reply = str | bytes
 _NODE = re.compile(r"(\[)?:([A-Za-z0-9_|]+)(\[\d+\]|<\w+>)?(\])?")
 _MOST_CACHED = 5000
 _LONGEST_MNEMONIC = 12
-_HEADER_SIGNS = re.compile(r"[:*]?[A-Za-z][A-Za-z0-9_]*(?::[A-Za-z][A-Za-z0-9_]*)*\??\Z")
+_HEADER_SIGNS = re.compile(r"(?::?\*|:)?[A-Za-z][A-Za-z0-9_]*(?::[A-Za-z][A-Za-z0-9_]*)*\??\Z")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class CommandTree:
         if not _HEADER_SIGNS.match(header):
             raise ScpiError(-101 if not header.isascii() or not header.isprintable() else -102)
         is_query = header.endswith("?")
-        name = header.rstrip("?").upper()
+        name = header.rstrip("?").upper().replace(":*", "*")  # not in the standard, but drivers send it and get away
         if name.startswith("*"):
             command = self._common.get(name)
             return _call(command, is_query, (), path)

@@ -15,6 +15,9 @@ from enum import Enum
 from .faults import FaultPlan
 from .world import World
 
+INPUT_BUFFER_BYTES = 256
+"""What an instrument takes in while it is busy, before it holds the bus off (assumed)."""
+
 
 class NoReply(Exception):  # noqa: N818  a timeout is how the bus tells it
     """Nothing came within the session's timeout."""
@@ -66,6 +69,7 @@ class WireInstrument(ABC):
         self._replies: deque[bytes] = deque()
         self._ready_at = host.seconds
         self._owed_seconds = 0.0
+        self._waiting: deque[tuple[float, int]] = deque()
 
     @abstractmethod
     def _carry_out(self, message: str) -> None:
@@ -91,6 +95,7 @@ class WireInstrument(ABC):
     def receive(self, data: bytes, *, is_end: bool, bus_seconds: float) -> None:
         """Bytes from the host. A message ends with a newline, and with END where the interface has it."""
         self._host.seconds += bus_seconds
+        self._hold_off(len(data))
         if self.faults is not None and not self.faults.count(self.world.seconds):
             return
         if is_end and self.has_end and not self._input and b"#" not in data:
@@ -102,6 +107,14 @@ class WireInstrument(ABC):
         messages, self._input = self._split(self._input, is_end and self.has_end)
         for message in messages:
             self._run(message)
+
+    def _hold_off(self, size: int) -> None:
+        """A full input buffer keeps the host waiting until what is in it has been carried out."""
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= self._host.seconds:
+            waiting.popleft()
+        while waiting and sum(length for _, length in waiting) + size > INPUT_BUFFER_BYTES:
+            self._host.seconds = waiting.popleft()[0]
 
     def _split(self, buffer: bytes, is_end: bool) -> tuple[list[bytes], bytes]:
         """Complete messages in the buffer, and what is left for later."""
@@ -120,6 +133,8 @@ class WireInstrument(ABC):
         self._carry_out(message.decode("latin-1"))
         self._let_time_pass()
         self._ready_at = begin + (world.seconds - start) - lag
+        if self._ready_at > host.seconds:
+            self._waiting.append((self._ready_at, len(message)))
 
     def _take_time(self, seconds: float) -> None:
         """Account for time; it passes before the instrument next acts on the world."""
@@ -222,6 +237,7 @@ class WireInstrument(ABC):
         self._input = b""
         self.drop_replies()
         self._ready_at = self._host.seconds
+        self._waiting.clear()
         self._cleared()
 
     def drop_replies(self) -> None:

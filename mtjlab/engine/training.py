@@ -190,7 +190,7 @@ class _Run:
         bits = self.settings.precision.hidden_bits
         if bits is None:
             return hidden
-        full_scale = 2**bits - 1
+        full_scale = (1 << bits) - 1
         return hidden + (torch.round(hidden * full_scale) / full_scale - hidden).detach()
 
     def _lognormal(self, spread: float, *shape: int) -> torch.Tensor:
@@ -228,7 +228,9 @@ def _cells(
         raise InputError(f"a perceptron has two layers, got conductances for {len(conductances)}")
     for pair, size in zip(conductances, sizes, strict=True):
         _check(pair, size, settings.solutions)
-    norm = siemens_norm or settings.g * _typical_swing(conductances)
+    norm = settings.g * _typical_swing(conductances) if siemens_norm is None else siemens_norm
+    if norm <= 0:
+        raise InputError(f"siemens_norm must be above 0, got {norm}")
     return [CellPair(pair.siemens_ap / norm, pair.siemens_p / norm) for pair in conductances]
 
 

@@ -129,7 +129,7 @@ def test_garbage_never_raises_out_of_the_instrument(data: bytes) -> None:
     SHARED.device_clear(0)
 
 
-@given(st.text(alphabet='*:;,?"#(@) \tSOURVLTabc0123.eE+-\'', max_size=60))
+@given(st.text(alphabet="*:;,?\"#(@) \tSOURVLTabc0123.eE+-'", max_size=60))
 def test_near_scpi_never_raises_out_of_the_instrument(text: str) -> None:
     SHARED.receive(text.encode(), is_end=True, bus_seconds=0)
     SHARED.device_clear(0)
@@ -320,5 +320,5 @@ def test_common_commands(small: Small, tell: Any, ask: Any) -> None:
     assert small.kept == {}
     assert small.triggers == 1
     assert ask(small, "*TST?;*OPC?") == "0;1"
-    tell(small, "*SAV 1")
+    tell(small, ":*CLS", "*SAV 1")
     assert codes(small) == [-113]
