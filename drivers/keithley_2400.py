@@ -138,7 +138,8 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
         self.power_cycles(power_cycles)
         self._settle_seconds = 1e-3
         self.settle_seconds(self._settle_seconds)
-        self.write(_ELEMENTS + ";:TRIG:COUN 1;:ARM:COUN 1")
+        # auto zero would take three conversions per reading and stretch the top of every pulse by two of them
+        self.write(_ELEMENTS + ";:TRIG:COUN 1;:ARM:COUN 1;:SYST:AZER OFF")
         self._line_hertz = float(self.ask(":SYST:LFR?"))
         self._power_cycles = power_cycles
         self.check_errors()
@@ -168,6 +169,10 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
     def is_output_on(self) -> bool:
         """Read back from the instrument."""
         return bool(self.output())
+
+    def is_limiting(self) -> bool:
+        """Real or range compliance, as the instrument reports it now."""
+        return self.ask(":SENS:CURR:PROT:TRIP?").strip() == "1"
 
     def read(self) -> Reading:
         """One measurement at the present level."""

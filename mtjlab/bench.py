@@ -29,7 +29,8 @@ class BenchSettings:
 
     Attributes:
         volts_range: source range of all SMUs.
-        read_amps_range: measuring range while reading.
+        read_amps_range: range of the sensing SMU while reading; the others always cover the device's current limit,
+            because a fixed range below the load would limit the output at the end of that range.
         power_cycles: integration time.
     """
 
@@ -101,7 +102,8 @@ class MatrixCrossbar(Crossbar):
         self._routes: dict[str, frozenset[Line]] = {}
         self._levels = dict.fromkeys(self._names, 0.0)
         self._is_on = False
-        self._ranges_amps = 0.0
+        self._sense_range = 0.0
+        self._largest_load = 0
         self._is_started = False
         self.shutdown_report: ShutdownReport | None = None
 
@@ -157,10 +159,10 @@ class MatrixCrossbar(Crossbar):
             smu.prepare(
                 volts_range=self._settings.volts_range,
                 amps_limit=self._wiring.device.limits.amps,
-                amps_range=self._settings.read_amps_range,
+                amps_range=self._wiring.device.limits.amps,
                 power_cycles=self._settings.power_cycles,
             )
-        self._ranges_amps = self._settings.read_amps_range
+        self._sense_range = self._wiring.device.limits.amps
         self._is_started = True
         return identities
 
@@ -184,9 +186,8 @@ class MatrixCrossbar(Crossbar):
         readings = []
         for line in sense:
             raw = self._smus[self._names[-1]].read()
-            readings.append(
-                Reading(_level(lines, line), -raw.amps, in_compliance=raw.in_compliance, is_overflow=raw.is_overflow)
-            )
+            limited = raw.in_compliance or self._is_drive_limiting(groups)
+            readings.append(Reading(_level(lines, line), -raw.amps, in_compliance=limited, is_overflow=raw.is_overflow))
         self._readings += len(readings)
         if self._listener:
             self._listener("read", lines, sense, readings)
@@ -241,6 +242,15 @@ class MatrixCrossbar(Crossbar):
         self.shutdown_report = ShutdownReport(outputs, relays_open, tuple(problems))
         return self.shutdown_report
 
+    def _is_drive_limiting(self, groups: Mapping[str, tuple[float, frozenset[Line]]]) -> bool:
+        """Whether the driving SMU limits; asked only where it drives as many lines as ever, to save queries."""
+        level, on = groups.get(self._names[0], (0.0, frozenset()))
+        is_largest = len(on) > self._largest_load or len(on) == self._largest_load > 1
+        if level == 0.0 or not is_largest:
+            return False
+        self._largest_load = len(on)
+        return self._smus[self._names[0]].is_limiting()
+
     def _check_lines(self, lines: Lines, sense: Sequence[Line]) -> None:
         if not self._is_started:
             raise InstrumentError("the bench has not been started", where="bench", remedy="Call start() first")
@@ -293,11 +303,10 @@ class MatrixCrossbar(Crossbar):
 
     def _energise(self, groups: Mapping[str, tuple[float, frozenset[Line]]], amps_range: float) -> None:
         routes = {name: on for name, (_, on) in groups.items() if on}
-        if amps_range != self._ranges_amps:
+        if amps_range != self._sense_range:
             self._levels_to_zero()
-            for smu in self._smus.values():
-                smu.set_amps_range(amps_range)
-            self._ranges_amps = amps_range
+            self._smus[self._names[-1]].set_amps_range(amps_range)
+            self._sense_range = amps_range
         if routes != self._routes:
             self._move_relays(routes)
         if not self._is_on:

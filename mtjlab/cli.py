@@ -292,11 +292,18 @@ def _completed(
         "outputs_off": bool(off) and all(state is True for state in off.outputs_off.values()),
         "outputs": off.outputs_off if off else {},
         "relays_open": off.relays_open if off else None,
-        "problems": list(off.problems) if off else [],
+        "problems": [*(off.problems if off else []), *_saturation(result)],
         "is_simulated": setup.bench is not None,
         "settings": _flat_settings(request, setup),
         "versions": _versions(),
     }
+
+
+def _saturation(result: dict[str, Any]) -> list[str]:
+    count = result.get("saturated_readings", 0)
+    return (
+        [f"{count} readings were taken while a source or the ammeter was limiting: do not trust them"] if count else []
+    )
 
 
 def _flat_settings(request: _Request, setup: _Setup) -> dict[str, Any]:

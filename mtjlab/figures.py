@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -39,7 +41,7 @@ MAP_P_COLOUR, MAP_AP_COLOUR, MAP_UNUSED_COLOUR, MAP_UNKNOWN_COLOUR = "#1f5f8b", 
 
 _INK, _MUTED = "#1f2933", "#6b7785"
 _MICRO = 1e6
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "mtjlab",
     "font.family": "DejaVu Sans",
@@ -101,7 +103,7 @@ def conductance_figure(
             extend="both",
         )
         bar.set_label("Conductance (µS)")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         return _to_svg(figure, name, label)
 
 
@@ -121,7 +123,7 @@ def defect_figure(status: Ints, label: str, name: str = "defects") -> str:
 
 
 def written_figure(wanted: Ints, state: Ints, label: str, name: str = "written") -> str:
-    """State read in each cell that a layer uses; a cross where it is not the wanted one.
+    """State read in each cell that a layer uses; a cross where it is the other one, grey where it is unknown.
 
     Args:
         wanted: shape (rows, cols), `State`; UNKNOWN where the layer has no cell.
@@ -133,7 +135,7 @@ def written_figure(wanted: Ints, state: Ints, label: str, name: str = "written")
     with matplotlib.rc_context(_STYLE):
         figure, axes = _map_figure()
         _draw_cells(axes, shown, colours, _steps(4))
-        wrong = np.argwhere(asked & (state != wanted))
+        wrong = np.argwhere(asked & (state != wanted) & (state != State.UNKNOWN))
         if wrong.size:
             halo = [withStroke(linewidth=5.0, foreground="white")]
             axes.plot(
@@ -198,8 +200,8 @@ def spread_figure(both: ArrayMap, label: str, name: str = "spread") -> str:
         for state, values in states.items():
             middle = float(np.median(values)) * _MICRO
             words = f"{state}: median {middle:.4g} µS"
-            axes.annotate(words, (middle, 0.985), (5, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-                          va="top", weight="bold")  # fmt: skip
+            place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            axes.annotate(words, (middle, 0.985), (5, 0), va="top", weight="bold", **place)
         axes.set_xlim(float(pooled.min()) * 0.94, float(pooled.max()) * 1.12)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="Conductance (µS)", ylabel="Cells")
@@ -302,9 +304,4 @@ def _to_svg(figure: Figure, name: str, label: str) -> str:
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{name}-', text).replace("url(#", f"url(#{name}-")
     text = re.sub(r'(xlink:)?href="#', f'href="#{name}-', text)
-    return text.replace("<svg", f'<svg role="img" aria-label="{_escape(label)}"', 1).strip()
-
-
-def _escape(text: str) -> str:
-    replaced: Mapping[str, str] = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
-    return "".join(replaced.get(letter, letter) for letter in text)
+    return text.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1).strip()

@@ -19,7 +19,7 @@ class DeviceLimits(BaseModel):
     write_volts_positive: float = Field(default=1.0, gt=0, description="largest positive pulse")
     write_volts_negative: float = Field(default=1.0, gt=0, description="largest negative pulse, as a magnitude")
     pulse_seconds: float = Field(default=0.05, gt=0, description="longest pulse")
-    amps: float = Field(default=5e-3, gt=0, description="largest current of any source: its compliance")
+    amps: float = Field(default=1e-2, gt=0, description="largest current of any source: its compliance")
     pulses_per_cell: int = Field(default=200, gt=0, description="pulses one cell may get in one run")
 
     def check_read(self, volts: float) -> None:

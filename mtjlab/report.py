@@ -187,6 +187,8 @@ def _load_maps(folder: Path, layers: int) -> tuple[dict[str, ArrayMap], list[str
         if not path.is_file():
             continue
         try:
+            if not zipfile.is_zipfile(path):
+                raise InputError("not an array map", where=str(path))
             maps[name] = ArrayMap.load(path)
         except (InputError, zipfile.BadZipFile):
             broken.append(f"maps/{name}.npz could not be read")
@@ -305,7 +307,9 @@ def _written_cards(result: RunResult, maps: dict[str, ArrayMap]) -> list[dict[st
         card: dict[str, Any] = {"title": title, "svg": None}
         if one is not None and wanted is not None:
             asked = wanted != State.UNKNOWN
-            card["cells"], card["wrong"] = int(asked.sum()), int((asked & (one.state != wanted)).sum())
+            unknown = asked & (one.state == State.UNKNOWN)
+            wrong = asked & (one.state != wanted) & ~unknown
+            card |= {"cells": int(asked.sum()), "wrong": int(wrong.sum()), "unknown": int(unknown.sum())}
             label = f"Written against wanted: {title}"
             card["svg"] = Markup(figures.written_figure(wanted, one.state, label, f"wanted-{name}"))
         cards.append(card)
@@ -333,11 +337,11 @@ def _defect_status(maps: dict[str, ArrayMap]) -> Ints | None:
     return status
 
 
-def _defect_rows(result: RunResult, status: Ints | None) -> list[tuple[str, str, str, int | None]]:
+def _defect_rows(result: RunResult, status: Ints | None) -> list[tuple[str, str, str, int]]:
     """(colour, letter, words, count) per class, from the map if there is one."""
     if status is None and result.defects is None:
         return []
-    rows = []
+    rows: list[tuple[str, str, str, int]] = []
     for one, (colour, letter, words) in figures.STATUS_STYLE.items():
         count = (result.defects or {}).get(one.name.lower()) if status is None else int((status == one).sum())
         if count is not None and (count or one is not CellStatus.UNREAD):

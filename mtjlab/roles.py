@@ -66,6 +66,10 @@ class SourceMeasureUnit(ABC):
         """Read back from the instrument, never from a cache."""
 
     @abstractmethod
+    def is_limiting(self) -> bool:
+        """Whether the output is in compliance now, without measuring."""
+
+    @abstractmethod
     def read(self) -> Reading:
         """Measure once at the present level; the output must be on."""
 
@@ -162,6 +166,8 @@ class Crossbar(ABC):
     @abstractmethod
     def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
         """Apply the lines and measure the current that flows *out of the array* into each sensed line.
+
+        A reading counts as in compliance if its own ammeter limited or a source that drives the lines was seen to.
 
         The lines stay applied until the next call or `idle`. Raises LimitError, before anything is sent, if a cell
         could see more than its read limit.

@@ -46,7 +46,8 @@ def check_model(content: Any, model: type[M], path: Path) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelt key shows up twice, as unknown and as missing: the unknown one says what was meant
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         raise _explain(first["type"], first["msg"], first["loc"], content, model, path) from error
 
 

@@ -47,6 +47,7 @@ class PerceptronRun:
         as_written: per layer, conductances read after writing, shape (inputs, 2 * outputs), siemens.
         tuned_siemens: the normalising conductance that was chosen.
         outputs_tuned, outputs_untuned: shape (samples, outputs).
+        saturated: readings at which a source or the ammeter was limiting; there should be none.
     """
 
     writes: tuple[WriteResult, ...]
@@ -54,6 +55,7 @@ class PerceptronRun:
     tuned_siemens: float
     outputs_tuned: Floats
     outputs_untuned: Floats
+    saturated: int
 
 
 def run_perceptron(
@@ -89,12 +91,13 @@ def run_perceptron(
     write_2 = _write(crossbar, second, write_1.written, settings, progress, keep)
     as_written = [_block(write.written, layer) for write, layer in ((write_1, first), (write_2, second))]
     tuned_siemens = tune(as_written)
-    outputs = []
+    outputs, saturated = [], run_1.saturated
     for siemens, what in ((tuned_siemens, "running layer 2, tuned"), (untuned_siemens, "running layer 2, untuned")):
         hidden = activations(run_1.siemens_sums, first.biases, siemens)
         run_2 = _run_hidden(crossbar, second, hidden, bits_hidden, settings.read_volts, progress, what)
         outputs.append(activations(run_2.siemens_sums, second.biases, siemens))
-    return PerceptronRun((write_1, write_2), tuple(as_written), tuned_siemens, outputs[0], outputs[1])
+        saturated += run_2.saturated
+    return PerceptronRun((write_1, write_2), tuple(as_written), tuned_siemens, outputs[0], outputs[1], saturated)
 
 
 def _write(

@@ -174,5 +174,6 @@ def as_result(outcome: WineOutcome) -> dict[str, Any]:
             }
             for layer, served in zip(outcome.plan.layers, SERVED, strict=True)
         ],
+        "saturated_readings": outcome.run.saturated,
         "mended_cells": sum(write.mended for write in writes),
     }

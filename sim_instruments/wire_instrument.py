@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 
 from .faults import FaultPlan
@@ -32,18 +33,30 @@ class Ended(Enum):
 
 
 class HostClock:
-    """The time as the program at the host sees it, in simulated seconds."""
+    """The time as the program at the host sees it.
+
+    Attributes:
+        seconds: simulated seconds since the bench was made.
+        ahead_seconds: how far the world is ahead, because instruments have done what the host has not waited for;
+            negative if the host has spent time that has not passed in the world yet.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.seconds = world.seconds
+        self.seconds = 0.0
+        self.ahead_seconds = 0.0
+
+    def spend(self, seconds: float) -> None:
+        """The host spends time; it passes in the world before the next thing that happens there."""
+        self.seconds += seconds
+        self.ahead_seconds -= seconds
 
     def wait(self, seconds: float) -> None:
-        """The host waits; the world's clock follows where it is behind."""
-        self.seconds += seconds
-        behind = self.seconds - self._world.seconds
-        if behind > 0:
-            self._world.wait(behind)
+        """The host waits; the world follows where it is behind."""
+        self.spend(seconds)
+        if self.ahead_seconds < 0:
+            self._world.wait(-self.ahead_seconds)
+            self.ahead_seconds = 0.0
 
 
 class WireInstrument(ABC):
@@ -94,7 +107,7 @@ class WireInstrument(ABC):
 
     def receive(self, data: bytes, *, is_end: bool, bus_seconds: float) -> None:
         """Bytes from the host. A message ends with a newline, and with END where the interface has it."""
-        self._host.seconds += bus_seconds
+        self._host.spend(bus_seconds)
         self._hold_off(len(data))
         if self.faults is not None and not self.faults.count(self.world.seconds):
             return
@@ -114,7 +127,7 @@ class WireInstrument(ABC):
         while waiting and waiting[0][0] <= self._host.seconds:
             waiting.popleft()
         while waiting and sum(length for _, length in waiting) + size > INPUT_BUFFER_BYTES:
-            self._host.seconds = waiting.popleft()[0]
+            self._host.spend(waiting.popleft()[0] - self._host.seconds)
 
     def _split(self, buffer: bytes, is_end: bool) -> tuple[list[bytes], bytes]:
         """Complete messages in the buffer, and what is left for later."""
@@ -125,16 +138,21 @@ class WireInstrument(ABC):
         return [message.rstrip(b"\r") for message in complete], rest
 
     def _run(self, message: bytes) -> None:
-        world, host = self.world, self._host
-        begin = max(host.seconds, self._ready_at)
-        start = world.seconds
-        lag = max(host.seconds - start, 0.0)
-        self._owed_seconds = lag
-        self._carry_out(message.decode("latin-1"))
-        self._let_time_pass()
-        self._ready_at = begin + (world.seconds - start) - lag
-        if self._ready_at > host.seconds:
+        self._occupy(lambda: self._carry_out(message.decode("latin-1")))
+        if self._ready_at > self._host.seconds:
             self._waiting.append((self._ready_at, len(message)))
+
+    def _occupy(self, act: Callable[[], None]) -> None:
+        """Do something that keeps the instrument busy as long as the world's clock moves meanwhile."""
+        world, host = self.world, self._host
+        start = world.seconds
+        behind = max(-host.ahead_seconds, 0.0)
+        self._owed_seconds = behind
+        act()
+        self._let_time_pass()
+        passed = world.seconds - start
+        host.ahead_seconds += passed
+        self._ready_at = max(host.seconds, self._ready_at) + passed - behind
 
     def _take_time(self, seconds: float) -> None:
         """Account for time; it passes before the instrument next acts on the world."""
@@ -164,7 +182,7 @@ class WireInstrument(ABC):
             self._host.wait(timeout_seconds or 0.0)
             raise NoReply
         self._await_ready(timeout_seconds)
-        self._host.seconds += bus_seconds
+        self._host.spend(bus_seconds)
         if not self.has_end and len(self._replies) > 1:
             stream = b"".join(self._replies)
             self._replies.clear()
@@ -191,7 +209,7 @@ class WireInstrument(ABC):
         if timeout_seconds is not None and needed > timeout_seconds:
             self._host.wait(timeout_seconds)
             raise NoReply
-        self._host.seconds += needed
+        self._host.spend(needed)
 
     @abstractmethod
     def _nothing_to_say(self) -> None:
@@ -251,10 +269,6 @@ class WireInstrument(ABC):
 
     def group_trigger(self, bus_seconds: float) -> None:
         """Group execute trigger from the host."""
-        self._host.seconds += bus_seconds
-        if not self._is_answering:
-            return
-        begin, start = max(self._host.seconds, self._ready_at), self.world.seconds
-        self.trigger()
-        self._let_time_pass()
-        self._ready_at = begin + (self.world.seconds - start)
+        self._host.spend(bus_seconds)
+        if self._is_answering:
+            self._occupy(self.trigger)

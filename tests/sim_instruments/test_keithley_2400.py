@@ -253,7 +253,8 @@ def test_list_sweep_times_and_levels(smu: SimKeithley2400, tell: Any, ask: Any) 
     tell(smu, "*RST", ON, ":SOUR:VOLT:MODE LIST;:SOUR:LIST:VOLT 0.1,0.2", ":SOUR:LIST:VOLT:APP 0.3,0")
     tell(
         smu,
-        ":SOUR:DEL 0.01;:SENS:FUNC:CONC OFF;:SENS:FUNC 'CURR';:SYST:AZER OFF;:TRIG:COUN 4;:FORM:ELEM CURR,VOLT;:SENS:CURR:RANG 1e-3",
+        ":SOUR:DEL 0.01;:SENS:FUNC:CONC OFF;:SENS:FUNC 'CURR';:SYST:AZER OFF",
+        ":SENS:CURR:RANG 1e-3;:TRIG:COUN 4;:FORM:ELEM CURR,VOLT",
     )
     assert ask(smu, ":SOUR:LIST:VOLT:POIN?") == "4"
     before = smu.world.seconds

@@ -259,3 +259,23 @@ def test_threads_on_different_instruments(open_resource: Any) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_time_that_passes_by_itself_is_not_owed(open_resource: Any, bench: SimBench) -> None:
+    smu = open_resource(SMU, timeout=1000)
+    bench.world.wait(100)
+    before = bench.world.seconds
+    with pytest.raises(pyvisa.VisaIOError, match="VI_ERROR_TMO"):
+        smu.read()
+    assert bench.world.seconds - before == pytest.approx(1, abs=0.01)
+
+
+def test_instruments_work_while_the_host_talks_to_others(open_resource: Any, bench: SimBench) -> None:
+    first, second = open_resource(SMU, timeout=3000), open_resource("GPIB0::25::INSTR", timeout=3000)
+    for smu in (first, second):
+        smu.write("*RST;:OUTP ON;:SOUR:DEL 2")
+    for smu in (first, second):
+        smu.write(":READ?")
+    first.read()
+    assert second.stb & 16 == 16, "it measured at the same time"
+    assert second.read()
