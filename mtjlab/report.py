@@ -323,7 +323,8 @@ def _layer(result: RunResult, map_name: str) -> Layer | None:
 
 def _layer_name(result: RunResult, number: int) -> str:
     name = result.layers[number - 1].name if number <= len(result.layers) else ""
-    return f"Layer {number} ({name})" if name else f"Layer {number}"
+    plain = f"Layer {number}"
+    return plain if name.lower() in ("", plain.lower()) else f"{plain} ({name})"
 
 
 def _defect_status(maps: dict[str, ArrayMap]) -> Ints | None:

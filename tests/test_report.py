@@ -210,8 +210,8 @@ def test_confusion_matrix_and_defect_counts(complete: Page) -> None:
 
 def test_stages_add_up_without_those_not_measured(complete: Page) -> None:
     assert "All stages" in complete.text("stages")
-    assert "21.8" in complete.text("stages")
-    assert "train9.7" in complete.text("stages").replace(" ", "")
+    assert "21.80" in complete.text("stages")
+    assert "train9.70" in complete.text("stages").replace(" ", "")
 
 
 def test_the_page_loads_nothing_and_is_small(complete: Page) -> None:
@@ -396,6 +396,11 @@ def test_a_folder_without_a_result_is_refused(tmp_path: Path, content: str | Non
     with pytest.raises(InputError, match=r"result\.json"):
         write_report(tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_layer_named_after_its_number_is_not_named_twice(tmp_path: Path) -> None:
+    layers = [layer | {"name": f"layer {number}"} for number, layer in enumerate(_result()["layers"], 1)]
+    assert _page(tmp_path, layers=layers).labels()[1] == "Conductance map: Layer 1, as written"
 
 
 def test_null_is_as_good_as_missing(tmp_path: Path) -> None:
