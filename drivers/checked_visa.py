@@ -30,7 +30,7 @@ class CheckedVisa(VisaInstrument):
             super().__init__(name, address, **kwargs)
         except pyvisa.errors.VisaIOError as error:
             raise InstrumentError(
-                f"cannot be opened ({error.abbreviation})",
+                f"does not answer ({error.abbreviation})",
                 where=f"{name} ({address})",
                 remedy="Check that it is switched on, its cable, and its address in the station file",
             ) from error

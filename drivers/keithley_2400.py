@@ -163,8 +163,17 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
         self.write(":SOUR:VOLT:LEV 0;:OUTP ON")
 
     def output_off(self) -> None:
-        """Level to 0 V, output off."""
-        self.write(":SOUR:VOLT:LEV 0;:OUTP OFF")
+        """Level to 0 V, output off, and its own word that it is off: relays may move after this.
+
+        Raises InstrumentError if it does not answer or says that the output is still on.
+        """
+        said = self.ask(":SOUR:VOLT:LEV 0;:OUTP OFF;:OUTP?")
+        if said.strip() != "0":
+            raise InstrumentError(
+                f"was told to switch its output off and reports '{said}'",
+                where=self._where(),
+                remedy="Switch it off at its front panel before touching the bench",
+            )
 
     def is_output_on(self) -> bool:
         """Read back from the instrument."""

@@ -139,7 +139,7 @@ class MatrixCrossbar(Crossbar):
     def jobs(self) -> dict[str, str]:
         """What each instrument does on this bench, in words."""
         first, *between, last = self._names
-        jobs = {name: "holds the unselected lines" for name in between}
+        jobs = dict.fromkeys(between, "holds the unselected lines")
         jobs |= {last: "senses one line at a time", first: "drives the selected lines"}
         return jobs | {self._wiring.matrix: "connects SMUs to array lines"}
 
@@ -401,8 +401,14 @@ def _switch_off(name: str, smu: SourceMeasureUnit, problems: list[str]) -> bool 
             smu.output_off()
             return not smu.is_output_on()
         except Exception as error:  # whatever the fault, the other instruments must still be switched off
-            problems.append(f"{name}: {error}")
+            _note(problems, name, error)
     return None
+
+
+def _note(problems: list[str], name: str, error: Exception) -> None:
+    text = str(error) if name in str(error) else f"{name}: {error}"
+    if text not in problems:
+        problems.append(text)
 
 
 def _open_relays(name: str, matrix: SwitchMatrix, problems: list[str]) -> bool | None:
@@ -413,7 +419,7 @@ def _open_relays(name: str, matrix: SwitchMatrix, problems: list[str]) -> bool |
             matrix.open_all()
             return not matrix.closed()
         except Exception as error:  # likewise
-            problems.append(f"{name}: {error}")
+            _note(problems, name, error)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 import sys
 import time
@@ -95,24 +96,34 @@ class _Setup:
 
 def _demo(request: _Request) -> int:
     from .engine.training import require_torch
+    from .interrupts import held_off
 
     require_torch()
-    setup = _set_up(request)
-    from .interrupts import stop_on_signals
-
-    with setup.folder, stop_on_signals():
-        result, status = _run(request, setup)
-        setup.folder.write_result(result)
-        report = _report(setup.folder.path, result)
+    folder = _run_folder(request)
+    with folder:
+        try:
+            setup = _set_up(request, folder)
+            result, status = _run(request, setup)
+        except InputError:
+            folder.discard()
+            raise
+        with held_off():
+            folder.write_result(result)
+            report = _report(folder.path)
     _show(request, result, report)
     return status
 
 
-def _set_up(request: _Request) -> _Setup:
-    """Check every input, make the run folder and the bench; opens no instrument."""
+def _run_folder(request: _Request) -> RunFolder:
+    from .store import RunFolder
+
+    return RunFolder(request.out or Path("runs") / f"demo-{datetime.now():%Y%m%d-%H%M%S}")
+
+
+def _set_up(request: _Request, folder: RunFolder) -> _Setup:
+    """Check every input and make the simulated bench; opens no instrument."""
     from mtjlab.sim_instruments.simulated_bench import sim_bench
 
-    from .store import RunFolder
     from .wiring import load_wiring
 
     if request.station and not request.wiring:
@@ -123,14 +134,12 @@ def _set_up(request: _Request) -> _Setup:
     wiring_file = request.wiring or _packaged("passive15.wiring.yaml")
     wiring = load_wiring(wiring_file)
     settings = _run_settings(request.write_volts, wiring, wiring_file)
-    clock_of: list[Callable[[], float]] = [time.monotonic]
-    folder = RunFolder(request.out or Path("runs") / f"demo-{datetime.now():%Y%m%d-%H%M%S}", lambda: clock_of[0]())
-    wiring_file = folder.keep_file(wiring_file, "bench.wiring.yaml")
+    folder.keep_file(wiring_file, "assumed.wiring.yaml")
     station_file, spec = _station_and_bench(request, folder.path)
     bench = sim_bench(spec) if spec else None
-    if bench:
-        clock_of[0] = lambda: bench.world.seconds
-    return _Setup(folder, station_file, wiring_file, wiring, settings, bench, clock_of[0])
+    clock = (lambda: bench.world.seconds) if bench else time.monotonic
+    folder.clock = clock
+    return _Setup(folder, station_file, wiring_file, wiring, settings, bench, clock)
 
 
 def _run_settings(write_volts: float, wiring: Wiring, wiring_file: Path) -> RunSettings:
@@ -155,9 +164,8 @@ def _run_settings(write_volts: float, wiring: Wiring, wiring_file: Path) -> RunS
 def _station_and_bench(request: _Request, folder: Path) -> tuple[Path, str | None]:
     """Station file to open, and the simulated bench behind it (None: real instruments)."""
     if request.station:
-        copy = folder / "bench.station.yaml"
-        copy.write_bytes(request.station.read_bytes())
-        return copy, _simulated_bench_of(request.station)
+        (folder / "bench.station.yaml").write_bytes(request.station.read_bytes())
+        return request.station, _simulated_bench_of(request.station)
     if "@" in str(folder):
         raise InputError("the path holds an '@', which PyVISA reserves", where=str(folder), remedy="Use another --out")
     spec = str(_write_bench_file(request, folder))
@@ -207,22 +215,24 @@ def _packaged(name: str) -> Path:
 def _run(request: _Request, setup: _Setup) -> tuple[dict[str, Any], int]:
     """The run itself; whatever ends it, the bench is off and the result says how it ended."""
     from .bench import MatrixCrossbar
+    from .interrupts import stop_on_signals
     from .screen import ProgressScreen
     from .stages import Stages
     from .station import open_station
 
     opened = open_station(setup.station_file, setup.wiring_file, setup.wiring)
-    crossbar = MatrixCrossbar(opened.smus, opened.matrix, setup.wiring, clock=setup.clock, listener=setup.folder.listen)
+    listener = setup.folder.listen
+    crossbar = MatrixCrossbar(opened.smus, opened.matrix, setup.wiring, clock=setup.clock, listener=listener)
     result: dict[str, Any] = {}
     ending, status = ("complete", ""), 0
     try:
-        with ProgressScreen() as screen, crossbar:
+        with stop_on_signals(), ProgressScreen() as screen, crossbar:
             stages = Stages(lambda: crossbar.spent, screen)
-            result["instruments"] = _identities(crossbar, opened, stages)
+            result["instruments"] = _identities(crossbar, opened, setup, stages)
             result |= _chain(request, setup, crossbar, stages)
             crossbar.check_errors()
     except KeyboardInterrupt as stop:
-        ending, status = ("stopped", f"stopped by {stop or 'Ctrl-C'}"), INTERRUPTED
+        ending, status = ("stopped", f"stopped by {str(stop) or 'Ctrl-C'}"), INTERRUPTED
     except InputError:
         raise
     except InstrumentError as error:
@@ -234,9 +244,12 @@ def _run(request: _Request, setup: _Setup) -> tuple[dict[str, Any], int]:
     return _completed(result, ending, request, setup, crossbar, messages), status
 
 
-def _identities(crossbar: MatrixCrossbar, opened: OpenStation, progress: Any) -> list[dict[str, str]]:
+def _identities(crossbar: MatrixCrossbar, opened: OpenStation, setup: _Setup, progress: Any) -> list[dict[str, str]]:
     progress("checking instruments", 0, 1)
-    identities = crossbar.start()
+    try:
+        identities = crossbar.start()
+    except InputError as error:
+        raise InputError(error.what, where=f"{setup.wiring_file}, key {error.where}", remedy=error.remedy) from error
     progress("checking instruments", 1, 1)
     jobs = crossbar.jobs
     return [
@@ -325,10 +338,9 @@ def _versions() -> dict[str, str]:
     return {"mtjlab": __version__, "python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
-def _report(folder: Path, result: dict[str, Any]) -> Path:
+def _report(folder: Path) -> Path:
     from .report import write_report
 
-    del result
     return write_report(folder)
 
 
@@ -356,6 +368,8 @@ def _safety(result: dict[str, Any]) -> str:
 
 def main() -> None:
     """Entry point: one clear line per fault; exit status 2 for bad input, 1 for a broken run, 130 for Ctrl-C."""
+    # QCoDeS logs what our one clear message already says; without a handler it would go to the terminal as well
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         app()
     except InputError as error:

@@ -17,7 +17,11 @@ class MtjlabError(Exception):
         self.where = where
         self.remedy = remedy
         message = f"{where}: {what}" if where else what
-        super().__init__(f"{message}. {remedy}" if remedy else message)
+        self._message = f"{message}. {remedy}" if remedy else message
+        super().__init__(self._message)
+
+    def __str__(self) -> str:
+        return self._message  # QCoDeS appends its own context to `args`, which would show as a tuple
 
 
 class InputError(MtjlabError):

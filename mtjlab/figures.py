@@ -165,7 +165,12 @@ def curve_figure(
         if len(siemens):
             curve = np.asarray(predicted) * 100
             axes.plot(
-                np.asarray(siemens) * _MICRO, curve, color=_MUTED, lw=1.8, zorder=2, label="predicted from the map"
+                np.asarray(siemens) * _MICRO,
+                curve,
+                color=_MUTED,
+                lw=1.8,
+                zorder=2,
+                label="predicted from the map, training wines",
             )
         if software is not None:
             axes.axhline(software * 100, color="#009e73", lw=1.4, ls=(0, (5, 3)), zorder=1, label="in software")

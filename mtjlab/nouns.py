@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,13 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int8]
 
 Progress = Callable[[str, int, int], None]
-"""Called as a protocol goes on: what it is doing, how many of its units are done, how many there are."""
+"""Called when a stage of a protocol begins and after each of its units: what it does, units done, units in all."""
+
+
+def unheard(what: str, done: int, total: int) -> None:
+    """The Progress that nobody listens to."""
+    del what, done, total
+
 
 FLOATING = float("nan")
 """The level of a line that nothing drives."""
@@ -250,11 +257,11 @@ class ArrayMap:
     def load(cls, path: Path) -> ArrayMap:
         """Read what `save` wrote; raises InputError for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 header = json.loads(str(stored["header"]))
                 names = ("siemens", "siemens_p", "siemens_ap", "state", "status", "sigma")
                 arrays = {name: stored[name] for name in names}
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise InputError(
                 f"not an array map ({error})", where=str(path), remedy="Give a .npz file that mtjlab wrote"
             ) from error

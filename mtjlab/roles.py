@@ -59,7 +59,10 @@ class SourceMeasureUnit(ABC):
 
     @abstractmethod
     def output_off(self) -> None:
-        """Level to 0 V, then output off. Safe to call in any state."""
+        """Level to 0 V, then output off, confirmed by the instrument. Safe to call in any state.
+
+        Raises InstrumentError if it does not confirm: then no relay may move.
+        """
 
     @abstractmethod
     def is_output_on(self) -> bool:

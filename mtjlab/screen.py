@@ -72,12 +72,14 @@ def _headline(result: dict[str, Any]) -> Panel:
 
 def _lines(result: dict[str, Any]) -> list[tuple[str, str]]:
     accuracy = result["accuracy"]
-    defects = ", ".join(f"{count} {name}" for name, count in result["defects"].items() if count) or "none"
+    counted = ", ".join(f"{count} {name}" for name, count in result["defects"].items() if count)
+    defects = counted or ("none" if result["defects"] else "not classified")
     fidelity = result["write_fidelity"]
     return [
         ("accuracy predicted from the map", _percent(accuracy["predicted_from_map"])),
         ("accuracy on the array, untuned", _percent(accuracy["on_chip_untuned"])),
-        ("write fidelity", f"{_percent(fidelity, 2)} with {result['write_pulses']} pulses"),
+        ("write fidelity", _percent(fidelity, 2)),
+        ("pulses, classifying and writing", str(result["write_pulses"])),
         ("defects", defects),
         ("readings", f"{result['readings']}  ({result['visa_writes']} VISA writes, {result['visa_queries']} queries)"),
         ("bench time, simulated", _duration(result["bench_seconds"])),

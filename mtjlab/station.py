@@ -84,8 +84,10 @@ def _open(station_file: Path, name: str, role: type[T], opened: list[Any]) -> T:
     where = f"{station_file}, key instruments.{name}"
     try:
         instrument = Station(config_file=str(station_file), default=False).load_instrument(name)
-    except MtjlabError:
+    except InputError:
         raise
+    except MtjlabError as error:  # nothing has been switched on yet: for the operator this is a wrong file
+        raise InputError(f"{error.where} {error.what}", where=where, remedy=error.remedy) from error
     except (ImportError, AttributeError) as error:
         raise InputError(f"its driver cannot be loaded ({error})", where=where, remedy="Correct 'type'") from error
     except Exception as error:  # QCoDeS and drivers of labs raise whatever they like

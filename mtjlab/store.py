@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,12 +24,14 @@ class RunFolder:
 
     Args:
         path: a new or empty folder.
-        clock: seconds of bench time, for the readings.
+        clock: seconds of bench time, for the readings; can be replaced later.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path.resolve()
-        self._clock = clock
+        self._is_new = not self.path.exists()
+        self._lines = 0
+        self.clock = clock
         remedy = "Give another folder with --out"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -53,12 +56,19 @@ class RunFolder:
     def listen(self, kind: str, lines: Lines, sense: Sequence[Line], readings: Sequence[Reading]) -> None:
         """Keep the readings of one transaction; a bench's listener."""
         driven = _driven(lines)
+        self._lines += len(readings)
         for line, reading in zip(sense, readings, strict=True):
             flags = f"{int(reading.in_compliance)},{int(reading.is_overflow)}"
             self._readings.write(
-                f"{self._clock():.6f},{kind},{driven},{line.axis[0]}{line.number},"
+                f"{self.clock():.6f},{kind},{driven},{line.axis[0]}{line.number},"
                 f"{reading.volts:.6e},{reading.amps:.6e},{flags}\n"
             )
+
+    def discard(self) -> None:
+        """Take the folder away again, if this run made it and nothing was measured into it."""
+        self._readings.close()
+        if self._is_new and self._lines == 0:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def keep_map(self, name: str, array_map: ArrayMap) -> None:
         """Write a map under `maps/`; it replaces an earlier one of that name only when it is complete on disk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,7 +64,15 @@ def _explain(
     if kind == "missing":
         return InputError(f"key '{key}' is missing", where=where, remedy="Add it")
     text = message.removeprefix("Value error, ")
+    if not loc:  # a check of the whole file: its message names the key itself
+        return InputError(text, where=f"{path}, line {_line_of(content, _named_in(text))}", remedy="Correct the file")
     return InputError(f"key '{key}': {text[:1].lower()}{text[1:]}", where=where, remedy="Correct the value")
+
+
+def _named_in(text: str) -> list[int | str]:
+    """The last key that a message names as `key[position]`, as a location."""
+    named = re.findall(r"(\w+)\[(\d+)\]", text)
+    return [named[-1][0], int(named[-1][1])] if named else []
 
 
 def _line_of(content: Any, loc: Sequence[int | str]) -> int:

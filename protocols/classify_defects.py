@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Ints, Progress, Site, State
+from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Ints, Progress, Site, State, unheard
 from mtjlab.roles import Crossbar
 
 from .readout import READ_VOLTS, Keep, all_sites, read_cell, readout
@@ -35,7 +35,7 @@ def survey(
     settings: WriteSettings | None = None,
     thresholds: Thresholds | None = None,
     read_volts: float = READ_VOLTS,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
     keep: Keep | None = None,
 ) -> tuple[ArrayMap, ArrayMap]:
     """Read the die as found, then write every cell to P and to AP and read both; classify the cells.
@@ -51,14 +51,14 @@ def survey(
     blank = np.full(crossbar.shape, np.nan)
     p, ap = blank.copy(), blank.copy()
     sites, is_complete = all_sites(crossbar.shape), False
+    progress("writing both states", 0, len(sites))
     try:
         for done, site in enumerate(sites):
             if _is_dead(found.siemens, site, limits):
                 p[site] = ap[site] = found.siemens[site]
             else:
                 p[site], ap[site] = exercise(crossbar, site, write, limits.least_ratio, read_volts)
-            if progress:
-                progress("writing both states", done + 1, len(sites))
+            progress("writing both states", done + 1, len(sites))
         is_complete = True
     finally:
         known = replace(

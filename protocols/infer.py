@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtjlab.errors import InputError, InstrumentError
-from mtjlab.nouns import Cost, Floats, LayerPlan, Line, Lines, Progress, Reading
+from mtjlab.nouns import Cost, Floats, LayerPlan, Line, Lines, Progress, Reading, unheard
 from mtjlab.roles import Crossbar
 
 from .readout import READ_VOLTS
@@ -37,7 +37,7 @@ def infer_layer(
     bits: int,
     *,
     read_volts: float = READ_VOLTS,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
     what: str = "inferring",
 ) -> LayerRun:
     """Multiply a batch of input vectors by the layer as it stands on the array.
@@ -55,6 +55,7 @@ def infer_layer(
     if levels.shape[1:] != plan.rows.shape or np.abs(levels).max(initial=0) > full_scale:
         raise InputError(f"inputs of layer {plan.name} must be (samples, {plan.rows.size}) within +-{full_scale}")
     started = crossbar.spent
+    progress(what, 0, levels.shape[0])
     undriven = np.zeros(plan.rows.size, dtype=np.bool_)
     zero = [_column_reading(crossbar, plan, undriven, int(column), read_volts).amps for column in plan.cols]
     sums = np.zeros((levels.shape[0], plan.cols.size))
@@ -65,8 +66,7 @@ def infer_layer(
                 reading = _column_reading(crossbar, plan, rows, int(column), read_volts)
                 sums[sample, k] += weight * (reading.amps - zero[k])
                 saturated += reading.in_compliance
-        if progress:
-            progress(what, sample + 1, levels.shape[0])
+        progress(what, sample + 1, levels.shape[0])
     return LayerRun(sums / (full_scale * read_volts), saturated, crossbar.spent - started)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from mtjlab.errors import InstrumentError
-from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Line, Lines, Progress, Site, State
+from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Line, Lines, Progress, Site, State, unheard
 from mtjlab.roles import Crossbar
 
 READ_VOLTS = 0.1
@@ -41,7 +41,7 @@ def readout(
     read_volts: float = READ_VOLTS,
     sites: Iterable[Site] | None = None,
     reference: ArrayMap | None = None,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
     keep: Keep | None = None,
 ) -> ArrayMap:
     """Read every cell (or `sites`) in the state it is in.
@@ -56,12 +56,12 @@ def readout(
     wanted = list(sites) if sites is not None else all_sites(crossbar.shape)
     siemens = np.full(crossbar.shape, np.nan)
     is_complete = False
+    progress("reading", 0, len(wanted))
     try:
         noise = read_noise(crossbar, wanted[0], read_volts)
         for done, site in enumerate(wanted):
             siemens[site] = read_cell(crossbar, site, read_volts)
-            if progress:
-                progress("reading", done + 1, len(wanted))
+            progress("reading", done + 1, len(wanted))
         is_complete = True
     finally:
         result = _as_map(siemens, noise if is_complete else np.nan, read_volts, reference, not is_complete)
@@ -83,7 +83,7 @@ def all_sites(shape: tuple[int, int]) -> list[Site]:
     return [Site(i, j) for i in range(shape[0]) for j in range(shape[1])]
 
 
-def check_contact(crossbar: Crossbar, read_volts: float = READ_VOLTS, progress: Progress | None = None) -> None:
+def check_contact(crossbar: Crossbar, read_volts: float = READ_VOLTS, progress: Progress = unheard) -> None:
     """Read three cells on every line; raises InstrumentError naming the lines on which none of them conducts."""
     rows, cols = crossbar.shape
     silent: list[Line] = []
@@ -91,13 +91,13 @@ def check_contact(crossbar: Crossbar, read_volts: float = READ_VOLTS, progress: 
     probes |= {Line("col", j): [Site((j + k) % rows, j) for k in range(3)] for j in range(cols)}
     seen: dict[Site, float] = {}
     for done, (line, sites) in enumerate(probes.items()):
-        if progress:
-            progress("checking contact", done + 1, len(probes))
+        progress("checking contact", done, len(probes))
         for site in sites:
             if site not in seen:
                 seen[site] = abs(read_cell(crossbar, site, read_volts))
         if max(seen[site] for site in sites) < 1e-6:
             silent.append(line)
+    progress("checking contact", len(probes), len(probes))
     if silent:
         names = ", ".join(f"{line.axis} {line.number}" for line in silent)
         raise InstrumentError(

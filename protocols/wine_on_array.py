@@ -135,6 +135,7 @@ def _survey(crossbar: Crossbar, settings: RunSettings, progress: Progress, keep:
 
 
 def _train(data: WineData, seed: int, solutions: int, settings: RunSettings, progress: Progress) -> Perceptron:
+    progress("training", 0, 1)
     training = TrainingSettings(solutions=solutions, seed=seed, precision=settings.precision)
     return train(data, training, progress=lambda done, total: progress("training", done, total))
 
@@ -174,6 +175,7 @@ def as_result(outcome: WineOutcome) -> dict[str, Any]:
             }
             for layer, served in zip(outcome.plan.layers, SERVED, strict=True)
         ],
+        "notes": [f"{layer.name}: {write.reason}" for layer, write in zip(outcome.plan.layers, writes, strict=True)],
         "saturated_readings": outcome.run.saturated,
         "mended_cells": sum(write.mended for write in writes),
     }

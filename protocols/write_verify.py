@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mtjlab.errors import LimitError
-from mtjlab.nouns import ArrayMap, CellStatus, Cost, Floats, Ints, Lines, Progress, Reading, Site, State
+from mtjlab.nouns import ArrayMap, CellStatus, Cost, Floats, Ints, Lines, Progress, Reading, Site, State, unheard
 from mtjlab.roles import Crossbar
 
 from .readout import READ_VOLTS, Keep, read_cell
@@ -32,6 +32,12 @@ class WriteSettings:
     most_volts: float = 0.84
     pulse_seconds: float = 5e-3
     passes: int = 4
+
+    def gently(self) -> WriteSettings:
+        """For mending: from three quarters of the first amplitudes, in half steps, so that fewer neighbours are hit."""
+        return replace(
+            self, set_volts=0.75 * self.set_volts, reset_volts=0.75 * self.reset_volts, step_volts=self.step_volts / 2
+        )
 
     def amplitudes(self, state: State) -> list[float]:
         """Signed amplitudes to try in turn for this target state."""
@@ -80,7 +86,7 @@ def write_verify(
     *,
     settings: WriteSettings | None = None,
     read_volts: float = READ_VOLTS,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
     keep: Keep | None = None,
 ) -> WriteResult:
     """Bring every cell with a target into it.
@@ -121,7 +127,7 @@ class _Job:
         reference: ArrayMap,
         settings: WriteSettings,
         read_volts: float,
-        progress: Progress | None,
+        progress: Progress,
     ) -> None:
         self.crossbar = crossbar
         self.target = target
@@ -138,42 +144,46 @@ class _Job:
 
     def run(self) -> str:
         for round_number in range(self.settings.passes + 1):
-            wrong = self._look(self.sites, f"verifying, round {round_number + 1}" if round_number else "reading")
+            wrong = self._look(self.sites, f"verifying, round {round_number}" if round_number else "reading")
             if not wrong:
                 return "every writable cell is in its target state"
             if round_number == self.settings.passes:
                 break
-            self.mended += len(wrong) if round_number else 0
-            self._write(wrong)
-        return f"{len(wrong)} cells were still disturbed after {self.settings.passes} rounds"
+            if round_number:
+                self.mended += len(wrong)
+                self._write(wrong, f"mending, round {round_number}", self.settings.gently())
+            else:
+                self._write(wrong, "writing", self.settings)
+        cells = ", ".join(f"({site.row}, {site.col})" for site in wrong)
+        return f"still disturbed after {self.settings.passes} rounds: {cells}; their neighbours' pulses reach them"
 
     def _look(self, sites: Sequence[Site], what: str) -> list[Site]:
         """Read all sites; returns those that can be written and are not in their target state."""
+        self.progress(what, 0, len(sites))
         for done, site in enumerate(sites):
             self._read(site)
-            if self.progress:
-                self.progress(what, done + 1, len(sites))
+            self.progress(what, done + 1, len(sites))
         return [s for s in sites if self.status[s] == CellStatus.OK and self.state[s] != self.target[s]]
 
-    def _write(self, sites: Sequence[Site]) -> None:
+    def _write(self, sites: Sequence[Site], what: str, settings: WriteSettings) -> None:
         # all sets, then all resets: cells already written to P see only half-selects that push towards P
         ordered = sorted(sites, key=lambda site: (self.target[site] == State.AP, site))
+        self.progress(what, 0, len(ordered))
         for done, site in enumerate(ordered):
-            if not self._bring(site, State(int(self.target[site]))):
+            if not self._bring(site, settings.amplitudes(State(int(self.target[site])))):
                 self.status[site] = CellStatus.UNWRITTEN
-            if self.progress:
-                self.progress("writing", done + 1, len(ordered))
+            self.progress(what, done + 1, len(ordered))
 
-    def _bring(self, site: Site, state: State) -> bool:
-        for volts in self.settings.amplitudes(state):
+    def _bring(self, site: Site, amplitudes: Sequence[float]) -> bool:
+        for volts in amplitudes:
             try:
                 pulse_cell(self.crossbar, site, volts, self.settings.pulse_seconds)
             except LimitError:
-                if abs(volts) == abs(self.settings.amplitudes(state)[0]):
+                if volts == amplitudes[0]:
                     raise
                 return False
             self._read(site)
-            if self.state[site] == state:
+            if self.state[site] == self.target[site]:
                 return True
         return False
 

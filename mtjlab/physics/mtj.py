@@ -59,7 +59,8 @@ def switching_rate(overdrive: ArrayLike, delta: ArrayLike, damping_seconds: floa
 
     Below i = 1 - 1/sqrt(delta): Gamma = (1/t_d) sqrt(delta/pi) (1 - i^2)(1 - i) exp(-delta (1 - i)^2), the
     perpendicular macrospin with exponent 2 (Taniguchi and Imamura, arXiv 1204.1190). Above, where that prefactor
-    would fall again, the value at that point plus 2 (i - i_x) / t_d, the precessional slope (Butler et al., arXiv 1202.2621).
+    would fall again, the value at that point plus 2 (i - i_x) / t_d, the precessional slope (Butler et al., arXiv
+    1202.2621).
     Nanosecond pulses need the Fokker-Planck solution instead.
     """
     i = np.asarray(overdrive, dtype=np.float64)
