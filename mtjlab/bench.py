@@ -44,7 +44,7 @@ class ShutdownReport:
     """What the end of a run found.
 
     Attributes:
-        outputs_off: per SMU, read back: True off, False still on, None if it did not answer.
+        outputs_off: per SMU, read back: True off, False still on, None if it did not answer; empty before the end.
         relays_open: read back: True, False, or None if the matrix did not answer.
         problems: what could not be done, in words.
     """
@@ -56,7 +56,8 @@ class ShutdownReport:
     @property
     def is_safe(self) -> bool:
         """Whether every output was read back as off and every relay as open."""
-        return all(off is True for off in self.outputs_off.values()) and self.relays_open is True
+        outputs = self.outputs_off.values()
+        return bool(outputs) and all(off is True for off in outputs) and self.relays_open is True
 
 
 class MatrixCrossbar(Crossbar):
@@ -105,7 +106,7 @@ class MatrixCrossbar(Crossbar):
         self._sense_range = 0.0
         self._largest_load = 0
         self._is_started = False
-        self.shutdown_report: ShutdownReport | None = None
+        self.shutdown_report = ShutdownReport({}, None, ())
 
     def __enter__(self) -> MatrixCrossbar:
         return self

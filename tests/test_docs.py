@@ -49,7 +49,7 @@ def test_the_main_command_is_a_command_of_mtjlab() -> None:
 def test_the_python_example_runs_and_reads_a_current() -> None:
     done = subprocess.run([sys.executable, "-W", "error", "-c", block("example")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    identity, reading = [line for line in done.stdout.splitlines() if line]
+    identity, reading = (line for line in done.stdout.splitlines() if line)
     assert "MODEL 2400" in identity
     assert len(reading.split(",")) == 5
 
