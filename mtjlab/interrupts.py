@@ -18,7 +18,10 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") 
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """While inside, SIGTERM, a closed terminal and Ctrl-Break unwind the run as Ctrl-C does (main thread only)."""
+    """While inside, SIGTERM, a closed terminal and Ctrl-Break unwind the run as Ctrl-C does (main thread only).
+
+    SIGINT itself is put back to Python's handler: a program started in the background may have inherited it ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -28,6 +31,7 @@ def stop_on_signals() -> Iterator[None]:
         raise Stopped(signal.Signals(number).name)
 
     previous = {number: signal.signal(number, stop) for number in _SIGNALS}
+    previous[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:

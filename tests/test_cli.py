@@ -233,11 +233,18 @@ def cli_listener():
     return RunFolder.listen
 
 
+def ignore_ctrl_c() -> None:
+    """What a shell does to programs that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals to one process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_real_signal_stops_a_run_safely(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "mtjlab", "demo", "--out", str(tmp_path / "run")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=ignore_ctrl_c
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("writing both states"):
