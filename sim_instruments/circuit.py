@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from mtjlab.nouns import Floats
-from mtjlab.physics.crossbar import Reduction, reduce_array, shared_ohms
+from mtjlab.physics.crossbar import Reduction, SparseReduction, reduce_array, shared_ohms
 
 if TYPE_CHECKING:
     from .die import Die
@@ -19,6 +19,12 @@ LEAK_SIEMENS = 1e-12
 """Insulation of every node to ground (assumed: one teraohm)."""
 SOURCE_OHMS = 0.01
 """Output resistance of a voltage source in regulation (assumed)."""
+GROUND = "ground"
+"""Name of the node that is the common ground."""
+_GROUND_SIEMENS = 1e9
+"""Conductance of that node to the reference: one nanoohm."""
+DENSE_CELLS = 1600
+"""Arrays up to 40 x 40 are reduced with dense matrices over their cells, larger ones with sparse ones over nodes."""
 _TOLERANCE = 1e-12
 
 
@@ -52,6 +58,9 @@ class Source:
         self.name = name
         self._output = output
         self._world = world
+        self._wanted = ("open", 0.0, 0.0)
+        self._is_cut_off = False
+        self._error: tuple[float, float, float] | None = None
 
     def drive_volts(self, level: float, amps_limit: float) -> None:
         """Regulate volts, limiting the current to +-`amps_limit`."""
@@ -69,7 +78,28 @@ class Source:
         """Exact, noise-free operating point at this instant."""
         return self._world.solve_source(self._output.node)
 
+    def cut_off(self) -> None:
+        """A fault opens the output, whatever its instrument does, until `restore`."""
+        self._is_cut_off = True
+        self._set(*self._wanted)
+
+    def restore(self) -> None:
+        """The output does again what its instrument last asked for."""
+        self._is_cut_off = False
+        self._set(*self._wanted)
+
+    def set_error(self, volts: float, amps: float, gain: float) -> None:
+        """A fault makes every level wrong: `gain` times itself, and so many volts or amperes more."""
+        self._error = (volts, amps, gain)
+        self._set(*self._wanted)
+
     def _set(self, mode: str, level: float, limit: float) -> None:
+        self._wanted = (mode, level, limit)
+        if self._is_cut_off:
+            mode, level, limit = "open", 0.0, 0.0
+        elif self._error is not None and mode != "open":
+            volts, amps, gain = self._error
+            level = level * gain + (volts if mode == "volts" else amps)
         now = (self._output.mode, self._output.level, self._output.limit)
         if now == (mode, level, limit):
             return
@@ -92,7 +122,6 @@ class Circuit:
         self.die = die
         d = die.description
         self._lines = d.rows + d.cols
-        self._ohms = shared_ohms(d.rows, d.cols, d.segment_ohms)
         self._nodes: dict[str, int] = {}
         self._conductors: list[tuple[int, int, float]] = []
         self._relay_nodes = np.zeros((0, 2), dtype=np.int64)
@@ -101,7 +130,7 @@ class Circuit:
         self._closed_by: dict[int, list[int]] = {}
         self._outputs: list[_Output] = []
         self._is_touching = True
-        self._reduction: Reduction = reduce_array(die.siemens().reshape(d.rows, d.cols), self._ohms)
+        self._reduction = _reduced(die)
         self._base: Floats | None = None
         self._solution: _Solution | None = None
         pads = [f"die.row.{i}" for i in range(d.rows)] + [f"die.col.{j}" for j in range(d.cols)]
@@ -109,6 +138,10 @@ class Circuit:
 
     def _node(self, name: str) -> int:
         return self._nodes.setdefault(name, self._lines + len(self._nodes))
+
+    def has_node(self, name: str) -> bool:
+        """Whether something is at this node."""
+        return name in self._nodes
 
     def add_source(self, node: str) -> _Output:
         """A source output on a node, open at first."""
@@ -141,6 +174,10 @@ class Circuit:
         self._closed_by[first] = [first + k for k in sorted(closed)]
         self._closed = [relay for group in self._closed_by.values() for relay in group]
         self._solution = None
+
+    def contact_changed(self) -> None:
+        """The resistance of a contact changed."""
+        self._forget()
 
     def cell_changed(self, index: int) -> None:
         """A cell's state changed: update the reduction by rank one."""
@@ -270,6 +307,8 @@ class Circuit:
             size = self._lines + len(self._nodes)
             base = np.zeros((size, size))
             base[np.diag_indices(size)] = LEAK_SIEMENS
+            if GROUND in self._nodes:
+                base[self._nodes[GROUND], self._nodes[GROUND]] += _GROUND_SIEMENS
             base[: self._lines, : self._lines] += self._reduction.port_siemens
             for a, b, siemens in self._conductors:
                 _stamp(base, a, b, siemens)
@@ -287,21 +326,23 @@ class Circuit:
         previous = np.inf
         for _ in range(60):
             nodes, _ = lapack.dpotrs(factor, right, lower=1)
-            cells = reduced.to_cells @ nodes[:lines] - reduced.of_cells @ extra
+            cells = reduced.cell_volts(nodes[:lines], extra)
             wanted = (self.die.siemens(cells) - reduced.siemens) * cells
             miss = float(np.abs(wanted - extra).max())
             extra = wanted
-            right[:lines] = drive[:lines] - reduced.to_cells.T @ extra
+            right[:lines] = drive[:lines] - reduced.line_amps(extra)
             if miss <= _TOLERANCE * max(float(np.abs(cells * reduced.siemens).max()), 1e-15):
                 return nodes, cells
             if miss > 0.9 * previous:
                 break
             previous = miss
-        return self._by_newton(factor, drive)
+        if isinstance(reduced, SparseReduction):
+            raise ArithmeticError("too large an array to solve while its cells float; ground the unselected lines")
+        return self._by_newton(reduced, factor, drive)
 
-    def _by_newton(self, factor: Floats, drive: Floats) -> tuple[Floats, Floats]:
+    def _by_newton(self, reduced: Reduction, factor: Floats, drive: Floats) -> tuple[Floats, Floats]:
         """Damped Newton on the cell voltages, for networks in which cells float and the fixed point is slow."""
-        reduced, lines = self._reduction, self._lines
+        lines = self._lines
         at_ports = np.zeros((factor.shape[0], reduced.siemens.size))
         at_ports[:lines] = reduced.to_cells.T
         spread, _ = lapack.dpotrs(factor, at_ports, lower=1)
@@ -317,6 +358,14 @@ class Circuit:
             slope = np.eye(cells.size) + response * (self.die.current_slope(cells) - reduced.siemens)[None, :]
             cells = cells - np.linalg.solve(slope, miss)
         return linear_nodes - spread @ extra, cells
+
+
+def _reduced(die: Die) -> Reduction | SparseReduction:
+    d = die.description
+    siemens = die.siemens().reshape(d.rows, d.cols)
+    if siemens.size > DENSE_CELLS:
+        return SparseReduction(siemens, d.segment_ohms)
+    return reduce_array(siemens, shared_ohms(d.rows, d.cols, d.segment_ohms))
 
 
 def _stamp(matrix: Floats, a: int, b: int, siemens: float) -> None:

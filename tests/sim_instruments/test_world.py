@@ -97,7 +97,7 @@ def test_newton_and_the_fixed_point_find_the_same_floating_network() -> None:
     cells = circuit.cell_volts()
     matrix, drive = circuit._assemble({})
     factor = np.linalg.cholesky(matrix)
-    _, by_newton = circuit._by_newton(np.asfortranarray(factor), drive)
+    _, by_newton = circuit._by_newton(circuit._reduction, np.asfortranarray(factor), drive)
     assert by_newton == pytest.approx(cells, rel=1e-7, abs=1e-9)
 
 
