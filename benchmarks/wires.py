@@ -14,7 +14,8 @@ def run(*, quick: bool) -> tuple[str, list[list[Any]], dict[str, Any]]:
     seeds = range(1 if quick else 5)
     jobs = [(r, seed) for r in ohms for seed in seeds]
     results = run_demos([["--segment-ohms", str(r), "--seed", str(seed)] for r, seed in jobs])
-    rows: list[list[Any]] = [["ohm/segment", "software", "predicted", "tuned", "untuned", "tuned-g/nominal", "fidelity"]]
+    headings = ["ohm/segment", "software", "predicted", "tuned", "untuned", "tuned-g/nominal", "fidelity"]
+    rows: list[list[Any]] = [headings]
     curve = []
     for r in ohms:
         of_r = [result for (at, _), result in zip(jobs, results, strict=True) if at == r]

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from mtjlab.nouns import Floats, Ints, Site
 from mtjlab.physics import mtj
 
-
 Bools = NDArray[np.bool_]
 
 
@@ -56,8 +55,8 @@ class DieDescription(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rows: int = Field(default=15, ge=1, le=64)
-    cols: int = Field(default=15, ge=1, le=64)
+    rows: int = Field(default=15, ge=1, le=256)
+    cols: int = Field(default=15, ge=1, le=256)
     diameters_nm: list[float] = Field(default=[46.0, 48.0, 50.0, 52.0, 54.0], min_length=1)
     ra_ohm_um2: float = Field(default=10.0, gt=0)
     conductance_spread: float = Field(default=0.05, ge=0, description="lognormal sigma of G_P within one size")
@@ -70,6 +69,7 @@ class DieDescription(BaseModel):
     reset_volts_c0: float = Field(default=0.95, gt=0, description="V_c0 of P to AP, as a magnitude")
     volts_c0_spread: float = Field(default=0.06, ge=0)
     damping_seconds: float = Field(default=1.9e-9, gt=0)
+    anisotropy_tesla: float = Field(default=0.2, gt=0, description="field that by itself removes the barrier (assumed)")
     breakdown_volts: float = Field(default=1.6, gt=0, description="bias that breaks the median cell in one second")
     breakdown_spread: float = Field(default=0.03, ge=0)
     breakdown_volts_per_decade: float = Field(default=0.06, gt=0)
@@ -145,9 +145,15 @@ class Die:
         siemens[self._dead] = self._dead_siemens
         return siemens
 
-    def switching_rates(self, volts: Floats) -> Floats:
-        """Rate at which each cell leaves its magnetic state, 1/s; zero for cells that cannot."""
+    def switching_rates(self, volts: Floats, field_tesla: float = 0.0) -> Floats:
+        """Rate at which each cell leaves its magnetic state, 1/s; zero for cells that cannot.
+
+        A field along the axis adds to the overdrive as H / H_k, towards P if positive (macrospin: both lower the same
+        barrier Delta (1 - i)^2).
+        """
         overdrive = np.where(self.is_parallel, -volts / self.reset_volts, volts / self.set_volts)
+        if field_tesla:
+            overdrive += np.where(self.is_parallel, -1.0, 1.0) * (field_tesla / self.description.anisotropy_tesla)
         rates = mtj.switching_rate(overdrive, self.delta, self.description.damping_seconds)
         return np.asarray(rates * self._is_junction)
 

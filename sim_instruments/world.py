@@ -14,6 +14,7 @@ from mtjlab.yaml_files import check_model
 
 from .circuit import Circuit, Source, SourcePoint
 from .die import Bools, Die, DieDescription
+from .processes import Processes
 
 HOT_VOLTS = 5e-3
 """Voltage across an open relay above which closing it counts as hot switching (assumed; reed data sheets say "dry")."""
@@ -36,19 +37,39 @@ class Incident:
 class Switches:
     """Relays between pairs of nodes; `closed` holds the indices of those that conduct."""
 
-    def __init__(self, world: World, name: str, first: int) -> None:
+    def __init__(self, world: World, name: str, first: int, pairs: Sequence[tuple[str, str]]) -> None:
         self._world = world
         self._first = first
+        self._number_of = {frozenset(pair): number for number, pair in enumerate(pairs)}
+        self._stuck: dict[int, bool] = {}
+        self._told: frozenset[int] = frozenset()
         self.name = name
         self.closed: frozenset[int] = frozenset()
 
+    def number_of(self, node_a: str, node_b: str) -> int | None:
+        """Which relay is between two nodes; None if there is none."""
+        return self._number_of.get(frozenset((node_a, node_b)))
+
+    def stick(self, relay: int, *, is_closed: bool) -> None:
+        """From now on this relay stays closed or open, whatever it is told."""
+        self._stuck[relay] = is_closed
+        self._move(self._real(self._told))
+
     def set(self, closed: Iterable[int]) -> None:
         """Move the relays so that exactly these are closed. The world logs it if that was hot."""
-        wanted = frozenset(closed)
+        self._told = frozenset(closed)
+        wanted = self._real(self._told) if self._stuck else self._told
         changed = wanted ^ self.closed
         if not changed:
             return
         self._world._log_if_hot(self.name, [self._first + k for k in sorted(changed)])
+        self._move(wanted)
+
+    def _real(self, told: frozenset[int]) -> frozenset[int]:
+        """Which relays are closed when these are told to be."""
+        return frozenset(k for k in told | set(self._stuck) if self._stuck.get(k, True))
+
+    def _move(self, wanted: frozenset[int]) -> None:
         self.closed = wanted
         self._world._switch(self._first, wanted)
 
@@ -58,6 +79,9 @@ class World:
 
     Cells under voltage switch, are disturbed and break down as their rates say: events are drawn one by one
     (exponential waiting times), the network being solved anew after each.
+
+    Attributes:
+        processes: what changes by itself as time passes: start and stop them here.
     """
 
     def __init__(self, description: DieDescription, *, seed: int, line_hertz: float) -> None:
@@ -68,8 +92,12 @@ class World:
         self._events = self.rng("events")
         self.die = Die(description, self.rng("die"))
         self.circuit = Circuit(self.die)
+        self.processes = Processes()
+        self._sources: dict[str, list[Source]] = {}
+        self._switches: list[Switches] = []
+        self._field_tesla = 0.0
         self._rates: tuple[Floats, Floats, float] | None = None
-        self._bounds: dict[float, float] = {}
+        self._bounds: dict[tuple[float, float], float] = {}
         self._is_touching = True
         self._blamed: set[tuple[str, int]] = set()
 
@@ -85,12 +113,38 @@ class World:
 
     def add_source(self, name: str, node: str) -> Source:
         """An SMU output between `node` and the common ground, disconnected at first."""
-        return Source(name, self.circuit.add_source(node), self)
+        source = Source(name, self.circuit.add_source(node), self)
+        self._sources.setdefault(node.split(".")[0], []).append(source)
+        return source
+
+    def sources_of(self, instrument: str) -> tuple[Source, ...]:
+        """The outputs whose nodes begin with this instrument's name."""
+        return tuple(self._sources.get(instrument, ()))
 
     def add_switches(self, name: str, pairs: Sequence[tuple[str, str]], ohms: float) -> Switches:
         """Relays between pairs of nodes, all open at first."""
         first = self.circuit.add_relays(pairs, ohms)
-        return Switches(self, name, first)
+        made = Switches(self, name, first, pairs)
+        self._switches.append(made)
+        return made
+
+    def has_relay(self, node_a: str, node_b: str) -> bool:
+        """Whether a relay joins these nodes."""
+        return any(switches.number_of(node_a, node_b) is not None for switches in self._switches)
+
+    def stick_relay(self, node_a: str, node_b: str, *, is_closed: bool) -> None:
+        """The relay between these nodes sticks where `is_closed` says, whatever its mainframe tells it."""
+        for switches in self._switches:
+            number = switches.number_of(node_a, node_b)
+            if number is not None:
+                switches.stick(number, is_closed=is_closed)
+
+    def change_contact(self, axis: str, number: int, ohms: float) -> None:
+        """The probe on a `row` or `col` of the die has another resistance from now on."""
+        description = self.die.description
+        self.die.contact_ohms[number if axis == "row" else description.rows + number] = ohms
+        self.circuit.contact_changed()
+        self._settle()
 
     def connect(self, node_a: str, node_b: str, ohms: float = 0.05) -> None:
         """A cable between two nodes."""
@@ -110,14 +164,37 @@ class World:
         self._settle()
 
     @property
+    def field_tesla(self) -> float:
+        """Magnetic field along the junctions' axis; positive favours P."""
+        return self._field_tesla
+
+    @field_tesla.setter
+    def field_tesla(self, tesla: float) -> None:
+        if tesla != self._field_tesla:
+            self._field_tesla = tesla
+            self._rates = None
+
+    @property
     def is_live(self) -> bool:
         """Whether any source drives the bench away from 0 V."""
         return self.circuit.is_live
 
     def wait(self, seconds: float) -> None:
-        """Let time pass; cells are exposed to whatever is across them."""
+        """Let time pass; cells are exposed to whatever is across them, processes change it as they go on."""
         if seconds <= 0:
             return
+        end = self.seconds + seconds
+        if self.processes:
+            self.processes.prepare(self.seconds, end)
+            while (due := self.processes.next_change()) <= end:
+                self._expose(due - self.seconds)
+                self.seconds = due
+                self.processes.change(due)
+            seconds = end - self.seconds
+        self._expose(seconds)
+
+    def _expose(self, seconds: float) -> None:
+        """Let time pass in which nothing changes but by events."""
         left = float(seconds)
         if self._rates is None and self._rate_bound() * left < _QUIET:
             self.seconds += left
@@ -158,17 +235,18 @@ class World:
     def _rate_bound(self) -> float:
         """At least the total rate of events, 1/s, without solving the network: every cell at the largest voltage."""
         volts = self.circuit.largest_volts
+        field = float(np.ceil(abs(self._field_tesla) * 1000) / 1000)
         step = float(np.ceil(volts * 100) / 100)
-        if step not in self._bounds:
+        if (step, field) not in self._bounds:
             full = np.full(self.die.kind.size, step)
-            worst = np.maximum(self.die.switching_rates(full), self.die.switching_rates(-full))
-            self._bounds[step] = float((worst + self.die.breakdown_rates(full)).sum())
-        return self._bounds[step]
+            worst = np.maximum(self.die.switching_rates(full, field), self.die.switching_rates(-full, -field))
+            self._bounds[step, field] = float((worst + self.die.breakdown_rates(full)).sum())
+        return self._bounds[step, field]
 
     def _event_rates(self) -> tuple[Floats, Floats, float]:
         if self._rates is None:
             volts = self.cell_volts()
-            switching = self.die.switching_rates(volts)
+            switching = self.die.switching_rates(volts, self._field_tesla)
             breaking = self.die.breakdown_rates(volts)
             self._rates = (switching, breaking, float(switching.sum() + breaking.sum()))
         return self._rates

@@ -56,7 +56,7 @@ def test_the_python_example_runs_and_reads_a_current() -> None:
 
 @in_checkout
 @pytest.mark.parametrize(
-    "page", sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/**/*.md")) + ["README.md"]
+    "page", [*sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/**/*.md")), "README.md"]
 )
 def test_every_link_in_the_docs_leads_to_a_file(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
