@@ -1,0 +1,52 @@
+"""A simulated bench of its own for each test, from files that the test may change."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from qcodes.instrument import Instrument
+
+from mtjlab.sim_instruments.simulated_bench import SimBench, bench_path, sim_bench
+
+OpenBench = Callable[..., SimBench]
+OpenDriver = Callable[..., Instrument]
+
+
+@pytest.fixture
+def open_bench(tmp_path: Path) -> Iterator[OpenBench]:
+    """Opens a copy of `passive15` in which each keyword has replaced the text of its key; closed afterwards."""
+    opened: list[SimBench] = []
+
+    def open_it(**changes: str) -> SimBench:
+        packaged = bench_path("passive15")
+        shutil.copy(packaged.parent / "passive15.wiring.yaml", tmp_path)
+        text = packaged.read_text()
+        for key, value in changes.items():
+            old = next(line for line in text.splitlines() if line.startswith(f"{key}:"))
+            text = text.replace(old, f"{key}: {value}")
+        path = tmp_path / "bench.yaml"
+        path.write_text(text)
+        opened.append(sim_bench(str(path)))
+        return opened[-1]
+
+    yield open_it
+    for bench in opened:
+        bench.close()
+
+
+@pytest.fixture
+def open_driver() -> Iterator[OpenDriver]:
+    """Opens a driver on a simulated bench; closed afterwards."""
+    opened: list[Instrument] = []
+
+    def open_it(driver: Callable[..., Instrument], name: str, bench: SimBench) -> Instrument:
+        address = next(a for a, instrument in bench.by_address.items() if instrument is bench.by_name[name])
+        opened.append(driver(name, address, visalib=f"{bench.path}@mtjlab"))
+        return opened[-1]
+
+    yield open_it
+    for instrument in opened:
+        instrument.close()

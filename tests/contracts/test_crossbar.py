@@ -1,0 +1,267 @@
+"""The contract of Crossbar, on every implementation, against the world behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from mtjlab.bench import MatrixCrossbar
+from mtjlab.drivers.keithley_707b import Keithley707B
+from mtjlab.drivers.keithley_2400 import Keithley2400
+from mtjlab.errors import InputError, InstrumentError, LimitError
+from mtjlab.limits import DeviceLimits
+from mtjlab.nouns import FLOATING, Cost, Floats, Line, Lines, Site
+from mtjlab.protocols.readout import read_cell
+from mtjlab.roles import Crossbar
+from mtjlab.sim_instruments.simulated_bench import SimBench, bench_path
+from mtjlab.sim_instruments.world import World
+from mtjlab.sim_instruments.world_crossbar import WorldCrossbar
+from mtjlab.wiring import load_wiring
+
+NO_DEFECTS = {"short": 0, "open": 0, "stuck_p": 0, "stuck_ap": 0}
+SITES = [Site(0, 0), Site(7, 3), Site(14, 14)]
+
+
+@dataclass
+class Rig:
+    """A Crossbar and the world it acts on."""
+
+    crossbar: Crossbar
+    world: World
+    messages: Callable[[], int]
+
+    @property
+    def cell_volts(self) -> Floats:
+        return self.world.cell_volts().reshape(self.crossbar.shape)
+
+    def is_parallel(self, site: Site) -> bool:
+        return bool(self.world.die.is_parallel.reshape(self.crossbar.shape)[site])
+
+    def put(self, site: Site, is_parallel: bool) -> None:
+        """Put one cell of the world into a state."""
+        index = site.row * self.crossbar.shape[1] + site.col
+        self.world.die.is_parallel[index] = is_parallel
+        self.world.circuit.cell_changed(index)
+
+
+@pytest.fixture(params=["matrix_crossbar", "world_crossbar"])
+def make_rig(request: pytest.FixtureRequest, open_bench: Callable[..., SimBench], open_driver: Callable) -> Callable:
+    def make(**limits: float) -> Rig:
+        wiring = load_wiring(bench_path("passive15").with_name("passive15.wiring.yaml"))
+        limited = DeviceLimits(**{**wiring.device.limits.model_dump(), **limits})
+        if request.param == "world_crossbar":
+            world = World.from_description({"defect_rates": NO_DEFECTS}, seed=5, line_hertz=50)
+            return Rig(WorldCrossbar(world, limited), world, lambda: 0)
+        bench = open_bench(die=f"{{defect_rates: {NO_DEFECTS}}}")
+        wiring = wiring.model_copy(update={"device": wiring.device.model_copy(update={"limits": limited})})
+        smus = {name: open_driver(Keithley2400, name, bench) for name in wiring.smus}
+        matrix = open_driver(Keithley707B, "matrix", bench)
+        crossbar = MatrixCrossbar(smus, matrix, wiring, clock=lambda: bench.world.seconds)
+        crossbar.start()
+        drivers = [*smus.values(), matrix]
+        return Rig(crossbar, bench.world, lambda: sum(d.writes + d.queries for d in drivers))
+
+    return make
+
+
+@pytest.fixture
+def rig(make_rig: Callable) -> Rig:
+    return make_rig()
+
+
+def floating(shape: tuple[int, int]) -> Lines:
+    return Lines(np.full(shape[0], FLOATING), np.full(shape[1], FLOATING))
+
+
+class TestCrossbar:
+    def test_it_plays_the_role(self, rig: Rig) -> None:
+        assert isinstance(rig.crossbar, Crossbar)
+        assert rig.crossbar.shape == (15, 15)
+        can = rig.crossbar.capabilities
+        assert can.levels >= 3
+        assert can.sensed_lines >= 1
+        assert can.shortest_pulse_seconds >= 0
+
+    @pytest.mark.parametrize("site", SITES)
+    @pytest.mark.parametrize("volts", [0.1, -0.1])
+    def test_the_selected_cell_sees_the_read_voltage_and_the_others_next_to_none(
+        self, rig: Rig, site: Site, volts: float
+    ) -> None:
+        lines = Lines.selecting(rig.crossbar.shape, site, volts, 0.0)
+        rig.crossbar.measure(lines, [Line("col", site.col)])
+        seen = rig.cell_volts
+        assert seen[site] == pytest.approx(volts, rel=0.08)
+        assert np.abs(np.delete(seen, site.row, axis=0)).max() < 0.008
+        rig.crossbar.idle()
+        assert rig.world.incidents == []
+
+    @pytest.mark.parametrize("volts", [0.1, -0.1])
+    def test_current_out_of_the_array_is_positive(self, rig: Rig, volts: float) -> None:
+        lines = Lines.selecting(rig.crossbar.shape, Site(2, 3), volts, 0.0)
+        into_column = rig.crossbar.measure(lines, [Line("col", 3)])[0]
+        exact = (rig.cell_volts * rig.world.die.siemens(rig.world.cell_volts()).reshape(15, 15)).sum(axis=0)[3]
+        assert into_column.amps * volts > 0
+        assert into_column.amps == pytest.approx(exact, rel=0.01, abs=3e-7)
+        out_of_row = rig.crossbar.measure(lines, [Line("row", 2)])[0]
+        assert out_of_row.amps * volts < 0
+        assert out_of_row.volts == pytest.approx(volts, abs=2e-3)
+        rig.crossbar.idle()
+        assert rig.world.incidents == []
+
+    @pytest.mark.parametrize("site", SITES)
+    @pytest.mark.parametrize("is_parallel", [True, False])
+    def test_the_conductance_of_a_single_cell_is_the_worlds(self, rig: Rig, site: Site, is_parallel: bool) -> None:
+        rig.put(site, is_parallel)
+        true = rig.world.die.siemens(0.1).reshape(15, 15)[site]
+        told = read_cell(rig.crossbar, site, 0.1)
+        assert told == pytest.approx(true, rel=0.08), "wire drops of at most this are left in"
+        assert told < true * 1.01
+        rig.crossbar.idle()
+        assert rig.world.incidents == []
+
+    def test_the_lines_stay_applied_until_idle(self, rig: Rig) -> None:
+        rig.crossbar.measure(Lines.selecting((15, 15), Site(1, 1), 0.1, 0.0), [Line("col", 1)])
+        assert rig.world.is_live
+        rig.crossbar.idle()
+        assert not rig.world.is_live
+        assert np.abs(rig.cell_volts).max() < 1e-6
+
+    def test_floating_lines_carry_nothing_and_sneak_paths_show(self, rig: Rig) -> None:
+        for site in (Site(i, j) for i in (4, 5) for j in (6, 7)):
+            rig.put(site, True)
+        lines = floating((15, 15))
+        lines.row_volts[4], lines.col_volts[6] = 0.1, 0.0
+        alone = read_cell(rig.crossbar, Site(4, 6), 0.1)
+        sneaky = rig.crossbar.measure(lines, [Line("col", 6)])[0].amps / 0.1
+        assert sneaky > 2 * alone
+        currents = rig.cell_volts * rig.world.die.siemens(rig.world.cell_volts()).reshape(15, 15)
+        assert np.abs(np.delete(currents.sum(axis=1), 4)).max() < 1e-9
+        rig.crossbar.idle()
+        assert rig.world.incidents == []
+
+    def test_nothing_sensed_gives_no_reading(self, rig: Rig) -> None:
+        assert rig.crossbar.measure(Lines.grounded(15, 15), []) == []
+        assert rig.crossbar.spent.readings == 0
+
+    def test_spent_counts_readings_pulses_and_seconds(self, rig: Rig) -> None:
+        before = rig.crossbar.spent
+        assert (before.pulses, before.readings) == (0, 0)
+        lines = Lines.selecting((15, 15), Site(3, 3), 0.1, 0.0)
+        for _ in range(3):
+            rig.crossbar.measure(lines, [Line("col", 3)])
+        rig.crossbar.pulse(Lines.selecting((15, 15), Site(3, 3), 0.5, 0.25), 5e-3)
+        cost = rig.crossbar.spent - before
+        assert (cost.pulses, cost.readings) == (1, 3)
+        assert cost.bench_seconds > 5e-3
+        assert cost == Cost(1, 3, cost.bench_seconds)
+
+    @pytest.mark.parametrize("site", SITES)
+    def test_a_pulse_switches_the_cell_by_its_polarity(self, rig: Rig, site: Site) -> None:
+        for volts, becomes_parallel in ((0.6, True), (-0.75, False), (0.6, True)):
+            rig.put(site, not becomes_parallel)
+            top = rig.crossbar.pulse(Lines.selecting((15, 15), site, volts, volts / 2), 5e-3)
+            assert rig.is_parallel(site) == becomes_parallel
+            assert top.volts == pytest.approx(volts, abs=5e-3)
+            assert top.amps * volts > 0
+            assert np.abs(rig.cell_volts).max() < 2e-3, "a pulse leaves all lines at 0 V"
+        assert rig.world.incidents == []
+
+    def test_a_pulse_on_a_column_has_the_opposite_polarity(self, rig: Rig) -> None:
+        site = Site(6, 6)
+        rig.put(site, True)
+        lines = Lines(np.full(15, 0.375), np.full(15, 0.375))
+        lines.row_volts[6], lines.col_volts[6] = 0.0, 0.75
+        rig.crossbar.pulse(lines, 5e-3)
+        assert not rig.is_parallel(site)
+        assert rig.world.incidents == []
+
+    def test_plus_and_minus_half_on_row_and_column_is_the_same_pulse(
+        self, rig: Rig, request: pytest.FixtureRequest
+    ) -> None:
+        if isinstance(rig.crossbar, MatrixCrossbar):
+            reason = "of two levels of one magnitude either may go to the driving SMU, which pulses the other one's"
+            request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+        site = Site(5, 9)
+        for volts in (0.3, -0.35, 0.35, -0.375):
+            rig.put(site, volts < 0)
+            lines = Lines.grounded(15, 15)
+            lines.row_volts[5], lines.col_volts[9] = volts, -volts
+            rig.crossbar.pulse(lines, 5e-3)
+            assert rig.is_parallel(site) == (volts > 0)
+
+    def test_what_the_first_pulse_does_does_not_depend_on_what_was_read_before(
+        self, rig: Rig, request: pytest.FixtureRequest
+    ) -> None:
+        if isinstance(rig.crossbar, MatrixCrossbar):
+            reason = "routes left by a grounded reading are kept although the driving SMU is on none of them"
+            request.applymarker(pytest.mark.xfail(strict=True, reason=reason, raises=InstrumentError))
+        rig.crossbar.measure(Lines.grounded(15, 15), [Line("col", 1)])
+        lines = Lines.grounded(15, 15)
+        lines.col_volts[1] = -0.4
+        top = rig.crossbar.pulse(lines, 5e-3)
+        assert top.volts == pytest.approx(-0.4, abs=5e-3)
+        assert top.amps < -1e-4
+
+    def test_a_reading_beyond_the_limit_is_refused_before_anything_is_sent(self, rig: Rig) -> None:
+        messages, seconds = rig.messages(), rig.world.seconds
+        for volts in (0.16, -0.16, 2.0):
+            with pytest.raises(LimitError, match="read limit"):
+                rig.crossbar.measure(Lines.selecting((15, 15), Site(1, 1), volts, 0.0), [Line("col", 1)])
+        lines = Lines.grounded(15, 15)
+        lines.row_volts[1], lines.col_volts[2] = 0.1, -0.1
+        with pytest.raises(LimitError, match=r"0\.2 V"):
+            rig.crossbar.measure(lines, [Line("col", 3)])
+        assert (rig.messages(), rig.world.seconds) == (messages, seconds)
+        assert not rig.world.is_live
+        assert rig.crossbar.spent.readings == 0
+
+    @pytest.mark.parametrize(
+        ("volts", "seconds", "key"),
+        [
+            (0.91, 5e-3, "write_volts_positive"),
+            (-0.61, 5e-3, "write_volts_negative"),
+            (0.5, 0.06, "pulse_seconds"),
+        ],
+    )
+    def test_a_pulse_beyond_the_limit_is_refused_before_anything_is_sent(
+        self, make_rig: Callable, volts: float, seconds: float, key: str
+    ) -> None:
+        rig = make_rig(write_volts_negative=0.6)
+        messages, before = rig.messages(), rig.world.seconds
+        with pytest.raises(LimitError) as caught:
+            rig.crossbar.pulse(Lines.selecting((15, 15), Site(1, 1), volts, volts / 2), seconds)
+        assert caught.value.where == f"device.limits.{key}"
+        assert caught.value.remedy
+        assert (rig.messages(), rig.world.seconds) == (messages, before)
+        assert rig.crossbar.spent.pulses == 0
+
+    @pytest.mark.xfail(strict=True, reason="only voltages between driven rows and driven columns are counted")
+    def test_cells_between_floating_lines_count_for_the_limit(self, rig: Rig) -> None:
+        lines = floating((15, 15))
+        lines.row_volts[0], lines.row_volts[1] = 0.6, -0.6
+        with pytest.raises(LimitError):
+            rig.crossbar.measure(lines, [Line("row", 1)])
+
+    @pytest.mark.xfail(strict=True, reason="the largest cell voltage is given the polarity of the furthest line")
+    def test_the_polarity_of_the_cell_with_the_largest_voltage_decides_its_limit(self, make_rig: Callable) -> None:
+        rig = make_rig(write_volts_negative=0.5)
+        lines = floating((15, 15))
+        lines.row_volts[0], lines.row_volts[1], lines.col_volts[0] = 0.45, -0.42, 0.42
+        with pytest.raises(LimitError):
+            rig.crossbar.pulse(lines, 5e-3)
+
+    def test_lines_of_another_shape_are_refused(self, rig: Rig, request: pytest.FixtureRequest) -> None:
+        if isinstance(rig.crossbar, WorldCrossbar):
+            request.applymarker(pytest.mark.xfail(strict=True, reason="WorldCrossbar does not check the shape"))
+        for shape in ((14, 15), (15, 16)):
+            with pytest.raises(InputError, match="15"):
+                rig.crossbar.measure(Lines.grounded(*shape), [Line("col", 0)])
+
+    def test_a_pulse_without_a_driven_line_is_refused(self, rig: Rig, request: pytest.FixtureRequest) -> None:
+        if isinstance(rig.crossbar, MatrixCrossbar):
+            request.applymarker(pytest.mark.xfail(strict=True, raises=ValueError, reason="max() of an empty list"))
+        with pytest.raises(InputError):
+            rig.crossbar.pulse(floating((15, 15)), 5e-3)

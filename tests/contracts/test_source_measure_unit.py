@@ -1,0 +1,207 @@
+"""The contract of SourceMeasureUnit, on every implementation, against a resistor in the simulated world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mtjlab.drivers.keithley_2400 import Keithley2400
+from mtjlab.errors import InstrumentError
+from mtjlab.roles import SourceMeasureUnit
+from mtjlab.sim_instruments.circuit import Source
+from mtjlab.sim_instruments.world import World
+
+OHMS = 1000.0
+IMPLEMENTATIONS = {"keithley_2400": Keithley2400}
+SETTINGS = {"volts_range": 2.0, "amps_limit": 5e-3, "amps_range": 5e-3, "power_cycles": 0.1}
+
+
+@dataclass
+class Rig:
+    """An SMU with a resistor from its HI terminal to ground."""
+
+    smu: Any
+    world: World
+    ground: Source
+
+    @property
+    def volts(self) -> float:
+        """What is really across the resistor now."""
+        return -self.ground.point().amps * OHMS
+
+    @property
+    def messages(self) -> int:
+        return int(self.smu.writes + self.smu.queries)
+
+
+MakeRig = Callable[..., Rig]
+
+
+@pytest.fixture(params=sorted(IMPLEMENTATIONS))
+def make_rig(request: pytest.FixtureRequest, open_bench: Any, open_driver: Any) -> MakeRig:
+    def make(**changes: str) -> Rig:
+        bench = open_bench(**changes)
+        ground = bench.world.add_source("ground", "load")
+        bench.world.connect("drive.hi", "load", OHMS)
+        ground.drive_volts(0.0, 1.0)
+        return Rig(open_driver(IMPLEMENTATIONS[request.param], "drive", bench), bench.world, ground)
+
+    return make
+
+
+@pytest.fixture
+def rig(make_rig: MakeRig) -> Rig:
+    return make_rig()
+
+
+@pytest.fixture
+def ready(rig: Rig) -> Rig:
+    rig.smu.prepare(**SETTINGS)
+    rig.smu.output_on()
+    return rig
+
+
+class TestSourceMeasureUnit:
+    def test_it_plays_the_role_and_says_what_it_is(self, rig: Rig) -> None:
+        assert isinstance(rig.smu, SourceMeasureUnit)
+        identity = rig.smu.identity()
+        assert identity.vendor
+        assert identity.model
+        assert identity.serial == "1234567"
+        assert identity.firmware
+
+    def test_prepare_leaves_the_output_off_at_zero(self, rig: Rig) -> None:
+        rig.smu.prepare(**SETTINGS)
+        assert not rig.smu.is_output_on()
+        assert rig.volts == pytest.approx(0, abs=1e-6)
+
+    def test_prepare_switches_a_live_output_off(self, ready: Rig) -> None:
+        ready.smu.set_volts(0.5)
+        ready.smu.prepare(**SETTINGS)
+        assert not ready.smu.is_output_on()
+        assert ready.volts == pytest.approx(0, abs=1e-6)
+
+    def test_no_compliance_no_output(self, rig: Rig) -> None:
+        before = rig.messages
+        with pytest.raises(InstrumentError):
+            rig.smu.output_on()
+        assert rig.messages == before
+        assert not rig.smu.is_output_on()
+
+    def test_the_output_comes_on_at_zero_even_if_a_level_was_set(self, rig: Rig) -> None:
+        rig.smu.prepare(**SETTINGS)
+        rig.smu.set_volts(0.7)
+        rig.smu.output_on()
+        assert rig.smu.is_output_on()
+        assert rig.volts == pytest.approx(0, abs=1e-3)
+
+    @pytest.mark.parametrize("volts", [0.5, -0.5])
+    def test_current_out_of_the_terminal_is_positive(self, ready: Rig, volts: float) -> None:
+        ready.smu.set_volts(volts)
+        assert ready.volts == pytest.approx(volts, abs=2e-3)
+        reading = ready.smu.read()
+        assert reading.volts == pytest.approx(volts, abs=2e-3)
+        assert reading.amps == pytest.approx(volts / OHMS, rel=5e-3, abs=5e-6)
+        assert reading.siemens == pytest.approx(1 / OHMS, rel=0.01)
+        assert not reading.in_compliance
+        assert not reading.is_overflow
+
+    def test_output_off_is_zero_volts_in_any_state(self, ready: Rig) -> None:
+        ready.smu.set_volts(0.5)
+        for _ in range(2):
+            ready.smu.output_off()
+            assert not ready.smu.is_output_on()
+            assert ready.volts == pytest.approx(0, abs=1e-6)
+
+    def test_output_off_needs_no_prepare(self, rig: Rig) -> None:
+        rig.smu.output_off()
+        rig.smu.check_errors()
+        assert not rig.smu.is_output_on()
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_compliance_limits_the_current_and_is_told(self, rig: Rig, sign: int) -> None:
+        rig.smu.prepare(volts_range=2.0, amps_limit=1e-4, amps_range=1e-4, power_cycles=0.1)
+        rig.smu.output_on()
+        rig.smu.set_volts(sign * 0.05)
+        assert not rig.smu.is_limiting()
+        rig.smu.set_volts(sign * 1.0)
+        assert rig.smu.is_limiting()
+        assert rig.volts == pytest.approx(sign * 0.1, rel=0.02)
+        reading = rig.smu.read()
+        assert reading.in_compliance
+        assert reading.amps == pytest.approx(sign * 1e-4, rel=0.02)
+
+    def test_a_range_below_the_current_overflows_or_limits_and_is_told(self, rig: Rig) -> None:
+        rig.smu.prepare(volts_range=2.0, amps_limit=5e-3, amps_range=1e-4, power_cycles=0.1)
+        rig.smu.output_on()
+        rig.smu.set_volts(1.0)
+        reading = rig.smu.read()
+        assert reading.is_overflow
+        assert reading.in_compliance
+
+    def test_changing_the_range_keeps_the_compliance(self, ready: Rig) -> None:
+        ready.smu.set_amps_range(1e-3)
+        ready.smu.set_amps_range(5e-3)
+        ready.smu.set_volts(1.9)
+        assert not ready.smu.is_limiting()
+        ready.world.connect("drive.hi", "load", OHMS / 9)
+        assert ready.smu.is_limiting()
+        assert ready.smu.read().amps == pytest.approx(5e-3, rel=0.02)
+
+    @pytest.mark.parametrize("volts", [0.6, -0.6])
+    def test_a_pulse_lasts_as_long_as_it_says_and_ends_at_zero(
+        self, ready: Rig, volts: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lived: list[tuple[float, float]] = []
+        wait = ready.world.wait
+
+        def watch(seconds: float) -> None:
+            lived.append((ready.volts, seconds))
+            wait(seconds)
+
+        monkeypatch.setattr(ready.world, "wait", watch)
+        top = ready.smu.pulse(volts, 5e-3)
+        assert ready.volts == pytest.approx(0, abs=1e-3)
+        assert top.volts == pytest.approx(volts, abs=3e-3)
+        assert top.amps == pytest.approx(volts / OHMS, rel=0.01)
+        on_top = [(level, seconds) for level, seconds in lived if abs(level) > 0.1]
+        assert all(level == pytest.approx(volts, abs=3e-3) for level, _ in on_top)
+        assert 5e-3 <= sum(seconds for _, seconds in on_top) < 8e-3, "at most its overhead longer"
+        assert ready.smu.is_output_on()
+        ready.smu.check_errors()
+
+    def test_levels_and_readings_work_after_a_pulse(self, ready: Rig) -> None:
+        ready.smu.pulse(0.6, 5e-3)
+        ready.smu.set_volts(0.25)
+        assert ready.smu.read().amps == pytest.approx(2.5e-4, rel=0.02)
+
+    def test_a_pulse_it_cannot_make_is_refused_before_anything_is_sent(self, ready: Rig) -> None:
+        before = ready.messages
+        with pytest.raises(InstrumentError, match="shorter"):
+            ready.smu.pulse(0.5, ready.smu.shortest_pulse_seconds / 2)
+        assert ready.messages == before
+
+    def test_the_shortest_pulse_goes_with_the_integration_time(self, rig: Rig) -> None:
+        shortest = []
+        for power_cycles in (0.1, 1.0):
+            rig.smu.prepare(**{**SETTINGS, "power_cycles": power_cycles})
+            shortest.append(rig.smu.shortest_pulse_seconds)
+        assert 0 < shortest[0] < shortest[1]
+
+    def test_errors_are_quoted_once(self, rig: Rig) -> None:
+        rig.smu.check_errors()
+        rig.smu.write(":NO:SUCH:HEADER")
+        with pytest.raises(InstrumentError, match="Undefined header"):
+            rig.smu.check_errors()
+        rig.smu.check_errors()
+
+    def test_a_hung_instrument_listens_again_after_recover(self, make_rig: MakeRig) -> None:
+        rig = make_rig(faults="[{instrument: drive, kind: hang, after_operations: 1}]")
+        rig.smu.output_off()
+        with pytest.raises(InstrumentError, match="did not answer"):
+            rig.smu.is_output_on()
+        rig.smu.recover()
+        assert not rig.smu.is_output_on()
