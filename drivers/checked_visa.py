@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pyvisa
@@ -50,6 +51,32 @@ class CheckedVisa(VisaInstrument):
             return super().ask_raw(cmd)
         except pyvisa.errors.VisaIOError as error:
             raise self._fault(cmd, error) from error
+        except UnicodeDecodeError as error:
+            raise self._not_understood(cmd, repr(error.object[:40])) from error
+
+    def identify(self, *known: str) -> Identity:
+        """Ask what it is; raises InstrumentError if it does not answer, or if its model contains none of `known`."""
+        reply = self.ask("*IDN?")
+        parts = [part.strip() for part in reply.split(",", 3)]
+        if len(parts) != 4:
+            raise self._not_understood("*IDN?", reply)
+        vendor, model, serial, firmware = parts
+        model = re.sub(r"^model\s+", "", model, flags=re.IGNORECASE)
+        if not any(name in model.upper() for name in known):
+            raise InstrumentError(
+                f"is a '{vendor} {model}', expected one of {', '.join(known)}",
+                where=self._where(),
+                remedy="Correct the address or the driver in the station file",
+            )
+        return Identity(vendor, model, serial, firmware)
+
+    def ask_number(self, cmd: str) -> float:
+        """Ask for one number; raises InstrumentError if the reply is none."""
+        reply = self.ask(cmd)
+        try:
+            return float(reply)
+        except ValueError as error:
+            raise self._not_understood(cmd, reply) from error
 
     def recover(self) -> None:
         """Device clear: abort what it is doing, so that it listens again."""
@@ -67,17 +94,12 @@ class CheckedVisa(VisaInstrument):
             remedy="Look at its front panel and its bus cable; switch its output off by hand if it is lit",
         )
 
+    def _not_understood(self, cmd: str, reply: str) -> InstrumentError:
+        return InstrumentError(
+            f"answered '{cmd}' with '{reply[:80]}', which cannot be understood",
+            where=self._where(),
+            remedy="Check the bus cable and that no other program talks to it",
+        )
+
     def _where(self) -> str:
         return f"{self.name} ({self.address})"
-
-
-def parse_identity(idn: dict[str, str | None], where: str, *known: str) -> Identity:
-    """Identity from QCoDeS's IDN; raises InstrumentError unless the model contains one of `known`."""
-    model = idn.get("model") or ""
-    if not any(k in model.upper() for k in known):
-        raise InstrumentError(
-            f"is a '{idn.get('vendor')} {model}', expected one of {', '.join(known)}",
-            where=where,
-            remedy="Correct the address or the driver in the station file",
-        )
-    return Identity(idn.get("vendor") or "", model, idn.get("serial") or "", idn.get("firmware") or "")

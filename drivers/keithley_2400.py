@@ -16,7 +16,7 @@ from mtjlab.errors import InstrumentError
 from mtjlab.nouns import Reading
 from mtjlab.roles import Identity, SourceMeasureUnit
 
-from .checked_visa import CheckedVisa, parse_identity
+from .checked_visa import CheckedVisa
 
 if TYPE_CHECKING:
     from qcodes.parameters import Parameter
@@ -125,10 +125,12 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
 
     def identity(self) -> Identity:
         """Ask the instrument what it is; raises InstrumentError if it is not a 2400."""
-        return parse_identity(self.get_idn(), self._where(), "2400", "2401")
+        return self.identify("2400", "2401")
 
     def prepare(self, *, volts_range: float, amps_limit: float, amps_range: float, power_cycles: float) -> None:
         """Reset, program range, compliance, integration; leaves the output off at 0 V. See SourceMeasureUnit."""
+        self._is_prepared = False
+        self._amps_range = 0.0
         self.write("*RST;*CLS")
         self.write(":SOUR:CLE:AUTO OFF;:SOUR:FUNC VOLT;:SOUR:VOLT:MODE FIX;:SOUR:VOLT:LEV 0")
         self.volts_range(_covering(volts_range, VOLTS_RANGES, "V", self._where()))
@@ -140,7 +142,7 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
         self.settle_seconds(self._settle_seconds)
         # auto zero would take three conversions per reading and stretch the top of every pulse by two of them
         self.write(_ELEMENTS + ";:TRIG:COUN 1;:ARM:COUN 1;:SYST:AZER OFF")
-        self._line_hertz = float(self.ask(":SYST:LFR?"))
+        self._line_hertz = self.ask_number(":SYST:LFR?")
         self._power_cycles = power_cycles
         self.check_errors()
         self._is_prepared = True
@@ -177,7 +179,7 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
 
     def is_output_on(self) -> bool:
         """Read back from the instrument."""
-        return bool(self.output())
+        return self.ask_number(":OUTP?") != 0
 
     def is_limiting(self) -> bool:
         """Real or range compliance, as the instrument reports it now."""
@@ -232,12 +234,8 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
         try:
             numbers = [float(part) for part in reply.split(",")]
             return [_reading(*numbers[k : k + 3]) for k in range(0, len(numbers), 3)]
-        except (ValueError, TypeError) as error:
-            raise InstrumentError(
-                f"sent a reading that cannot be understood: '{reply[:80]}'",
-                where=self._where(),
-                remedy="Check the bus cable and that no other program talks to it",
-            ) from error
+        except (ValueError, TypeError, OverflowError) as error:
+            raise self._not_understood(":READ?", reply) from error
 
 
 def _reading(volts: float, amps: float, status: float) -> Reading:

@@ -15,13 +15,14 @@ from qcodes.instrument import VisaInstrumentKWArgs
 from mtjlab.errors import InstrumentError
 from mtjlab.roles import Crosspoint, Identity, SwitchMatrix
 
-from .checked_visa import CheckedVisa, parse_identity
+from .checked_visa import CheckedVisa
 
 if TYPE_CHECKING:
     from qcodes.parameters import Parameter
     from typing_extensions import Unpack
 
 BREAK_BEFORE_MAKE = 1
+_NO_ERROR = re.compile(r"^[+]?0(\.0*)?(e[+-]?0+)?\t", re.IGNORECASE)
 _CHANNEL = re.compile(r"^(\d)([A-Z])(\d\d)$")
 
 
@@ -52,7 +53,7 @@ class Keithley707B(CheckedVisa, SwitchMatrix):
 
     def identity(self) -> Identity:
         """Ask the instrument what it is; raises InstrumentError if it is not a 707B or 708B."""
-        return parse_identity(self.get_idn(), self._where(), "707B", "708B")
+        return self.identify("707B", "708B")
 
     def prepare(self) -> None:
         """Open everything and set break before make."""
@@ -75,16 +76,21 @@ class Keithley707B(CheckedVisa, SwitchMatrix):
         if self._fitted is None:
             rows, columns = 0, []
             for slot in range(1, 7):
-                reply = self.ask(
-                    f"if slot[{slot}] then print(slot[{slot}].rows.matrix, slot[{slot}].columns.matrix) "
-                    "else print(nil, nil) end"
-                )
+                query = f"if slot[{slot}] then print(slot[{slot}].rows.matrix, slot[{slot}].columns.matrix) end"
+                reply = self.ask(query.replace(" end", " else print(nil, nil) end"))
                 if "nil" not in reply:
-                    of_slot, per_slot = (int(float(part)) for part in reply.split())
+                    of_slot, per_slot = self._counts(query, reply)
                     rows = max(rows, of_slot)
                     columns += [slot * 100 + column for column in range(1, per_slot + 1)]
             self._fitted = tuple("ABCDEFGH"[:rows]), tuple(columns)
         return self._fitted
+
+    def _counts(self, query: str, reply: str) -> tuple[int, int]:
+        try:
+            of_slot, per_slot = (int(float(part)) for part in reply.split())
+        except ValueError as error:
+            raise self._not_understood(query, reply) from error
+        return of_slot, per_slot
 
     def route(self, closed: Iterable[Crosspoint]) -> frozenset[Crosspoint]:
         """Close exactly these in one transaction; returns what the instrument then reads back."""
@@ -105,8 +111,10 @@ class Keithley707B(CheckedVisa, SwitchMatrix):
         found = []
         for _ in range(20):
             entry = self.ask("print(errorqueue.next())")
-            if float(entry.split("\t")[0]) == 0:
+            if _NO_ERROR.match(entry):
                 break
+            if "\t" not in entry:
+                raise self._not_understood("errorqueue.next()", entry)
             found.append(entry.replace("\t", " "))
         if found:
             raise InstrumentError("reports " + "; ".join(found), where=self._where(), remedy="See the 707B manual")
@@ -117,11 +125,7 @@ class Keithley707B(CheckedVisa, SwitchMatrix):
             return frozenset()
         matches = [_CHANNEL.match(part) for part in text.split(";")]
         if not all(matches):
-            raise InstrumentError(
-                f"sent a channel list that cannot be understood: '{text[:80]}'",
-                where=self._where(),
-                remedy="Check the bus cable and that no other program talks to it",
-            )
+            raise self._not_understood("channel.getclose", text)
         return frozenset(Crosspoint(m[2], int(m[1]) * 100 + int(m[3])) for m in matches if m)
 
 

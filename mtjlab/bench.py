@@ -13,7 +13,7 @@ from types import TracebackType
 
 import numpy as np
 
-from .errors import InputError, InstrumentError, LimitError
+from .errors import BudgetError, InputError, InstrumentError
 from .interrupts import held_off
 from .nouns import Cost, Line, Lines, Reading, Site
 from .roles import Capabilities, Crossbar, Crosspoint, Identity, SourceMeasureUnit, SwitchMatrix
@@ -153,6 +153,7 @@ class MatrixCrossbar(Crossbar):
         identities = {name: smu.identity() for name, smu in self._smus.items()}
         identities[self._wiring.matrix] = self._matrix.identity()
         self._check_relays_are_fitted()
+        self._forget()
         for smu in self._smus.values():
             smu.output_off()
         self._matrix.prepare()
@@ -198,12 +199,11 @@ class MatrixCrossbar(Crossbar):
         """See Crossbar. The unselected lines are up before the selected line is pulsed, and come down after it."""
         self._check_lines(lines, ())
         limits = self._wiring.device.limits
+        limits.check_pulse_bounds(lines.cell_volts_bounds, seconds)
         selected = _furthest_from_ground(lines)
         volts = _level(lines, selected)
-        across = volts if selected.axis == "row" else -volts
-        limits.check_pulse(float(np.copysign(lines.largest_cell_volts, across)), seconds)
+        groups = self._assign(lines, (), selected)
         self._count_pulse(lines, limits.pulses_per_cell)
-        groups = self._assign(lines, ())
         drive = self._names[0]
         held = {name: (0.0 if name == drive else level, on) for name, (level, on) in groups.items()}
         self._energise(held, limits.amps)
@@ -238,10 +238,16 @@ class MatrixCrossbar(Crossbar):
         with held_off():
             outputs = {name: _switch_off(name, smu, problems) for name, smu in self._smus.items()}
             relays_open = _open_relays(self._wiring.matrix, self._matrix, problems)
-        self._is_on = False
-        self._routes = {}
+        self._forget()
+        self._is_started = False
         self.shutdown_report = ShutdownReport(outputs, relays_open, tuple(problems))
         return self.shutdown_report
+
+    def _forget(self) -> None:
+        """Nothing is known of what the instruments do any more."""
+        self._routes = {}
+        self._levels = dict.fromkeys(self._names, 0.0)
+        self._is_on = False
 
     def _is_drive_limiting(self, groups: Mapping[str, tuple[float, frozenset[Line]]]) -> bool:
         """Whether the driving SMU limits; asked only where it drives as many lines as ever, to save queries."""
@@ -261,10 +267,18 @@ class MatrixCrossbar(Crossbar):
             )
         if len(sense) > 1:
             raise InputError("this bench senses one line at a time", remedy="Sense the lines in turn")
+        driven = dict(_driven(lines))
+        if not driven:
+            raise InputError("no line is driven", remedy="Give at least one line a level")
+        for line in sense:
+            if line not in driven:
+                raise InputError(f"{line.axis} {line.number} cannot be sensed: it is not driven", remedy="Give it 0 V")
 
-    def _assign(self, lines: Lines, sense: Sequence[Line]) -> dict[str, tuple[float, frozenset[Line]]]:
-        """Which SMU drives which lines at which level."""
-        kept = self._as_routed(lines, sense)
+    def _assign(
+        self, lines: Lines, sense: Sequence[Line], selected: Line | None = None
+    ) -> dict[str, tuple[float, frozenset[Line]]]:
+        """Which SMU drives which lines at which level; the first one drives the line to be pulsed, if there is one."""
+        kept = self._as_routed(lines, sense, selected)
         if kept is not None:
             return kept
         free = dict(_driven(lines))
@@ -272,7 +286,8 @@ class MatrixCrossbar(Crossbar):
         names = list(self._names)
         for line in sense:
             groups[names.pop()] = (free.pop(line), frozenset([line]))
-        levels = sorted(set(free.values()), key=abs, reverse=True)
+        pulsed = _level(lines, selected) if selected else None
+        levels = sorted(set(free.values()), key=lambda level: (level != pulsed, -abs(level), -level))
         if len(levels) > len(names):
             raise InputError(
                 f"{len(levels)} levels at once need {len(levels)} SMUs, {len(names)} are free",
@@ -283,7 +298,9 @@ class MatrixCrossbar(Crossbar):
             groups[name] = (level, frozenset(line for line, volts in free.items() if volts == level))
         return groups
 
-    def _as_routed(self, lines: Lines, sense: Sequence[Line]) -> dict[str, tuple[float, frozenset[Line]]] | None:
+    def _as_routed(
+        self, lines: Lines, sense: Sequence[Line], selected: Line | None
+    ) -> dict[str, tuple[float, frozenset[Line]]] | None:
         """The present routes, if they can serve these lines without a relay moving."""
         driven = dict(_driven(lines))
         if not self._routes or frozenset(driven) != frozenset().union(*self._routes.values()):
@@ -296,9 +313,12 @@ class MatrixCrossbar(Crossbar):
             if len(levels) > 1:
                 return None
             groups[name] = (levels.pop() if levels else 0.0, on)
-        drives = self._routes.get(self._names[0])
-        largest = max(driven.values(), key=abs)
-        if largest and drives is not None and not any(driven[line] == largest for line in drives):
+        drives = self._routes.get(self._names[0], frozenset())
+        if selected is not None and selected not in drives:
+            return None
+        others = [volts for line, volts in driven.items() if line not in sense]
+        largest = max(others, key=abs, default=0.0)
+        if largest and not any(driven[line] == largest for line in drives):
             return None
         return groups
 
@@ -311,9 +331,9 @@ class MatrixCrossbar(Crossbar):
         if routes != self._routes:
             self._move_relays(routes)
         if not self._is_on:
+            self._is_on = True  # before the first one: if the second refuses, relays must not move under the first
             for name in self._routes:
                 self._smus[name].output_on()
-            self._is_on = True
         for name in reversed(self._names):
             level = groups[name][0] if name in routes else 0.0
             if level != self._levels[name]:
@@ -356,7 +376,7 @@ class MatrixCrossbar(Crossbar):
         for site in _selected_sites(lines):
             count = self._pulses_at.get(site, 0) + 1
             if count > most:
-                raise LimitError(
+                raise BudgetError(
                     f"cell {tuple(site)} has had its {most} pulses",
                     where="device.limits.pulses_per_cell",
                     remedy="Mark the cell as bad, or have an engineer raise the limit in the wiring file",
@@ -387,9 +407,8 @@ def _spread(levels: Sequence[float], names: Sequence[str], is_sensing: bool) -> 
 
 
 def _selected_sites(lines: Lines) -> list[Site]:
-    across = np.abs(lines.row_volts[:, None] - lines.col_volts[None, :])
-    largest = lines.largest_cell_volts
-    rows, cols = np.nonzero(np.nan_to_num(across) > 0.75 * largest)
+    across = np.nan_to_num(np.abs(lines.row_volts[:, None] - lines.col_volts[None, :]))
+    rows, cols = np.nonzero(across > 0.75 * across.max())
     return [Site(int(i), int(j)) for i, j in zip(rows, cols, strict=True)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import sys
 import time
@@ -35,6 +36,8 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
+sim = typer.Typer(help="Simulated benches for other programs.", no_args_is_help=True)
+app.add_typer(sim, name="sim")
 
 
 @app.callback(invoke_without_command=True)
@@ -64,6 +67,24 @@ def demo(
     """Read a 15 x 15 array, write a Wine classifier into it, run all 178 wines on it, and report."""
     request = _Request(seed, out, solutions, bench, station, wiring, write_volts, segment_ohms, as_json)
     raise typer.Exit(_demo(request))
+
+
+@sim.command()
+def serve(
+    bench: Annotated[str, typer.Argument(help="Name of a packaged bench, or the path of a bench file.")],
+    port_base: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the first instrument; 0 for any free ports.")
+    ] = 5025,
+    host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
+    allow_remote: Annotated[bool, typer.Option(help="Let other machines drive the bench.")] = False,
+    paced: Annotated[bool, typer.Option(help="Let simulated waits really take their time.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as one line of JSON.")] = False,
+) -> None:
+    """Put a simulated bench behind TCP sockets, one port per instrument, until Ctrl-C or SIGTERM."""
+    from mtjlab.sim_instruments.serving import serve_bench
+
+    for line in serve_bench(bench, host, port_base, allow_remote=allow_remote, paced=paced, as_json=as_json):
+        typer.echo(line)
 
 
 @dataclass(frozen=True)
@@ -368,6 +389,8 @@ def _safety(result: dict[str, Any]) -> str:
 
 def main() -> None:
     """Entry point: one clear line per fault; exit status 2 for bad input, 1 for a broken run, 130 for Ctrl-C."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # every matrix of a run is small: more threads only get in each other's way
     # QCoDeS logs what our one clear message already says; without a handler it would go to the terminal as well
     logging.getLogger().addHandler(logging.NullHandler())
     try:

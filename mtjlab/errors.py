@@ -32,5 +32,9 @@ class LimitError(InputError):
     """A request would expose a device to more than its limits allow; it was refused before anything was sent."""
 
 
+class BudgetError(LimitError):
+    """A cell has had all the pulses it may get in one run."""
+
+
 class InstrumentError(MtjlabError):
     """An instrument did not answer, answered with an error, or is not what was expected."""

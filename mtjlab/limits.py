@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from .errors import LimitError
@@ -24,15 +26,22 @@ class DeviceLimits(BaseModel):
 
     def check_read(self, volts: float) -> None:
         """Raise LimitError if a cell would be read at more than the read limit."""
-        if abs(volts) > self.read_volts * (1 + 1e-9):
+        if not abs(volts) <= self.read_volts * (1 + 1e-9):
             raise LimitError(
                 f"reading at {volts:g} V is beyond this device's read limit of {self.read_volts:g} V",
                 where="device.limits.read_volts",
                 remedy="Lower the read voltage, or have an engineer raise the limit in the wiring file",
             )
 
+    def check_pulse_bounds(self, bounds: tuple[float, float], seconds: float) -> None:
+        """`check_pulse` of the most negative and the most positive voltage that any cell could see."""
+        for volts in bounds:
+            self.check_pulse(volts, seconds)
+
     def check_pulse(self, volts: float, seconds: float) -> None:
-        """Raise LimitError if a pulse is too high for its polarity or too long."""
+        """Raise LimitError if a pulse is too high for its polarity or too long, or is not a number."""
+        if not (math.isfinite(volts) and math.isfinite(seconds)):
+            raise LimitError(f"a pulse of {volts} V for {seconds} s is no pulse", where="device.limits")
         positive = volts >= 0
         limit = self.write_volts_positive if positive else self.write_volts_negative
         key = f"device.limits.write_volts_{'positive' if positive else 'negative'}"

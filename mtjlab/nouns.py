@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -31,6 +32,7 @@ FLOATING = float("nan")
 """The level of a line that nothing drives."""
 
 _MAP_FORMAT = "mtjlab.ArrayMap/1"
+_MAP_ARRAYS = ("siemens", "siemens_p", "siemens_ap", "state", "status", "sigma")
 
 
 class State(IntEnum):
@@ -92,6 +94,10 @@ class Lines:
     row_volts: Floats
     col_volts: Floats
 
+    def __post_init__(self) -> None:
+        for name in ("row_volts", "col_volts"):  # integers would cut the levels that are put in later
+            object.__setattr__(self, name, np.array(getattr(self, name), dtype=np.float64))
+
     @classmethod
     def grounded(cls, rows: int, cols: int) -> Lines:
         """All lines at 0 V."""
@@ -100,19 +106,35 @@ class Lines:
     @classmethod
     def selecting(cls, shape: tuple[int, int], site: Site, volts: float, unselected: float) -> Lines:
         """The site's row at `volts`, its column at 0 V, every other line at `unselected`."""
-        row_volts, col_volts = np.full(shape[0], unselected), np.full(shape[1], unselected)
+        row_volts, col_volts = np.full(shape[0], float(unselected)), np.full(shape[1], float(unselected))
         row_volts[site.row] = volts
         col_volts[site.col] = 0.0
         return cls(row_volts, col_volts)
 
     @property
+    def cell_volts_bounds(self) -> tuple[float, float]:
+        """Most negative and most positive voltage any cell can see, whatever the wires and cells are.
+
+        A line that floats can be anywhere between the lowest and the highest level that is driven (maximum principle of
+        resistive networks). (0, 0) if fewer than two lines are driven.
+        """
+        driven = np.concatenate([self.row_volts, self.col_volts])
+        driven = driven[~np.isnan(driven)]
+        if driven.size < 2:
+            return 0.0, 0.0
+        (row_low, row_high), (col_low, col_high) = (_extremes(v, driven) for v in (self.row_volts, self.col_volts))
+        return float(min(row_low - col_high, 0.0)), float(max(row_high - col_low, 0.0))
+
+    @property
     def largest_cell_volts(self) -> float:
-        """Largest voltage any cell between two driven lines can see, ignoring wire drops (an upper bound)."""
-        rows = self.row_volts[~np.isnan(self.row_volts)]
-        cols = self.col_volts[~np.isnan(self.col_volts)]
-        if rows.size == 0 or cols.size == 0:
-            return 0.0
-        return float(max(abs(rows.max() - cols.min()), abs(cols.max() - rows.min())))
+        """Largest magnitude of `cell_volts_bounds`."""
+        low, high = self.cell_volts_bounds
+        return max(-low, high)
+
+
+def _extremes(volts: Floats, driven: Floats) -> tuple[float, float]:
+    own = driven if np.isnan(volts).any() else volts
+    return float(own.min()), float(own.max())
 
 
 @dataclass(frozen=True)
@@ -232,7 +254,8 @@ class ArrayMap:
         return {s.name.lower(): int((self.status == s).sum()) for s in CellStatus if s not in skip}
 
     def save(self, path: Path) -> Path:
-        """Write one .npz without pickled objects: named arrays and a JSON header under "header"."""
+        """Write one .npz without pickled objects: named arrays and a JSON header under "header"; returns its path."""
+        path = path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
         header = {
             "format": _MAP_FORMAT,
             "conditions": vars(self.conditions),
@@ -240,17 +263,9 @@ class ArrayMap:
             "provenance": self.provenance,
             "is_partial": self.is_partial,
         }
-        np.savez_compressed(
-            path,
-            allow_pickle=False,
-            header=np.array(json.dumps(header)),
-            siemens=self.siemens,
-            siemens_p=self.siemens_p,
-            siemens_ap=self.siemens_ap,
-            state=self.state,
-            status=self.status,
-            sigma=self.sigma,
-        )
+        arrays = {name: getattr(self, name) for name in _MAP_ARRAYS}
+        with path.open("wb") as file:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
         return path
 
     @classmethod
@@ -259,21 +274,23 @@ class ArrayMap:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 header = json.loads(str(stored["header"]))
-                names = ("siemens", "siemens_p", "siemens_ap", "state", "status", "sigma")
-                arrays = {name: stored[name] for name in names}
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+                arrays = {name: stored[name] for name in _MAP_ARRAYS}
+        except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
             raise InputError(
                 f"not an array map ({error})", where=str(path), remedy="Give a .npz file that mtjlab wrote"
             ) from error
         if header.get("format") != _MAP_FORMAT:
             raise InputError(f"unknown map format {header.get('format')!r}", where=str(path))
-        return cls(
-            **arrays,
-            conditions=Conditions(**header["conditions"]),
-            die=DieId(*header["die"]),
-            provenance=header["provenance"],
-            is_partial=header["is_partial"],
-        )
+        try:
+            return cls(
+                **arrays,
+                conditions=Conditions(**header["conditions"]),
+                die=DieId(*header["die"]),
+                provenance=header["provenance"],
+                is_partial=header["is_partial"],
+            )
+        except (KeyError, TypeError) as error:
+            raise InputError(f"its header does not fit ({error})", where=str(path)) from error
 
 
 @dataclass(frozen=True, eq=False)

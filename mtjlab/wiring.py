@@ -36,7 +36,7 @@ class Wiring(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     matrix: str
-    smus: dict[str, str]
+    smus: dict[str, str] = Field(min_length=2)
     row_lines: list[MatrixColumn] = Field(min_length=1)
     col_lines: list[MatrixColumn] = Field(min_length=1)
     device: Device

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mtjlab.errors import LimitError
 from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Ints, Progress, Site, State, unheard
 from mtjlab.roles import Crossbar
 
-from .readout import READ_VOLTS, Keep, all_sites, read_cell, readout
+from .readout import READ_VOLTS, Keep, all_sites, nearest_state, read_cell, readout
 from .write_verify import WriteSettings, pulse_cell
 
 
@@ -66,8 +67,7 @@ def survey(
         )
         if keep:
             keep(known)
-    middle = (known.siemens_p + known.siemens_ap) / 2
-    state = np.where(found.siemens > middle, State.P, State.AP).astype(np.int8)
+    state = nearest_state(found.siemens, known)
     return replace(known, siemens=found.siemens, state=state), known
 
 
@@ -78,10 +78,15 @@ def exercise(
     set_volts, reset_volts = settings.amplitudes(State.P), settings.amplitudes(State.AP)
     p = ap = float("nan")
     for attempt in range(max(len(set_volts), len(reset_volts))):
-        pulse_cell(crossbar, site, set_volts[min(attempt, len(set_volts) - 1)], settings.pulse_seconds)
-        p = read_cell(crossbar, site, read_volts)
-        pulse_cell(crossbar, site, reset_volts[min(attempt, len(reset_volts) - 1)], settings.pulse_seconds)
-        ap = read_cell(crossbar, site, read_volts)
+        try:
+            pulse_cell(crossbar, site, set_volts[min(attempt, len(set_volts) - 1)], settings.pulse_seconds)
+            p = read_cell(crossbar, site, read_volts)
+            pulse_cell(crossbar, site, reset_volts[min(attempt, len(reset_volts) - 1)], settings.pulse_seconds)
+            ap = read_cell(crossbar, site, read_volts)
+        except LimitError:
+            if attempt == 0:
+                raise
+            break
         if p > least_ratio * ap:
             break
     return p, ap

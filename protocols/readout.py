@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from mtjlab.errors import InstrumentError
-from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Line, Lines, Progress, Site, State, unheard
+from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Ints, Line, Lines, Progress, Site, State, unheard
 from mtjlab.roles import Crossbar
 
 READ_VOLTS = 0.1
 """Default read bias (assumption: about a quarter of the lowest switching voltage at millisecond pulses)."""
 _NOISE_READINGS = 8
+_FIXED_STATES = {
+    CellStatus.STUCK_P: State.P,
+    CellStatus.STUCK_AP: State.AP,
+    CellStatus.SHORT: State.UNKNOWN,
+    CellStatus.OPEN: State.UNKNOWN,
+}
 
 Keep = Callable[[ArrayMap], None]
 """Receives the map that a protocol has so far, when it ends and also when it is interrupted."""
@@ -58,7 +64,7 @@ def readout(
     is_complete = False
     progress("reading", 0, len(wanted))
     try:
-        noise = read_noise(crossbar, wanted[0], read_volts)
+        noise = read_noise(crossbar, wanted[0], read_volts) if wanted else float("nan")
         for done, site in enumerate(wanted):
             siemens[site] = read_cell(crossbar, site, read_volts)
             progress("reading", done + 1, len(wanted))
@@ -123,8 +129,14 @@ def _as_map(siemens: Floats, noise: float, read_volts: float, reference: ArrayMa
     )
 
 
-def nearest_state(siemens: Floats, reference: ArrayMap) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
-    """State each cell is in, told by the middle between its two conductances; UNKNOWN where either is missing."""
+def nearest_state(siemens: Floats, reference: ArrayMap) -> Ints:
+    """State each cell is in: of a cell that switches, told by the middle between its two conductances.
+
+    A stuck cell is in its one state; shorts, opens and cells without both conductances are UNKNOWN.
+    """
     middle = (reference.siemens_p + reference.siemens_ap) / 2
     told = np.where(siemens > middle, State.P, State.AP)
-    return np.where(np.isnan(siemens) | np.isnan(middle), State.UNKNOWN, told).astype(np.int8)
+    told = np.where(np.isnan(siemens) | np.isnan(middle), State.UNKNOWN, told)
+    for status, state in _FIXED_STATES.items():
+        told = np.where(reference.status == status, state, told)
+    return np.asarray(told, dtype=np.int8)

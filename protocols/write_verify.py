@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mtjlab.errors import LimitError
-from mtjlab.nouns import ArrayMap, CellStatus, Cost, Floats, Ints, Lines, Progress, Reading, Site, State, unheard
+from mtjlab.errors import BudgetError, LimitError
+from mtjlab.nouns import ArrayMap, CellStatus, Cost, Ints, Lines, Progress, Reading, Site, State, unheard
 from mtjlab.roles import Crossbar
 
-from .readout import READ_VOLTS, Keep, read_cell
+from .readout import READ_VOLTS, Keep, nearest_state, read_cell
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,6 @@ class _Job:
         self.siemens = reference.siemens.copy()
         self.state = np.asarray(reference.state).copy()
         self.status = np.asarray(reference.status).copy()
-        self.middle: Floats = (reference.siemens_p + reference.siemens_ap) / 2
         self.sites = [Site(int(i), int(j)) for i, j in np.argwhere(target != State.UNKNOWN)]
         self.mended = 0
 
@@ -178,6 +177,8 @@ class _Job:
         for volts in amplitudes:
             try:
                 pulse_cell(self.crossbar, site, volts, self.settings.pulse_seconds)
+            except BudgetError:
+                return False
             except LimitError:
                 if volts == amplitudes[0]:
                     raise
@@ -190,8 +191,7 @@ class _Job:
     def _read(self, site: Site) -> None:
         g = read_cell(self.crossbar, site, self.read_volts)
         self.siemens[site] = g
-        if not np.isnan(self.middle[site]):
-            self.state[site] = State.P if g > self.middle[site] else State.AP
+        self.state[site] = nearest_state(self.siemens, self.reference)[site]
 
     def as_map(self) -> ArrayMap:
         return replace(self.reference, siemens=self.siemens, state=self.state, status=self.status)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.linalg import lapack
+from threadpoolctl import ThreadpoolController
 
 from mtjlab.nouns import Floats
 from mtjlab.physics.crossbar import Reduction, SparseReduction, reduce_array, shared_ohms
+
+from .components import Labels, labels
 
 if TYPE_CHECKING:
     from .die import Die
@@ -26,6 +30,13 @@ _GROUND_SIEMENS = 1e9
 DENSE_CELLS = 1600
 """Arrays up to 40 x 40 are reduced with dense matrices over their cells, larger ones with sparse ones over nodes."""
 _TOLERANCE = 1e-12
+_BLAS = ThreadpoolController().select(user_api="blas")
+_IS_THREADED = any(library.num_threads > 1 for library in _BLAS.lib_controllers)
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Matrices this small are slower on several BLAS threads; on a loaded machine, hundreds of times slower."""
+    return _BLAS.limit(limits=1) if _IS_THREADED else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,7 @@ class Circuit:
         self._reduction = _reduced(die)
         self._base: Floats | None = None
         self._solution: _Solution | None = None
+        self._labels: Labels | None = None
         pads = [f"die.row.{i}" for i in range(d.rows)] + [f"die.col.{j}" for j in range(d.cols)]
         self._pads = [self._node(name) for name in pads]
 
@@ -173,6 +185,7 @@ class Circuit:
         """Which relays of the group that starts at `first` conduct."""
         self._closed_by[first] = [first + k for k in sorted(closed)]
         self._closed = [relay for group in self._closed_by.values() for relay in group]
+        self._labels = None
         self._solution = None
 
     def contact_changed(self) -> None:
@@ -190,6 +203,7 @@ class Circuit:
 
     def _forget(self) -> None:
         self._base = None
+        self._labels = None
         self._solution = None
 
     @property
@@ -229,7 +243,8 @@ class Circuit:
 
     def _solved(self) -> _Solution:
         if self._solution is None:
-            self._solution = self._solve() if self.is_live else self._dead()
+            with one_thread():
+                self._solution = self._solve() if self.is_live else self._dead()
         return self._solution
 
     def _dead(self) -> _Solution:
@@ -272,10 +287,29 @@ class Circuit:
 
     def _network(self, limiting: dict[int, float]) -> tuple[Floats, Floats]:
         matrix, drive = self._assemble(limiting)
-        factor, info = lapack.dpotrf(matrix, lower=1, overwrite_a=1)
+        reached = self._reached()
+        is_whole = reached.size == drive.size
+        part = matrix if is_whole else np.asfortranarray(matrix[np.ix_(reached, reached)])
+        factor, info = lapack.dpotrf(part, lower=1, overwrite_a=1)
         if info != 0:
             raise ArithmeticError("the bench's network cannot be solved; check the bench file's resistances")
-        return self._with_bias_dependence(factor, drive)
+        nodes = np.zeros(drive.size)
+        if reached[0] == 0:
+            nodes[reached], cells = self._with_bias_dependence(factor, drive[reached])
+            return nodes, cells
+        nodes[reached] = lapack.dpotrs(factor, drive[reached], lower=1)[0]
+        return nodes, np.zeros(self._reduction.siemens.size)
+
+    def _reached(self) -> Labels:
+        """Nodes that a source reaches, ascending; the others are at 0 V. The die's lines go together."""
+        if self._labels is None:
+            pads = [(line, pad) for line, pad in enumerate(self._pads) if self._is_touching]
+            cables = [(a, b) for a, b, _ in self._conductors]
+            relays = [(int(a), int(b)) for a, b in self._relay_nodes[self._closed]] if self._closed else []
+            size = self._lines + len(self._nodes)
+            self._labels = labels(size, [*pads, *cables, *relays], self._lines, self._nodes.get(GROUND))
+        active = self._labels[[output.node for output in self._outputs if output.mode != "open"]]
+        return np.flatnonzero(np.isin(self._labels, active)).astype(np.int64)
 
     def _assemble(self, limiting: dict[int, float]) -> tuple[Floats, Floats]:
         matrix = self._static().copy(order="F")

@@ -18,7 +18,6 @@ from .world import World
 OFF, BREAK_BEFORE_MAKE, MAKE_BEFORE_BREAK = 0, 1, 2
 RELAY_OHMS = 0.5
 """Path resistance of a closed crosspoint (assumed; card data sheets bound it at 1 ohm when new)."""
-_SLOTS = 6
 _LONGEST_DELAY_SECONDS = 60.0
 _CARDS: dict[CardModel, Card] = {
     "7071": Card("7071", 8, 12, "8x12 General Purpose Matrix"),
@@ -43,6 +42,7 @@ class SimKeithley707B(TspInstrument):
     model: ClassVar[str] = "707B"
     firmware: ClassVar[str] = "01.42b"
     command_seconds: ClassVar[float] = TIMING.command_seconds
+    slots: ClassVar[int] = 6
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class SimKeithley707B(TspInstrument):
         )
 
     def _define_slots(self) -> None:
-        self.engine.set_global("slot", self.engine.list_of([self._slot(n) for n in range(1, _SLOTS + 1)]))
+        self.engine.set_global("slot", self.engine.list_of([self._slot(n) for n in range(1, self.slots + 1)]))
 
     def _slot(self, number: int) -> Any:
         table = self.engine.table
@@ -241,7 +241,7 @@ class SimKeithley707B(TspInstrument):
         self._forbidden.difference_update(self._channels(text))
 
     def _create_specifier(self, slot: object, row: object, column: object) -> str:
-        numbers = (number_argument(slot, 1, _SLOTS), number_argument(row, 1, 26), number_argument(column, 1, 99))
+        numbers = (number_argument(slot, 1, self.slots), number_argument(row, 1, 26), number_argument(column, 1, 99))
         name = f"{int(numbers[0])}{chr(64 + int(numbers[1]))}{int(numbers[2]):02d}"
         return _joined(self._channels(name), ",")
 

@@ -64,13 +64,18 @@ class Call(NamedTuple):
 
 
 class CommandTree:
-    """All commands of an instrument."""
+    """All commands of an instrument.
+
+    Attributes:
+        commands: them, in the order given.
+    """
 
     def __init__(self, commands: Iterable[Command]) -> None:
         self._root = _Node()
         self._common: dict[str, Command] = {}
         self._calls: dict[tuple[str, str], Call] = {}
-        for command in commands:
+        self.commands = tuple(commands)
+        for command in self.commands:
             if command.pattern.startswith("*"):
                 self._common[command.pattern] = command
             else:
@@ -110,17 +115,25 @@ class CommandTree:
         return _call(command, is_query, numbers, whole.rpartition(":")[0])
 
     def _walk(self, mnemonics: Sequence[str]) -> tuple[Command | None, tuple[int, ...]]:
-        place, numbers = self._root, []
+        reached: list[tuple[_Node, tuple[int, ...]]] = [(self._root, ())]
         for mnemonic in mnemonics:
-            child = place.children.get(mnemonic)
-            if child is None:
-                stem = mnemonic.rstrip("0123456789")
-                child = place.numbered.get(stem)
-                if child is None:
-                    raise ScpiError(-114 if stem != mnemonic and stem in place.children else -113)
-                numbers.append(int(mnemonic[len(stem) :] or 1))
-            place = child
-        return place.command, tuple(numbers)
+            stem = mnemonic.rstrip("0123456789")
+            onward = [step for place, numbers in reached for step in _onward(place, mnemonic, stem, numbers)]
+            if not onward:
+                is_suffix_wrong = stem != mnemonic and any(stem in place.children for place, _ in reached)
+                raise ScpiError(-114 if is_suffix_wrong else -113)
+            reached = onward
+        return next(((place.command, numbers) for place, numbers in reached if place.command), (None, ()))
+
+
+def _onward(
+    place: _Node, mnemonic: str, stem: str, numbers: tuple[int, ...]
+) -> Iterable[tuple[_Node, tuple[int, ...]]]:
+    """Where a mnemonic leads: to the node of exactly this name, and to one that takes a number."""
+    if mnemonic in place.children:
+        yield place.children[mnemonic], numbers
+    if stem in place.numbered:
+        yield place.numbered[stem], (*numbers, int(mnemonic[len(stem) :] or 1))
 
 
 def _call(command: Command | None, is_query: bool, numbers: tuple[int, ...], path: str) -> Call:
@@ -183,7 +196,7 @@ def _skip(text: str, position: int) -> int:
         closing = text.find(sign, position + 1)
     elif sign == "(":
         closing = text.find(")", position + 1)
-    elif sign == "#" and text[position + 1 : position + 2].isdigit():
+    elif sign == "#" and text[position + 1 : position + 2].isdecimal():
         return _after_block(text, position)
     else:
         return position + 1
@@ -193,7 +206,7 @@ def _skip(text: str, position: int) -> int:
 def _after_block(text: str, position: int) -> int:
     digits = int(text[position + 1])
     length = text[position + 2 : position + 2 + digits]
-    if digits == 0 or len(length) < digits or not length.isdigit():
+    if digits == 0 or len(length) < digits or not length.isdecimal():
         return len(text)
     return position + 2 + digits + int(length)
 

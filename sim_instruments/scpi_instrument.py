@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -14,7 +15,10 @@ from .wire_instrument import HostClock, WireInstrument
 from .world import World
 
 _MOST_CACHED = 2000
-_LONGEST_INPUT = 64_000
+_LONGEST_INPUT = 1_000_000
+"""Longest message that is not complete yet (assumed); arbitrary waveforms are the longest there are."""
+_MARK = re.compile(rb"[\n\"'#]")
+_OUTPUT_HEADERS = (":OUTPUT", ":OUTPUT1", ":OUTPUT2")
 _Units = list[tuple[str, list[str]]]
 
 
@@ -66,15 +70,17 @@ class ScpiInstrument(WireInstrument):
         raise ScpiError(-113)
 
     def _split(self, buffer: bytes, is_end: bool) -> tuple[list[bytes], bytes]:
-        messages, begin, position = [], 0, 0
-        while position < len(buffer):
-            if buffer[position] == 0x0A:
+        messages, begin, position, line_end = [], 0, 0, -1
+        while (mark := _MARK.search(buffer, position)) is not None:
+            position = mark.start()
+            if mark[0] == b"\n":
                 messages.append(buffer[begin:position].rstrip(b"\r"))
                 begin = position = position + 1
-            elif buffer[position] in b"\"'#\n":
-                position = _after_data(buffer, position)
-            else:
-                position = _next_mark(buffer, position)
+                continue
+            if line_end < position:
+                line_end = buffer.find(b"\n", position)
+                line_end = len(buffer) if line_end < 0 else line_end
+            position = _after_data(buffer, position, line_end)
         rest = buffer[begin:]
         if is_end and rest:
             messages.append(rest.rstrip(b"\r"))
@@ -124,6 +130,20 @@ class ScpiInstrument(WireInstrument):
             self._units[message] = units
         return units
 
+    def _power_on(self) -> None:
+        self._cleared()
+        self.reset()
+        self.status.power_on()
+
+    def _output_tripped(self, error: ScpiError) -> None:
+        for header in _OUTPUT_HEADERS:
+            try:
+                call = self.tree.resolve("", header)
+                call.run(self, *call.numbers, *values(call, ["OFF"], self))
+            except ScpiError:
+                continue  # not among this model's outputs
+        self.status.report(error)
+
     def _nothing_to_say(self) -> None:
         if self.has_end and self._is_answering:
             self.status.report(ScpiError(-420))
@@ -150,19 +170,12 @@ def _joined(replies: list[Reply]) -> bytes:
     return b";".join(parts) + b"\n"
 
 
-def _next_mark(buffer: bytes, position: int) -> int:
-    found = [buffer.find(mark, position) for mark in (b"\n", b'"', b"'", b"#")]
-    return min((place for place in found if place >= 0), default=len(buffer))
-
-
-def _after_data(buffer: bytes, position: int) -> int:
+def _after_data(buffer: bytes, position: int, line_end: int) -> int:
     """Position after a quoted string or a block; a newline ends an unfinished string."""
     mark = buffer[position]
-    line_end = buffer.find(b"\n", position)
-    line_end = len(buffer) if line_end < 0 else line_end
     if mark != 0x23:
-        closing = buffer.find(bytes((mark,)), position + 1)
-        return closing + 1 if 0 <= closing < line_end else line_end
+        closing = buffer.find(bytes((mark,)), position + 1, line_end)
+        return closing + 1 if closing >= 0 else line_end
     digits = buffer[position + 1 : position + 2]
     if not digits.isdigit() or digits == b"0":
         return position + 1 if digits != b"0" else line_end

@@ -62,7 +62,7 @@ def _not_a_number(token: str) -> ScpiError:
         return ScpiError(-158)
     if _WORD.match(token):
         return ScpiError(-104)
-    return ScpiError(-121 if token[:1].isdigit() or token[:1] in "+-." else -104)
+    return ScpiError(-121 if token[:1].isdecimal() or token[:1] in "+-." else -104)
 
 
 def _multiplier(suffix: str, unit: str) -> float:
@@ -259,13 +259,13 @@ class Block(Parameter):
 
     def parse(self, token: str, instrument: Any) -> bytes:
         """The block's content."""
-        if token[:1] != "#" or not token[1:2].isdigit():
+        if token[:1] != "#" or not token[1:2].isdecimal():
             raise ScpiError(-104)
         digits = int(token[1])
         if digits == 0:
             return token[2:].encode("latin-1")
         length = token[2 : 2 + digits]
-        if not length.isdigit() or len(token) != 2 + digits + int(length):
+        if not length.isdecimal() or len(token) != 2 + digits + int(length):
             raise ScpiError(-161)
         return token[2 + digits :].encode("latin-1")
 
@@ -284,7 +284,7 @@ class ChannelList(Parameter):
     def _entry(entry: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         ends = [part.strip() for part in entry.split(":")]
         numbers = [end.split("!") for end in ends]
-        if len(ends) > 2 or not all(part.strip().isdigit() for parts in numbers for part in parts):
+        if len(ends) > 2 or not all(part.strip().isdecimal() for parts in numbers for part in parts):
             raise ScpiError(-171)
         channels = [tuple(int(part) for part in parts) for parts in numbers]
         return channels[0], channels[-1]

@@ -7,23 +7,56 @@ import threading
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path, PureWindowsPath
+from typing import Any
 
 from mtjlab.errors import InputError
 from mtjlab.wiring import Wiring
 from mtjlab.yaml_files import load_yaml
 
+from . import cables
 from .bench_file import BenchFile, InstrumentSpec, Model, load_bench_file
-from .faults import FaultPlan
+from .fault_injector import FaultInjector
+from .faults import FaultKind, FaultPlan, FaultSeen, injected
 from .keithley_707b import SimKeithley707B
+from .keithley_708b import SimKeithley708B
 from .keithley_2400 import SimKeithley2400
+from .keithley_2450 import SimKeithley2450
+from .keithley_2600b import SimKeithley2600B
+from .keithley_7001 import SimKeithley7001, SimKeithley7002
+from .keysight_33500 import SimKeysight33500, SimKeysight33622A
+from .keysight_34980a import SimKeysight34980A
+from .keysight_81160a import SimKeysight81160A
+from .keysight_b2200 import SimKeysightB2201A, SimKeysightE5250A
+from .keysight_b2900 import SimKeysightB2900
+from .pacing import OperationLock, Pacer
+from .pyvisa_sim_device import load_devices
+from .tsp import TspInstrument
 from .visa_locks import Locks
 from .wire_instrument import HostClock, WireInstrument
 from .world import World
+from .yokogawa_gs200 import SimYokogawaGS200
 
 MakeInstrument = Callable[[InstrumentSpec, World, HostClock, FaultPlan | None], WireInstrument]
 _MODELS: dict[Model, MakeInstrument] = {
     "keithley_2400": SimKeithley2400.from_spec,
     "keithley_707b": SimKeithley707B.from_spec,
+    "keithley_708b": SimKeithley708B.from_spec,
+    "keithley_2602b": SimKeithley2600B.from_spec,
+    "keithley_2612b": SimKeithley2600B.from_spec,
+    "keithley_2636b": SimKeithley2600B.from_spec,
+    "keithley_7001": SimKeithley7001.from_spec,
+    "keithley_7002": SimKeithley7002.from_spec,
+    "keysight_b2201a": SimKeysightB2201A.from_spec,
+    "keysight_e5250a": SimKeysightE5250A.from_spec,
+    "keysight_34980a": SimKeysight34980A.from_spec,
+    "keysight_33522b": SimKeysight33500.from_spec,
+    "keysight_33622a": SimKeysight33622A.from_spec,
+    "keysight_81160a": SimKeysight81160A.from_spec,
+    "keithley_2450": SimKeithley2450.from_spec,
+    "keysight_b2901a": SimKeysightB2900.from_spec,
+    "keysight_b2902a": SimKeysightB2900.from_spec,
+    "keysight_b2912a": SimKeysightB2900.from_spec,
+    "yokogawa_gs200": SimYokogawaGS200.from_spec,
 }
 _PACKAGED = "mtjlab.sim_instruments.benches"
 
@@ -36,16 +69,18 @@ class SimBench:
         world: what the instruments act on; replaced by `reset`.
         by_name: instruments by the name in the bench file.
         by_address: instruments by canonical VISA address.
-        lock: held during every operation of any session.
+        lock: held during every operation of any session; of a paced bench it also lets the time really pass.
         locks: VISA locks of the sessions.
         is_closed: whether the bench was taken down; its sessions then report a lost connection.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lock = threading.RLock()
+        self.lock = OperationLock()
         self.locks = Locks()
         self.is_closed = False
+        self._sessions = 0
+        self._was_used = False
         self._file, self._wiring = load_bench_file(path)
         self._build()
 
@@ -59,6 +94,57 @@ class SimBench:
         with self.lock:
             self._build()
 
+    def session_opened(self) -> None:
+        """A session is being opened; a transient bench that was left by all is new for it."""
+        with self.lock:
+            if self._file.is_transient and self._was_used and self._sessions == 0:
+                self._build()
+            self._was_used = True
+            self._sessions += 1
+
+    def session_closed(self) -> None:
+        """A session was closed."""
+        with self.lock:
+            self._sessions -= 1
+
+    @property
+    def faults_seen(self) -> tuple[FaultSeen, ...]:
+        """Planned and injected faults that have happened, in order; the world's incidents are kept apart from them."""
+        return tuple(self.injector.seen)
+
+    def inject(self, kind: FaultKind, instrument: str | None = None, **details: Any) -> None:
+        """Let something go wrong: now, or at the moment that `after_operations`, `at_seconds` or `rate` gives.
+
+        Args:
+            kind, instrument, details: as in an entry of `faults` in a bench file, see `faults.PlannedFault`;
+                operations are counted from now on.
+
+        Raises InputError if the fault does not fit its kind or the bench.
+        """
+        with self.lock:
+            self.injector.plan(injected(kind, instrument, details, self.world.seconds))
+            self.injector.settle()
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """VISA addresses of the GPIB boards."""
+        return tuple(f"GPIB{number}::INTFC" for number in self.injector.boards)
+
+    def opened(self, address: str) -> None:
+        """A session is being opened: a hung bus works again once it is initialized anew."""
+        if address.startswith("GPIB"):
+            with self.lock:
+                self.interface_clear(address)
+
+    def interface_clear(self, address: str) -> None:
+        """IFC on the GPIB board of this address."""
+        self.injector.interface_clear(int(address.partition("::")[0].removeprefix("GPIB")))
+
+    def pace(self, pacer: Pacer | None) -> None:
+        """Let simulated waits really take their time from now on, or, with None, no longer."""
+        with self.lock:
+            self.lock.pacer = pacer
+
     def close(self) -> None:
         """Take the bench down: the next one opened from the same file is new."""
         with self.lock:
@@ -71,10 +157,45 @@ class SimBench:
         bench = self._file
         self.world = self._make_world()
         host = HostClock(self.world)
-        made = {spec.name: _make(spec, self.world, host, bench) for spec in bench.instruments}
-        _cable(self.world, self._wiring)
+        made = {spec.name: _make(spec, self.world, host) for spec in bench.instruments}
+        if self._wiring is not None:
+            _cable(self.world, self._wiring)
+        self._connect_cables()
+        _link(bench, made)
         self.by_name: dict[str, WireInstrument] = made
+        self.host = host
+        self._plan_faults()
+        self.lock.pacer = Pacer(host) if bench.paced else None
         self.by_address = {spec.address: made[spec.name] for spec in bench.instruments}
+        for file in bench.pyvisa_sim:
+            self._add_devices(self.path.parent / file, host)
+
+    def _connect_cables(self) -> None:
+        unknown = cables.connect(self.world, self._file.cables)
+        if unknown is not None:
+            raise InputError(
+                f"cables: there is no terminal '{unknown}'",
+                where=str(self.path),
+                remedy="Use <instrument>.hi, <instrument>.1.hi, <matrix>.row.A, <matrix>.col.101, die.row.0, ground",
+            )
+
+    def _add_devices(self, path: Path, host: HostClock) -> None:
+        for address, device in load_devices(path, self.world, host).items():
+            if address in self.by_address:
+                raise InputError(
+                    f"address {address} is given twice", where=str(path), remedy="Give each device its own"
+                )
+            self.by_address[address] = device
+
+    def _plan_faults(self) -> None:
+        self.injector = FaultInjector(self.world, self.by_name, self._file.instruments)
+        for number, fault in enumerate(self._file.faults):
+            try:
+                self.injector.plan(fault)
+            except InputError as error:
+                line = int(load_yaml(self.path)["faults"].lc.data[number][0]) + 1
+                where = f"{self.path}, line {line}"
+                raise InputError(f"key 'faults.{number}': {error.what}", where=where, remedy=error.remedy) from error
 
     def _make_world(self) -> World:
         bench = self._file
@@ -93,9 +214,16 @@ def _line_in_die(path: Path, what: str) -> int:
     return int(places[key[1]][0]) + 1 if key and key[1] in places else line
 
 
-def _make(spec: InstrumentSpec, world: World, host: HostClock, bench: BenchFile) -> WireInstrument:
-    planned = [fault for fault in bench.faults if fault.instrument == spec.name]
-    return _MODELS[spec.model](spec, world, host, FaultPlan(planned) if planned else None)
+def _make(spec: InstrumentSpec, world: World, host: HostClock) -> WireInstrument:
+    return _MODELS[spec.model](spec, world, host, None)
+
+
+def _link(bench: BenchFile, made: dict[str, WireInstrument]) -> None:
+    for spec in bench.instruments:
+        master = made[spec.name]
+        nodes = {number: made[name] for number, name in spec.tsp_link.items()}
+        if isinstance(master, TspInstrument):
+            master.link.join({n: node for n, node in nodes.items() if isinstance(node, TspInstrument)})
 
 
 def _cable(world: World, wiring: Wiring) -> None:

@@ -106,6 +106,13 @@ class Status488:
         self.errors.put(error)
         self.event_status |= event_bit(error.code)
 
+    def power_on(self) -> None:
+        """As just switched on: queues and registers empty, enables off, only the power-on event set."""
+        self.clear()
+        self.preset()
+        self.event_status = POWER_ON
+        self.event_enable = self._service_enable = self._acknowledged = 0
+
     def take_event_status(self) -> int:
         """Read and clear the standard event register."""
         status, self.event_status = self.event_status, 0

@@ -88,3 +88,59 @@ KEITHLEY_707B = MatrixTiming(
     command_seconds=500e-6,  # assumed
     relay_seconds=4e-3,  # assumed for the 7174A: the longest among comparable latching and reed cards
 )
+
+
+@dataclass(frozen=True)
+class GeneratorTiming:
+    """A waveform generator's delays.
+
+    Attributes:
+        command_seconds: parsing and acting on one command.
+    """
+
+    command_seconds: float
+
+
+KEYSIGHT_GENERATOR = GeneratorTiming(command_seconds=1e-3)  # assumed: of the order of data sheets' "set level"
+
+
+@dataclass(frozen=True)
+class DcSourceTiming:
+    """A DC source's delays.
+
+    Attributes:
+        command_seconds: parsing and acting on one command.
+        output_seconds: output relay on or off.
+    """
+
+    command_seconds: float
+    output_seconds: float
+
+
+YOKOGAWA_GS200 = DcSourceTiming(command_seconds=1e-3, output_seconds=10e-3)  # assumed
+
+
+KEYSIGHT_B2900 = SmuTiming(
+    command_seconds=500e-6,  # assumed
+    source_seconds=0.0,  # a level takes effect within the command's time
+    autorange_seconds=0.0,  # assumed: range changes are hidden in the measurement's overhead
+    output_seconds=2e-3,  # assumed
+    trigger_seconds=100e-6,  # assumed
+    conversions_per_reading=1,  # assumed: offsets are cancelled outside the aperture
+    auto_delay_seconds=((3.0, 50e-6),),  # assumed
+)
+KEITHLEY_2450 = SmuTiming(
+    command_seconds=500e-6,  # assumed
+    source_seconds=0.0,  # a level takes effect within the command's time
+    autorange_seconds=1e-3,  # assumed
+    output_seconds=5e-3,  # assumed
+    trigger_seconds=200e-6,  # assumed
+    conversions_per_reading=3,  # auto zero measures signal, zero and reference
+    auto_delay_seconds=(
+        (10e-9, 150e-3),
+        (100e-9, 100e-3),
+        (1e-6, 3e-3),
+        (10e-6, 2e-3),
+        (1.0, 1e-3),
+    ),  # reference manual, "source delay": to be checked
+)

@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 from .faults import FaultPlan
 from .scpi_errors import ScpiError
 from .status_488 import OPERATION_COMPLETE, Status488
-from .tsp_engine import SYNTAX_ERROR, TspEngine, number_argument, text_argument
+from .tsp_attributes import remembered
+from .tsp_engine import SYNTAX_ERROR, TspEngine, number_argument
+from .tsp_link import LINK_SECONDS, NodeError, TspLink
+from .tsp_scripts import ScriptLibrary
 from .wire_instrument import HostClock, WireInstrument
 from .world import World
 
-_RECOVERABLE = 10.0
+_RECOVERABLE = 20.0
+"""Severity of nearly all errors (2600B reference manual, errorqueue.next)."""
+_OUTPUTS_OFF = """
+for _, name in ipairs({"smu", "smua", "smub"}) do
+    if _G[name] ~= nil then _G[name].source.output = 0 end
+end
+"""
 _LOAD = re.compile(r"(loadscript|loadandrunscript)(?:\s+([A-Za-z_]\w*))?\s*\Z")
 _NUMBERED = re.compile(r"(\*[A-Za-z]+)\s+(\d+)\s*\Z")
 
@@ -28,11 +38,15 @@ class TspInstrument(WireInstrument):
     Class attributes:
         model: as `localnode.model` tells it.
         command_seconds: simulated time that processing one message takes.
+        status_summaries: bits of the status byte -> register sets behind them.
+        factory_scripts: names of the scripts that are always loaded.
     """
 
     model: ClassVar[str]
     firmware: ClassVar[str]
     command_seconds: ClassVar[float] = 0.0
+    status_summaries: ClassVar[dict[int, str]] = {}
+    factory_scripts: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -46,13 +60,22 @@ class TspInstrument(WireInstrument):
     ) -> None:
         super().__init__(name, world, host, has_end=has_end, faults=faults)
         self.serial = serial
-        self.status = Status488({}, error_bit=4, queue_capacity=100)
-        self.engine = TspEngine(self.status.report)
+        self.status = Status488(self.status_summaries, error_bit=4, queue_capacity=100)
+        self.engine = TspEngine(self._report)
+        self.link = TspLink(self)
+        self.link_master_number = 1
+        self._lender: tuple[TspInstrument, int] | None = None
+        self.scripts = ScriptLibrary(self.engine, self.factory_scripts)
         self._script: list[str] | None = None
         self._script_name = ""
         self._runs_at_end = False
         self._timer_zero = world.seconds
         self._define_common()
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether it works at all, as far as the faults planned for it go."""
+        return self._is_answering
 
     @property
     def identity(self) -> str:
@@ -63,41 +86,63 @@ class TspInstrument(WireInstrument):
     def reset(self) -> None:
         """reset() and *RST."""
 
+    def _report(self, error: ScpiError) -> None:
+        if self._lender is None:
+            self.status.report(error)
+        else:
+            master, number = self._lender
+            master.status.report(NodeError(error, number))
+
+    @contextmanager
+    def lent_to(self, remote: TspInstrument, number: int) -> Iterator[None]:
+        """While another node acts for a script of this one: its time is this one's, its errors come here."""
+        self._take_time(LINK_SECONDS)
+        self._let_time_pass()
+        before, remote._lender = remote._lender, (self, number)
+        try:
+            yield
+        finally:
+            remote._lender = before
+            remote._let_time_pass()
+
     def _define_common(self) -> None:
         engine = self.engine
         errors = self.status.errors
-        engine.define(
+        engine.define_object(
             "errorqueue",
             functions={"next": self._next_error, "clear": errors.clear},
             getters={"count": lambda: float(len(errors))},
         )
-        engine.define(
-            "localnode",
-            {"model": self.model, "serialno": self.serial, "version": self.firmware, "revision": self.firmware,
-             "description": f"Keithley Instruments {self.model}", "linefreq": self.world.line_hertz, "prompts": 0,
-             "showerrors": 0, "autolinefreq": True},
-            functions={"reset": self._reset},
-        )  # fmt: skip
+        engine.set_global("localnode", self._local_node())
         engine.define("timer", functions={"reset": self._reset_timer})
         engine.run("timer.measure = {}")
         engine.define("os", functions={"clock": lambda: self._now, "time": lambda *_: float(int(self._now))})
-        engine.define("beeper", {"enable": 1}, functions={"beep": lambda seconds, hertz: None})
+        engine.set_global("beeper", remembered(engine, {"enable": 1}, functions={"beep": lambda seconds, hertz: None}))
         engine.define("display", {"screen": 0}, functions={"settext": lambda *_: None, "clear": lambda *_: None})
         engine.define("status", {"condition": 0}, functions={"reset": self.status.preset})
-        engine.define("script", functions={"new": self._new_script, "delete": self._delete_script})
+        engine.set_global("script", self.scripts.made())
         functions: dict[str, Callable[..., object]] = {
             "delay": self._delay,
             "opc": self._complete,
             "waitcomplete": lambda *_: None,
-            "reset": self._reset,
-            "exit": lambda: None,
+            "reset": lambda *_: self._reset_system(),
         }
         for name, function in functions.items():
             engine.set_global(name, engine.function(function))
         engine.set_global("_timer_t", engine.function(lambda: self._now - self._timer_zero))
         engine.run("timer.measure.t = _timer_t; _timer_t = nil")
-        engine.run("tsplink = {node = 1, state = 'offline', master = 1, reset = function() return 1 end}")
-        engine.run("local g = _G; node = {setmetatable({}, {__index = function(_, k) return g[k] end})}")
+        self.link.define()
+
+    def _local_node(self) -> Any:
+        fixed = {
+            "model": self.model, "serialno": self.serial, "version": self.firmware, "revision": self.firmware,
+            "description": f"Keithley Instruments {self.model}", "license": "",
+        }  # fmt: skip
+        kept = {
+            "linefreq": self.world.line_hertz, "autolinefreq": True, "prompts": 0, "prompts4882": 1, "showerrors": 0,
+            "passwordmode": 0, "password": "",
+        }  # fmt: skip
+        return remembered(self.engine, kept, fixed, functions={"reset": lambda *_: self._reset()})
 
     @property
     def _now(self) -> float:
@@ -110,6 +155,13 @@ class TspInstrument(WireInstrument):
         self.engine.reset_format()
         self.reset()
 
+    def _reset_system(self) -> None:
+        self._reset()
+        if self.link.is_online:
+            for number, remote in self.link.nodes.items():
+                with self.lent_to(remote, number):
+                    remote._reset()
+
     def _delay(self, seconds: object) -> None:
         self._take_time(number_argument(seconds, 0, 100_000))
 
@@ -119,15 +171,9 @@ class TspInstrument(WireInstrument):
     def _next_error(self) -> tuple[float, str, float, float]:
         error = self.status.errors.take()
         if error.code == 0:
-            return 0.0, "Queue Is Empty", 0.0, 1.0
-        return float(error.code), error.text, _RECOVERABLE, 1.0
-
-    def _new_script(self, text: object, name: object = "") -> None:
-        if name:
-            self.engine.define_script(text_argument(name), text_argument(text))
-
-    def _delete_script(self, name: object) -> None:
-        self.engine.set_global(text_argument(name), None)
+            return 0.0, "Queue Is Empty", 0.0, float(self.link.number)
+        node = error.node if isinstance(error, NodeError) else self.link.number
+        return float(error.code), error.text, _RECOVERABLE, float(node)
 
     def _carry_out(self, message: str) -> None:
         self._take_time(self.command_seconds)
@@ -156,12 +202,13 @@ class TspInstrument(WireInstrument):
             self._script.append(line)
             return
         text, self._script = "\n".join(self._script or ()), None
-        if self._script_name:
-            self.engine.define_script(self._script_name, text)
+        if self._script_name or not self._runs_at_end:
+            try:
+                self.scripts.define(self._script_name, text)
+            except ScpiError as error:
+                self._report(error)
         if self._runs_at_end:
             self._run_text(text)
-        elif not self._script_name:
-            self.engine.define_script("run", text)
 
     def _common(self, command: str) -> None:
         name = command.upper()
@@ -198,6 +245,15 @@ class TspInstrument(WireInstrument):
     def _cleared(self) -> None:
         self._script = None
         self.drop_replies()
+
+    def _power_on(self) -> None:
+        self._cleared()
+        self._reset()
+        self.status.power_on()
+
+    def _output_tripped(self, error: ScpiError) -> None:
+        self.engine.run(_OUTPUTS_OFF)
+        self.status.report(error)
 
     def _nothing_to_say(self) -> None:
         if self.has_end and self._is_answering:

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lupa.lua54 import LuaError, LuaRuntime
+from lupa.lua54 import LuaError, LuaRuntime, lua_type
 
 from .scpi_errors import ScpiError
-from .tsp_prelude import MOST_BYTES, MOST_STEPS, PRELUDE, STEP_INSTRUCTIONS
+from .tsp_prelude import CALL_STEPS, MOST_BYTES, MOST_STEPS, PRELUDE, STEP_INSTRUCTIONS
 
 SYNTAX_ERROR, RUNTIME_ERROR, PARAMETER_ERROR = -285, -286, 1115
 _MOST_CACHED = 1000
@@ -43,10 +43,9 @@ class TspEngine:
             max_memory=MOST_BYTES,
         )
         prelude = self._lua.execute(f"return function(...) {PRELUDE} end")
-        made = prelude(STEP_INSTRUCTIONS, MOST_STEPS)
-        self._run, self._compile, self._function_of, self._with_attributes, self._script_object, self.reset_format = (
-            made
-        )
+        made = prelude(STEP_INSTRUCTIONS, MOST_STEPS, CALL_STEPS)
+        self._run, self._compile, self._function_of, self._with_attributes, self._script_object, *rest = made
+        self.reset_format, self._object, self._view, self._emit, self._number_style, self._proxy = rest
         self._chunks: dict[str, Any] = {}
 
     def run(self, text: str) -> list[str]:
@@ -87,11 +86,14 @@ class TspEngine:
         self._report(ScpiError(SYNTAX_ERROR, _message("TSP Syntax error", str(chunk[1]))))
         return None
 
-    def define_script(self, name: str, text: str) -> None:
-        """Make a named script, a global that can be called or `run()`."""
+    def define_script(self, name: str, text: str) -> Any:
+        """Make a named script, a global that can be called or `run()`; None if it has a syntax error."""
         chunk = self._compiled(text)
-        if chunk is not None:
-            self._lua.globals()[name] = self._script_object(name, text, chunk)
+        if chunk is None:
+            return None
+        made = self._script_object(name, text, chunk)
+        self._lua.globals()[name] = made
+        return made
 
     def define(
         self,
@@ -121,6 +123,51 @@ class TspEngine:
         get = self._lua.table_from({key: self.function(f) for key, f in (getters or {}).items()})
         put = self._lua.table_from({key: self.function(f) for key, f in (setters or {}).items()})
         return self._with_attributes(made, get, put)
+
+    def object(
+        self,
+        values: Mapping[Any, Any] | None = None,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        getters: Mapping[Any, Callable[[], Any]] | None = None,
+        setters: Mapping[Any, Callable[[Any], None]] | None = None,
+        kind: str = "object",
+        item: Callable[[Any], Any] | None = None,
+    ) -> Any:
+        """A native object as scripts see it: an empty table whose metatable names its Getters, Setters and Objects.
+
+        Numbers index it through `item`, where given.
+        """
+        content = {**(values or {}), **{key: self.function(f) for key, f in (functions or {}).items()}}
+        get = {key: self.function(f) for key, f in (getters or {}).items()}
+        put = {key: self.function(f) for key, f in (setters or {}).items()}
+        by_number = None if item is None else self.function(item)
+        return self._object(*(self._lua.table_from(part) for part in (content, get, put)), kind, by_number)
+
+    def define_object(self, name: str, values: Mapping[Any, Any] | None = None, **members: Any) -> None:
+        """Make a global object; `members` as `object` takes them."""
+        self._lua.globals()[name] = self.object(values, **members)
+
+    def proxy(self, get: Callable[[Any], Any], put: Callable[[Any, Any], None]) -> Any:
+        """A table whose every field is fetched and set by these functions."""
+        return self._proxy(self.function(get), self.function(put))
+
+    def view(self, get_item: Callable[[Any], Any], get_size: Callable[[], int], identifier: int) -> Any:
+        """A read-only array of a reading buffer; `identifier` is its field `view_id`."""
+        return self._view(self.function(get_item), self.function(get_size), identifier)
+
+    def number_style(self) -> tuple[int, int, int]:
+        """The format attributes: data, byteorder, asciiprecision."""
+        data, byte_order, precision = self._number_style()
+        return int(data), int(byte_order), int(precision)
+
+    def emit(self, text: str, *, has_bytes: bool = False) -> None:
+        """Print a line from within a function that a script called."""
+        self._emit(text, has_bytes)
+
+    def get_global(self, name: str) -> Any:
+        """The value of a global."""
+        return self._lua.globals()[name]
 
     def list_of(self, items: list[Any]) -> Any:
         """A Lua table with these items at 1, 2, ..."""
@@ -159,9 +206,11 @@ def _arity(function: Callable[..., Any]) -> tuple[int, int]:
     return required, len(parameters)
 
 
-def _lines(printed: str | None) -> list[str]:
+def _lines(printed: Any) -> list[str]:
     if printed is None:
         return []
+    if not isinstance(printed, str):
+        return [str(line) for line in printed.values()]
     return printed.split("\0") if "\0" in printed else [printed]
 
 
@@ -186,3 +235,13 @@ def number_argument(value: object, minimum: float, maximum: float) -> float:
     if value > maximum:
         raise TspError(1101, "Parameter too big")
     return float(value)
+
+
+def is_table(value: object) -> bool:
+    """Whether a script's value is a Lua table."""
+    return bool(lua_type(value) == "table")
+
+
+def is_function(value: object) -> bool:
+    """Whether a script's value is a Lua function."""
+    return bool(lua_type(value) == "function")

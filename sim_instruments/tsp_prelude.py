@@ -11,16 +11,20 @@ STEP_INSTRUCTIONS = 100_000
 """The budget is checked each time this many Lua instructions have run."""
 MOST_STEPS = 300
 """How many times, per message, before the script is stopped."""
+CALL_STEPS = 0.001
+"""What one call of an instrument function counts in that budget."""
 MOST_BYTES = 64 * 1024 * 1024
 """Memory of one instrument's Lua."""
 
 PRELUDE = r"""
-local step, most_steps = ...
+local step, most_steps, call_cost = ...
 local raw_pcall, raw_error, raw_tostring, raw_setmetatable = pcall, error, tostring, setmetatable
 local raw_load, sethook, format_text, select, rawset, type = load, debug.sethook, string.format, select, rawset, type
 local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
 local concat, pack_floats = table.concat, string.pack
 local TOO_LONG = "script stopped: it ran too long"
+local EXIT = {}
+function exit() raw_error(EXIT, 0) end
 
 local left, is_exhausted = 0, false
 local function tick()
@@ -78,7 +82,7 @@ function tostring(value)
     return raw_tostring(value)
 end
 
-local lines, count = {}, 0
+local lines, count, is_binary = {}, 0, false
 local number_format, precision = "%.5e", 6
 local data, byte_order = 1, 1
 local function shown(value)
@@ -106,7 +110,59 @@ function printnumber(...)
     end
     local code = (byte_order == 1 and "<" or ">") .. (data == 2 and "f" or "d")
     for k, value in ipairs(values) do values[k] = pack_floats(code, value) end
-    lines[count] = "#0" .. concat(values)
+    lines[count], is_binary = "#0" .. concat(values), true
+end
+local function emit(text, has_bytes)
+    count = count + 1
+    lines[count] = text
+    is_binary = is_binary or has_bytes
+end
+local function number_style() return data, byte_order, precision end
+
+function makegetter(t, name) return function() return t[name] end end
+function makesetter(t, name) return function(value) t[name] = value end end
+
+local function object(content, getters, setters, kind, item)
+    local function get_member(_, name)
+        local get = getters[name]
+        if get then return get() end
+        if item and type(name) == "number" then return item(name) end
+        return content[name]
+    end
+    return raw_setmetatable({}, {
+        __metatable = {Getters = getters, Setters = setters, Objects = content, luatype = kind},
+        __index = get_member,
+        __newindex = function(_, name, value)
+            local set = setters[name]
+            if set then set(value)
+            elseif getters[name] or content[name] ~= nil then
+                raw_error("cannot modify attribute " .. raw_tostring(name), 2)
+            else content[name] = value end
+        end,
+        __len = function() return getters.n and getters.n() or #content end,
+        __pairs = function(self)
+            local names, position = {}, 0
+            for name in next, content do names[#names + 1] = name end
+            for name in next, getters do names[#names + 1] = name end
+            return function()
+                position = position + 1
+                local name = names[position]
+                if name ~= nil then return name, self[name] end
+            end
+        end,
+    })
+end
+local function view(get_item, get_size, id)
+    local content = {getreading = get_item, view_id = id}
+    return raw_setmetatable({}, {
+        __metatable = {Getters = {}, Setters = {}, Objects = content, luatype = "synchronous_table"},
+        __index = function(_, index)
+            if type(index) == "number" then return get_item(index) end
+            return content[index]
+        end,
+        __newindex = function() raw_error("cannot modify a reading buffer", 2) end,
+        __len = function() return get_size() end,
+    })
 end
 
 local function with_attributes(t, getters, setters)
@@ -139,25 +195,44 @@ format = with_attributes(
      end})
 local function reset_format() data, byte_order, precision, number_format = 1, 1, 6, "%.5e" end
 
+local function proxy(get, put)
+    return raw_setmetatable({}, {
+        __metatable = false,
+        __index = function(_, name) return get(name) end,
+        __newindex = function(_, name, value) put(name, value) end,
+    })
+end
+
 local function compile(text) return raw_load(text, "=TSP", "t") end
 local function run(f)
-    left, is_exhausted, count = most_steps, false, 0
+    left, is_exhausted, count, is_binary = most_steps, false, 0, false
     sethook(tick, "", step)
     local is_good, problem = raw_pcall(f)
     sethook()
+    if problem == EXIT then is_good = true end
     if count == 0 then
         if is_good then return end
         return nil, problem
     end
-    local text = count == 1 and lines[1] or concat(lines, "\0", 1, count)
+    local text
+    if is_binary then text = {table.unpack(lines, 1, count)}
+    else text = count == 1 and lines[1] or concat(lines, "\0", 1, count) end
     if count > 100 then lines = {} end
     if is_good then return text end
     return text, problem
 end
-local function function_of(python_function) return function(...) return python_function(...) end end
-local function script_object(name, text, f)
-    local object = {name = name, source = text, run = f, save = function() end}
-    return raw_setmetatable(object, {__call = function() return f() end})
+local function function_of(python_function)
+    return function(...)
+        left = left - call_cost
+        if left <= 0 then tick() end
+        return python_function(...)
+    end
 end
-return run, compile, function_of, with_attributes, script_object, reset_format
+local function script_object(name, text, f)
+    local made = {name = name, source = text, run = f, autorun = "no", save = function() end}
+    function made.list() for line in string.gmatch(text .. "\n", "(.-)\n") do print(line) end end
+    return raw_setmetatable(made, {__call = function() return f() end})
+end
+return run, compile, function_of, with_attributes, script_object, reset_format, object, view, emit, number_style,
+    proxy
 """

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from .faults import FaultPlan
+from .scpi_errors import ScpiError
 from .world import World
 
 INPUT_BUFFER_BYTES = 256
@@ -109,7 +110,7 @@ class WireInstrument(ABC):
         """Bytes from the host. A message ends with a newline, and with END where the interface has it."""
         self._host.spend(bus_seconds)
         self._hold_off(len(data))
-        if self.faults is not None and not self.faults.count(self.world.seconds):
+        if self.faults is not None and not self.faults.takes_message():
             return
         if is_end and self.has_end and not self._input and b"#" not in data:
             message = data.rstrip(b"\r\n")
@@ -137,6 +138,32 @@ class WireInstrument(ABC):
             rest = b""
         return [message.rstrip(b"\r") for message in complete], rest
 
+    def messages_in(self, buffer: bytes) -> tuple[list[bytes], bytes]:
+        """Complete messages in what a stream has brought, and what is left for later."""
+        return self._split(buffer, False)
+
+    def exchange(self, message: bytes, bus_seconds: float) -> bytes:
+        """One complete message over a connection with an output queue of its own; returns what it answers.
+
+        The host waits until the answer is ready. What other sessions have not read yet stays theirs.
+        """
+        self._host.spend(bus_seconds)
+        self._hold_off(len(message))
+        if self.faults is not None and not self.faults.takes_message():
+            return b""
+        unread = tuple(self._replies)
+        self._replies.clear()
+        try:
+            self._run(message)
+            answer = b"".join(self._replies) if self._is_answering else b""
+        finally:
+            self._replies.clear()
+            self._replies.extend(unread)
+        if answer:
+            self._await_ready(None)
+            self._reply_taken()
+        return answer
+
     def _run(self, message: bytes) -> None:
         self._occupy(lambda: self._carry_out(message.decode("latin-1")))
         if self._ready_at > self._host.seconds:
@@ -148,11 +175,17 @@ class WireInstrument(ABC):
         start = world.seconds
         behind = max(-host.ahead_seconds, 0.0)
         self._owed_seconds = behind
+        answered = self._replies[-1] if self._replies else None
         act()
         self._let_time_pass()
         passed = world.seconds - start
         host.ahead_seconds += passed
         self._ready_at = max(host.seconds, self._ready_at) + passed - behind
+        if self.faults is not None:
+            if self._replies and self._replies[-1] is not answered:
+                self._replies[-1], late_seconds = self.faults.spoiled(self._replies[-1])
+                self._ready_at += late_seconds
+            self.faults.settle()
 
     def _take_time(self, seconds: float) -> None:
         """Account for time; it passes before the instrument next acts on the world."""
@@ -187,7 +220,15 @@ class WireInstrument(ABC):
             stream = b"".join(self._replies)
             self._replies.clear()
             self._replies.append(stream)
+        if not self.has_end and termination is not None and self._lacks(termination, count):
+            self.drop_replies()
+            self._host.wait(timeout_seconds or 0.0)
+            raise NoReply
         return self._cut(count, termination)
+
+    def _lacks(self, termination: bytes, count: int) -> bool:
+        """Whether a stream ran dry before its termination came; what the host has taken by then is lost to it."""
+        return len(self._replies[0]) < count and termination not in self._replies[0]
 
     def _cut(self, count: int, termination: bytes | None) -> tuple[bytes, Ended]:
         reply = self._replies[0]
@@ -221,7 +262,7 @@ class WireInstrument(ABC):
 
     @property
     def _is_answering(self) -> bool:
-        return self.faults is None or self.faults.answers(self.world.seconds)
+        return self.faults is None or self.faults.is_answering
 
     @property
     def _has_message(self) -> bool:
@@ -257,6 +298,35 @@ class WireInstrument(ABC):
         self._ready_at = self._host.seconds
         self._waiting.clear()
         self._cleared()
+
+    @property
+    def connections_lost(self) -> int:
+        """How often its connection was lost; a session opened before the last time is dead."""
+        return 0 if self.faults is None else self.faults.connections_lost
+
+    def connection_lost(self) -> None:
+        """The connection broke: what was half received or not yet read is gone."""
+        self._input = b""
+        self.drop_replies()
+        self._waiting.clear()
+
+    def power_cycle(self) -> None:
+        """The instrument lost its power for a moment and is as just switched on."""
+        self.connection_lost()
+        self._occupy(self._power_on)
+        self._ready_at = self._host.seconds
+
+    def _power_on(self) -> None:
+        """Bring settings and status to their power-on state."""
+        self._cleared()
+
+    def trip_output(self, error: ScpiError) -> None:
+        """Its output has dropped by itself; the instrument notices and reports `error`, where it can."""
+        self._occupy(lambda: self._output_tripped(error))
+
+    def _output_tripped(self, error: ScpiError) -> None:
+        """The output is off from now on; an instrument without one has nothing to report."""
+        del error
 
     def drop_replies(self) -> None:
         """Forget what has not been read."""

@@ -58,6 +58,10 @@ class WorldCrossbar(Crossbar):
     def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
         """See Crossbar."""
         self._limits.check_read(lines.largest_cell_volts)
+        levels = self._levels(lines)
+        for line in sense:
+            if np.isnan(levels.get(line, np.nan)):
+                raise InputError(f"{line.axis} {line.number} cannot be sensed: it is not driven", remedy="Give it 0 V")
         self._apply(lines)
         self._world.wait(_READ_SECONDS)
         self._readings += len(sense)
@@ -71,10 +75,9 @@ class WorldCrossbar(Crossbar):
         """See Crossbar."""
         driven = {line: volts for line, volts in self._levels(lines).items() if not np.isnan(volts)}
         if not driven:
-            raise InputError("a pulse needs a driven line")
+            raise InputError("no line is driven", remedy="Give at least one line a level")
         selected = max(driven, key=lambda line: abs(driven[line]))
-        across = driven[selected] if selected.axis == "row" else -driven[selected]
-        self._limits.check_pulse(float(np.copysign(lines.largest_cell_volts, across)), seconds)
+        self._limits.check_pulse_bounds(lines.cell_volts_bounds, seconds)
         self._apply(lines)
         self._world.wait(seconds)
         point = self._sources[selected].point()
@@ -94,5 +97,9 @@ class WorldCrossbar(Crossbar):
                 self._sources[line].drive_volts(volts, _AMPS_LIMIT)
 
     def _levels(self, lines: Lines) -> dict[Line, float]:
+        if (lines.row_volts.size, lines.col_volts.size) != self.shape:
+            raise InputError(
+                f"lines for {lines.row_volts.size} x {lines.col_volts.size} given to an array of {self.shape}"
+            )
         rows = {Line("row", i): float(v) for i, v in enumerate(lines.row_volts)}
         return rows | {Line("col", j): float(v) for j, v in enumerate(lines.col_volts)}

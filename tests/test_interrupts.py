@@ -89,7 +89,6 @@ def test_other_threads_leave_the_handlers_alone() -> None:
     assert seen == [before]
 
 
-@pytest.mark.xfail(strict=True, reason="the signal is raised again only if the body ends without an exception")
 def test_a_signal_is_not_lost_when_the_body_fails() -> None:
     with pytest.raises(KeyboardInterrupt), held_off():
         signal.raise_signal(signal.SIGINT)

@@ -105,6 +105,5 @@ def test_a_fault_names_file_line_key_and_remedy(
     assert error.remedy == remedy
 
 
-@pytest.mark.xfail(strict=True, reason="a bench without SMUs passes, and falls over an empty list later")
 def test_at_least_one_smu(tmp_path: Path) -> None:
     fault(tmp_path, "smus:\n  drive: A\n  half_select: B\n  sense: C", "smus: {}")

@@ -75,6 +75,16 @@ class MtjlabVisaLibrary(highlevel.VisaLibraryBase):
         return status
 
     def _open_session(self, session: int) -> Session:
+        """The session of an instrument, if it may be used now."""
+        found = self._any_session(session)
+        if found.is_interface:
+            self._refuse(session, StatusCode.error_nonsupported_operation)
+        if found.is_lost:
+            self._refuse(session, StatusCode.error_connection_lost)
+        return found
+
+    def _any_session(self, session: int) -> Session:
+        """The session of an instrument or an interface, if it may be used now."""
         try:
             found = self._sessions[session]
         except KeyError:
@@ -104,13 +114,16 @@ class MtjlabVisaLibrary(highlevel.VisaLibraryBase):
         except rname.InvalidResourceName:
             self._refuse(session, StatusCode.error_invalid_resource_name)
         bench = self.bench
-        if str(parsed) not in bench.by_address:
+        if str(parsed) not in bench.by_address and str(parsed) not in bench.interfaces:
             self._refuse(session, StatusCode.error_resource_not_found)
+        bench.session_opened()
         number = next(_SESSION_NUMBERS)
         if access_mode != AccessModes.no_lock:
             _, status = bench.locks.acquire(str(parsed), number, access_mode, None)
             if status < 0:
+                bench.session_closed()
                 self._refuse(session, status)
+        bench.opened(str(parsed))
         self._sessions[number] = Session(bench, parsed, int(session))
         return VISASession(number), self._note(number, StatusCode.success)
 
@@ -119,11 +132,12 @@ class MtjlabVisaLibrary(highlevel.VisaLibraryBase):
         closed = self._sessions.pop(int(session), None)
         if closed is not None:
             closed.bench.locks.drop(closed.address, int(session))
+            closed.bench.session_closed()
         return StatusCode.success
 
     def list_resources(self, session: VISARMSession, query: str = "?*::INSTR") -> tuple[str, ...]:
         """Addresses on the bench that match a VISA resource expression."""
-        return tuple(rname.filter(self.bench.by_address, query))
+        return tuple(rname.filter([*self.bench.by_address, *self.bench.interfaces], query))
 
     def write(self, session: VISASession, data: bytes) -> tuple[int, StatusCode]:
         """Send bytes; the last one carries END where the interface has it."""
@@ -136,6 +150,8 @@ class MtjlabVisaLibrary(highlevel.VisaLibraryBase):
             )
             if found.enabled_mechanisms:
                 self._call_handlers(session, found)
+        if found.is_lost:
+            self._refuse(session, StatusCode.error_connection_lost)
         return len(data), self._note(session, StatusCode.success)
 
     def read(self, session: VISASession, count: int) -> tuple[bytes, StatusCode]:
@@ -150,7 +166,8 @@ class MtjlabVisaLibrary(highlevel.VisaLibraryBase):
                     bus_seconds=found.bus.message_seconds,
                 )
             except NoReply:
-                self._refuse(session, StatusCode.error_timeout)
+                lost, timeout = StatusCode.error_connection_lost, StatusCode.error_timeout
+                self._refuse(session, lost if found.is_lost else timeout)
         return data, self._note(session, _STATUS[ended])
 
     def clear(self, session: VISASession) -> StatusCode:
@@ -190,9 +207,18 @@ class MtjlabVisaLibrary(highlevel.VisaLibraryBase):
 
     def gpib_control_ren(self, session: VISASession, mode: RENLineOperation) -> StatusCode:
         """Remember the state of REN; simulated instruments listen in any state."""
-        found = self._open_session(session)
+        found = self._any_session(session)
         released = {RENLineOperation.deassert, RENLineOperation.deassert_gtl}
         found.set_remote_enabled(mode not in released)
+        return self._note(session, StatusCode.success)
+
+    def gpib_send_ifc(self, session: VISASession) -> StatusCode:
+        """Pulse IFC on the board of an INTFC session: a hung bus works again."""
+        found = self._any_session(session)
+        if not found.is_interface:
+            self._refuse(session, StatusCode.error_nonsupported_operation)
+        with found.bench.lock:
+            found.bench.interface_clear(found.address)
         return self._note(session, StatusCode.success)
 
     def get_attribute(

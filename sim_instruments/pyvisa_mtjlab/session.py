@@ -81,12 +81,14 @@ class Session:
 
     __slots__ = (
         "_attributes",
+        "_connections_lost",
         "_read_only",
         "address",
         "bench",
         "bus",
         "enabled_mechanisms",
         "has_end",
+        "is_interface",
         "termination",
         "timeout_seconds",
         "was_requesting",
@@ -98,6 +100,8 @@ class Session:
         self.address = str(parsed)
         self.bus = _BUS[interface]
         self.has_end = interface is not InterfaceType.asrl and parsed.resource_class != "SOCKET"
+        self.is_interface = parsed.resource_class == "INTFC"
+        self._connections_lost = 0 if self.is_interface else self.instrument.connections_lost
         self.timeout_seconds: float | None = 2.0
         self.enabled_mechanisms = 0
         self.was_requesting = False
@@ -109,6 +113,11 @@ class Session:
     def instrument(self) -> WireInstrument:
         """The instrument behind the session."""
         return self.bench.by_address[self.address]
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection broke after the session was opened."""
+        return self.instrument.connections_lost > self._connections_lost
 
     def _read_termination(self) -> bytes | None:
         """The byte at which a read stops, if any."""

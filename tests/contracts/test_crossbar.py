@@ -11,7 +11,7 @@ import pytest
 from mtjlab.bench import MatrixCrossbar
 from mtjlab.drivers.keithley_707b import Keithley707B
 from mtjlab.drivers.keithley_2400 import Keithley2400
-from mtjlab.errors import InputError, InstrumentError, LimitError
+from mtjlab.errors import InputError, LimitError
 from mtjlab.limits import DeviceLimits
 from mtjlab.nouns import FLOATING, Cost, Floats, Line, Lines, Site
 from mtjlab.protocols.readout import read_cell
@@ -178,12 +178,7 @@ class TestCrossbar:
         assert not rig.is_parallel(site)
         assert rig.world.incidents == []
 
-    def test_plus_and_minus_half_on_row_and_column_is_the_same_pulse(
-        self, rig: Rig, request: pytest.FixtureRequest
-    ) -> None:
-        if isinstance(rig.crossbar, MatrixCrossbar):
-            reason = "of two levels of one magnitude either may go to the driving SMU, which pulses the other one's"
-            request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    def test_plus_and_minus_half_on_row_and_column_is_the_same_pulse(self, rig: Rig) -> None:
         site = Site(5, 9)
         for volts in (0.3, -0.35, 0.35, -0.375):
             rig.put(site, volts < 0)
@@ -192,12 +187,7 @@ class TestCrossbar:
             rig.crossbar.pulse(lines, 5e-3)
             assert rig.is_parallel(site) == (volts > 0)
 
-    def test_what_the_first_pulse_does_does_not_depend_on_what_was_read_before(
-        self, rig: Rig, request: pytest.FixtureRequest
-    ) -> None:
-        if isinstance(rig.crossbar, MatrixCrossbar):
-            reason = "routes left by a grounded reading are kept although the driving SMU is on none of them"
-            request.applymarker(pytest.mark.xfail(strict=True, reason=reason, raises=InstrumentError))
+    def test_what_the_first_pulse_does_does_not_depend_on_what_was_read_before(self, rig: Rig) -> None:
         rig.crossbar.measure(Lines.grounded(15, 15), [Line("col", 1)])
         lines = Lines.grounded(15, 15)
         lines.col_volts[1] = -0.4
@@ -238,14 +228,21 @@ class TestCrossbar:
         assert (rig.messages(), rig.world.seconds) == (messages, before)
         assert rig.crossbar.spent.pulses == 0
 
-    @pytest.mark.xfail(strict=True, reason="only voltages between driven rows and driven columns are counted")
+    def test_a_pulse_on_a_column_has_the_limit_of_the_opposite_polarity(self, make_rig: Callable) -> None:
+        rig = make_rig(write_volts_negative=0.6)
+        lines = Lines(np.full(15, 0.35), np.full(15, 0.35))
+        lines.row_volts[3], lines.col_volts[4] = 0.0, 0.7
+        with pytest.raises(LimitError) as caught:
+            rig.crossbar.pulse(lines, 5e-3)
+        assert caught.value.where == "device.limits.write_volts_negative"
+        assert rig.crossbar.spent.pulses == 0
+
     def test_cells_between_floating_lines_count_for_the_limit(self, rig: Rig) -> None:
         lines = floating((15, 15))
         lines.row_volts[0], lines.row_volts[1] = 0.6, -0.6
         with pytest.raises(LimitError):
             rig.crossbar.measure(lines, [Line("row", 1)])
 
-    @pytest.mark.xfail(strict=True, reason="the largest cell voltage is given the polarity of the furthest line")
     def test_the_polarity_of_the_cell_with_the_largest_voltage_decides_its_limit(self, make_rig: Callable) -> None:
         rig = make_rig(write_volts_negative=0.5)
         lines = floating((15, 15))
@@ -253,15 +250,11 @@ class TestCrossbar:
         with pytest.raises(LimitError):
             rig.crossbar.pulse(lines, 5e-3)
 
-    def test_lines_of_another_shape_are_refused(self, rig: Rig, request: pytest.FixtureRequest) -> None:
-        if isinstance(rig.crossbar, WorldCrossbar):
-            request.applymarker(pytest.mark.xfail(strict=True, reason="WorldCrossbar does not check the shape"))
+    def test_lines_of_another_shape_are_refused(self, rig: Rig) -> None:
         for shape in ((14, 15), (15, 16)):
             with pytest.raises(InputError, match="15"):
                 rig.crossbar.measure(Lines.grounded(*shape), [Line("col", 0)])
 
-    def test_a_pulse_without_a_driven_line_is_refused(self, rig: Rig, request: pytest.FixtureRequest) -> None:
-        if isinstance(rig.crossbar, MatrixCrossbar):
-            request.applymarker(pytest.mark.xfail(strict=True, raises=ValueError, reason="max() of an empty list"))
+    def test_a_pulse_without_a_driven_line_is_refused(self, rig: Rig) -> None:
         with pytest.raises(InputError):
             rig.crossbar.pulse(floating((15, 15)), 5e-3)

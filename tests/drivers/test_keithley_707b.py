@@ -85,7 +85,6 @@ def test_the_error_queue_is_drained_and_quoted(dialogue: Any) -> None:
     assert "\t" not in caught.value.what
 
 
-@pytest.mark.xfail(strict=True, reason="a garbled entry of the error queue leaks as ValueError")
 def test_a_garbled_error_entry_is_an_instrument_error(dialogue: Any) -> None:
     with dialogue(Keithley707B, (NO_ERROR[0], "?#%")) as matrix, pytest.raises(InstrumentError):
         matrix.check_errors()

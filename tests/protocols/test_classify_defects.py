@@ -158,6 +158,9 @@ class TestClassification:
         known = classified([P, P, AP * times], [AP, AP, AP * times])
         assert known.status[0, 2] == status
 
+    def test_a_cell_that_conducts_much_in_p_alone_is_no_short(self) -> None:
+        assert classified([P, P, 3.2 * AP], [AP, AP, AP]).status[0, 2] == CellStatus.OK
+
     @pytest.mark.parametrize(("times", "status"), [(0.19, CellStatus.OPEN), (0.21, CellStatus.STUCK_AP)])
     def test_an_open_is_told_against_the_median(self, times: float, status: CellStatus) -> None:
         known = classified([P, P, AP * times], [AP, AP, AP * times])

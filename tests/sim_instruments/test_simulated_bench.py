@@ -71,7 +71,7 @@ def test_an_unknown_bench_is_explained(spec: str) -> None:
     [
         ("faults: []", "fautls: []", ["line 13", "fautls", "Did you mean 'faults'?"]),
         ("seed: 20250", "seed: -1", ["line 4", "'seed'"]),
-        ("model: keithley_707b", "model: keithley_708b", ["line 11", "instruments.3.model", "keithley_707b"]),
+        ("model: keithley_707b", "model: keithley_709b", ["line 11", "instruments.3.model", "keithley_707b"]),
         ("GPIB0::25::INSTR", "GPIB0::24::INSTR", ["address GPIB0::24::INSTR is given to two"]),
         ("name: half_select", "name: drive", ["name drive is given to two"]),
         ("GPIB0::25::INSTR", "somewhere", ["line 9", "instruments.1.address", "somewhere"]),

@@ -117,7 +117,7 @@ def test_errors_are_queued(small: Small, tell: Any, message: str, code: int, tex
 def test_a_refused_function_returns_nil_and_the_script_goes_on(small: Small, ask: Any) -> None:
     assert ask(small, "print(unit.fail()) print(errorqueue.count)") == "nil"
     assert read_all(small) == ["1.00000e+00"]
-    assert ask(small, "print(errorqueue.next())") == "1.11500e+03\tParameter error\t1.00000e+01\t1.00000e+00"
+    assert ask(small, "print(errorqueue.next())") == "1.11500e+03\tParameter error\t2.00000e+01\t1.00000e+00"
 
 
 def test_what_was_printed_before_an_error_is_kept(small: Small, ask: Any) -> None:

@@ -1,0 +1,214 @@
+"""Simulated Keithley 7001 and 7002 switch systems: SCPI as in the Model 7001 Instruction Manual (7001-901-01).
+
+Channel (@s!r!c) of a matrix card connects the nodes `<name>.row.<r>` and `<name>.col.<100 s + c>`; the rows of all
+cards are joined through the analog backplane. Channel (@s!c) of a multiplexer card connects `<name>.col.<100 s + c>` to
+the output of its bank, `<name>.row.<1 to 4>`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from .bench_file import InstrumentSpec
+from .faults import FaultPlan
+from .keithley_7001_cards import CARDS, Card, Channel
+from .keithley_7001_route import ROUTE_COMMANDS
+from .keithley_7001_scan import Scanner
+from .keithley_7001_settings import Settings7001, SlotSettings
+from .keithley_7001_system import SYSTEM_COMMANDS
+from .relay_bank import RelayBank
+from .scpi import CommandTree
+from .scpi_errors import ScpiError
+from .scpi_switch import ScpiSwitch
+from .status_488 import Status488
+from .switching_tables import KEITHLEY_7001 as TIMING
+from .wire_instrument import HostClock
+from .world import World
+
+_REGISTERS = {8: "questionable", 128: "operation"}
+_ERROR_AVAILABLE = 4
+_SETUPS = 10
+
+
+class SimKeithley7001(ScpiSwitch):
+    """A 7001, with two slots.
+
+    Attributes:
+        settings: all that *RST resets apart from the relays.
+        cards: slot -> card; *OPT? and CTYPe tell them.
+        channels: every channel, in order.
+        memories: channel patterns by memory location, which *RST leaves alone.
+    """
+
+    tree: ClassVar[CommandTree] = CommandTree((*ROUTE_COMMANDS, *SYSTEM_COMMANDS))
+    command_seconds: ClassVar[float] = TIMING.command_seconds
+    model: ClassVar[str] = "7001"
+    firmware: ClassVar[str] = "A04  /A01"
+    slots: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        name: str,
+        world: World,
+        host: HostClock,
+        *,
+        cards: Sequence[str | None],
+        serial: str = "0000000",
+        has_end: bool = True,
+        faults: FaultPlan | None = None,
+    ) -> None:
+        status = Status488(_REGISTERS, error_bit=_ERROR_AVAILABLE, queue_capacity=10)
+        super().__init__(name, world, host, status, has_end=has_end, faults=faults)
+        self.serial = serial
+        fitted = [CARDS[card] if card else None for card in cards]  # type: ignore[index]  # checked in the bench file
+        self.cards: dict[int, Card] = {slot: card for slot, card in enumerate(fitted, start=1) if card is not None}
+        self.channels: tuple[Channel, ...] = tuple(c for slot in self.cards for c in self.cards[slot].channels(slot))
+        self._places = {channel: place for place, channel in enumerate(self.channels)}
+        self._banks = {slot: self._make_bank(slot, card) for slot, card in self.cards.items()}
+        self.settings = self._default_settings()
+        self.memories: dict[int, tuple[Channel, ...]] = {}
+        self._setups: dict[int, tuple[Settings7001, frozenset[Channel]]] = {}
+        operation = status.groups["operation"]
+        self.scanner = Scanner(lambda: self.settings, self._scan_step, self._take_time, operation.set_condition)
+        self._scanned: frozenset[Channel] = frozenset()
+
+    @classmethod
+    def from_spec(
+        cls, spec: InstrumentSpec, world: World, host: HostClock, faults: FaultPlan | None
+    ) -> SimKeithley7001:
+        """The instrument of a bench file's entry."""
+        return cls(spec.name, world, host, cards=spec.cards, serial=spec.serial, has_end=spec.has_end, faults=faults)
+
+    def _make_bank(self, slot: int, card: Card) -> RelayBank[Channel]:
+        nodes = {channel: card.nodes(channel) for channel in card.channels(slot)}
+        pairs = {channel: (f"{self.name}.{row}", f"{self.name}.{column}") for channel, (row, column) in nodes.items()}
+        for row, column in pairs.values():
+            self.world.connect(row, column, card.electrics.isolation_ohms)
+        return RelayBank(self.world, self.name, pairs, card.electrics.path_ohms)
+
+    def _default_settings(self) -> Settings7001:
+        return Settings7001({slot: SlotSettings() for slot in range(1, self.slots + 1)})
+
+    @property
+    def identity(self) -> str:
+        """What *IDN? answers."""
+        return f"KEITHLEY INSTRUMENTS INC.,MODEL {self.model},{self.serial},{self.firmware}"
+
+    @property
+    def closed(self) -> frozenset[Channel]:
+        """Channels that are closed now."""
+        return frozenset().union(*(bank.closed for bank in self._banks.values()))
+
+    def in_order(self, channels: Iterable[Channel]) -> list[Channel]:
+        """Sorted as the instrument lists them."""
+        return sorted(channels, key=self._places.__getitem__)
+
+    def place(self, channel: Channel) -> int:
+        """Position of a channel among all; raises ScpiError -222 if it does not exist."""
+        if channel not in self._places:
+            raise ScpiError(-222)
+        return self._places[channel]
+
+    def slot(self, number: int) -> SlotSettings:
+        """Settings of a slot; raises ScpiError -114 if there is none."""
+        if number not in self.settings.slots:
+            raise ScpiError(-114)
+        return self.settings.slots[number]
+
+    def memory(self, number: int) -> tuple[Channel, ...]:
+        """Channels of a memory location; raises ScpiError -222 if nothing was saved there."""
+        if number not in self.memories:
+            raise ScpiError(-222)
+        return self.memories[number]
+
+    def reset(self) -> None:
+        """*RST: all channels open, settings at their defaults; memory and setups stay."""
+        self.scanner.abort()
+        self.bring_to(())
+        self.settings = self._default_settings()
+
+    def save(self, location: int) -> None:
+        """*SAV 0 to 9, closed channels included."""
+        self._setups[location] = copy.deepcopy(self.settings), self.closed
+
+    def recall(self, location: int) -> None:
+        """*RCL 0 to 9."""
+        self.scanner.abort()
+        settings, closed = self._setups.get(location, (self._default_settings(), frozenset()))
+        self.settings = copy.deepcopy(settings)
+        self.bring_to(closed)
+
+    def trigger(self) -> None:
+        """*TRG or a group execute trigger."""
+        try:
+            self.scanner.bus_trigger()
+        except ScpiError as error:
+            self.status.report(error)
+
+    def _cleared(self) -> None:
+        self.scanner.abort()
+
+    def close_channels(self, channels: Iterable[Channel]) -> None:
+        """ROUTe:CLOSe: close these too; raises ScpiError -221 if one is forbidden, and then closes none."""
+        wanted = self._with_partners(channels)
+        if wanted & set(self.settings.forbidden):
+            raise ScpiError(-221)
+        if self.settings.is_single:
+            last = self._with_partners(list(channels)[-1:])
+            self.bring_to(last if wanted else self.closed)
+        else:
+            self.bring_to(self.closed | wanted)
+
+    def open_channels(self, channels: Iterable[Channel]) -> None:
+        """ROUTe:OPEN."""
+        self.bring_to(self.closed - self._with_partners(channels))
+
+    def forbid(self, channels: Sequence[Channel]) -> None:
+        """ROUTe:FCHannels: these cannot be closed any more, and open if they are."""
+        self.settings.forbidden = self.in_order(set(channels))
+        self.bring_to(self.closed - set(channels))
+
+    def bring_to(self, wanted: Iterable[Channel]) -> None:
+        """Move the relays so that exactly these are closed: first what opens, then what closes."""
+        target = frozenset(wanted)
+        self._move_all(self.closed & target)
+        self._move_all(target)
+
+    def _move_all(self, wanted: frozenset[Channel]) -> None:
+        moving = {slot for slot, bank in self._banks.items() if bank.closed != wanted & set(bank.every)}
+        if not moving:
+            return
+        self._let_time_pass()
+        for slot in moving:
+            bank = self._banks[slot]
+            bank.set(wanted & set(bank.every))
+        self._take_time(max(self._settling_seconds(slot) for slot in moving))
+
+    def _settling_seconds(self, slot: int) -> float:
+        return self.cards[slot].electrics.relay_seconds + self.settings.slots[slot].settle_seconds
+
+    def _with_partners(self, channels: Iterable[Channel]) -> frozenset[Channel]:
+        """With CPAir on, odd and even slots next to each other switch together."""
+        wanted = set(channels)
+        if self.settings.is_paired:
+            partners = {((channel[0] - 1 ^ 1) + 1, *channel[1:]) for channel in wanted}
+            wanted |= partners & set(self._places)
+        return frozenset(wanted)
+
+    def _scan_step(self, group: tuple[Channel, ...]) -> None:
+        following = self._with_partners(group) - set(self.settings.forbidden)
+        before = self.closed - self._scanned
+        if not self.settings.is_break_before_make:
+            self._move_all(self.closed | following)
+        self.bring_to(before | following)
+        self._scanned = following
+
+
+class SimKeithley7002(SimKeithley7001):
+    """A 7002, with ten slots."""
+
+    model: ClassVar[str] = "7002"
+    firmware: ClassVar[str] = "A03  /A02"
+    slots: ClassVar[int] = 10

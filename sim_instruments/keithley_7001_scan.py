@@ -1,0 +1,133 @@
+"""The trigger model of the Keithley 7001 and 7002: arm, scan and channel layer (instruction manual, section 4).
+
+A scan step opens the channels of the previous one and closes those of the next. What the last step closed stays closed
+(assumed). A layer that repeats for ever without waiting for anything is gone through once: the scan then counts as
+running until ABORt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator
+from itertools import cycle
+
+from .keithley_7001_settings import Layer, Settings7001
+from .scpi_errors import ScpiError
+
+_WAITING_SOURCES = ("HOLD", "MAN", "BUS", "TLIN", "EXT")
+_OPERATION_BITS = {"scanning": 1 << 3, "channel": 1 << 5, "arm": 1 << 6, "scan": 1 << 6, "idle": 1 << 10}
+
+
+class Scanner:
+    """Runs through the layers.
+
+    Args:
+        settings: asks for the present settings.
+        step: moves the relays to the next item of the scan list.
+        pass_time: lets a delay pass.
+        report: told the condition bits of the operation register.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings7001],
+        step: Callable[[tuple[tuple[int, ...], ...]], None],
+        pass_time: Callable[[float], None],
+        report: Callable[[int], None],
+    ) -> None:
+        self._settings = settings
+        self._step = step
+        self._pass_time = pass_time
+        self._report = report
+        self._run: Generator[str, None, None] | None = None
+        self._waiting = "idle"
+        report(_OPERATION_BITS["idle"])
+
+    @property
+    def waits_for(self) -> str:
+        """The source of the layer that waits; empty if none does."""
+        return self._layers[self._waiting].source if self._waiting in self._layers else ""
+
+    @property
+    def _layers(self) -> dict[str, Layer]:
+        settings = self._settings()
+        return {"arm": settings.arm, "scan": settings.scan, "channel": settings.channel}
+
+    def initiate(self) -> None:
+        """Leave idle; raises ScpiError -213 if it has left already, -221 if the scan list is empty."""
+        if self._run is not None:
+            raise ScpiError(-213)
+        if not self._settings().scanned:
+            raise ScpiError(-221)
+        self._run = self._through_the_layers()
+        self._proceed()
+
+    def abort(self) -> None:
+        """Back to idle; raises nothing."""
+        self._run = None
+        self._wait_in("idle")
+
+    def pass_by(self, layer: str) -> None:
+        """Take this layer's event as having happened; raises ScpiError -211 if it does not wait for one."""
+        if self._waiting != layer:
+            raise ScpiError(-211)
+        self._proceed()
+
+    def bus_trigger(self) -> None:
+        """*TRG or GET; raises ScpiError -211 if no layer waits for it."""
+        if self.waits_for != "BUS":
+            raise ScpiError(-211)
+        self._proceed()
+
+    def _proceed(self) -> None:
+        if self._run is None:
+            raise ScpiError(-211)
+        self._wait_in("scanning")
+        waiting = next(self._run, "idle")
+        if waiting == "idle":
+            self._run = None
+            if self._settings().is_continuous and self._would_wait:
+                self._run = self._through_the_layers()
+                waiting = next(self._run)
+        self._wait_in(waiting)
+
+    def _wait_in(self, layer: str) -> None:
+        self._waiting = layer
+        self._report(_OPERATION_BITS.get(layer, 0))
+
+    @property
+    def _would_wait(self) -> bool:
+        return any(layer.source in _WAITING_SOURCES for layer in self._layers.values())
+
+    def _through_the_layers(self) -> Generator[str, None, None]:
+        settings = self._settings()
+        items = cycle(settings.scanned)
+        for _ in self._passes(settings.arm, settings.arm.count):
+            yield from self._event("arm", is_first=True)
+            for scan in self._passes(settings.scan, settings.scan.count):
+                yield from self._event("scan", is_first=scan == 0)
+                for channel in self._passes(settings.channel, settings.channel_count):
+                    yield from self._event("channel", is_first=channel == 0)
+                    self._step(next(items))
+                    self._pass_time(settings.channel.delay_seconds)
+
+    def _passes(self, layer: Layer, count: float) -> Iterator[int]:
+        if math.isfinite(count):
+            return iter(range(int(count)))
+        return self._endlessly() if self._would_wait else iter(range(1))
+
+    @staticmethod
+    def _endlessly() -> Iterator[int]:
+        number = 0
+        while True:
+            yield number
+            number += 1
+
+    def _event(self, name: str, *, is_first: bool) -> Generator[str, None, None]:
+        layer = self._layers[name]
+        if layer.source in _WAITING_SOURCES:
+            yield name
+        elif layer.source == "TIM" and not is_first:
+            self._pass_time(layer.timer_seconds)
+        if name == "scan":
+            self._pass_time(layer.delay_seconds)
