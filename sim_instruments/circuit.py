@@ -29,6 +29,7 @@ _GROUND_SIEMENS = 1e9
 """Conductance of that node to the reference: one nanoohm."""
 DENSE_CELLS = 1600
 """Arrays up to 40 x 40 are reduced with dense matrices over their cells, larger ones with sparse ones over nodes."""
+SMALL_BENCH_NODES = 160
 _TOLERANCE = 1e-12
 _BLAS = ThreadpoolController().select(user_api="blas")
 _IS_THREADED = any(library.num_threads > 1 for library in _BLAS.lib_controllers)
@@ -144,6 +145,7 @@ class Circuit:
         self._reduction = _reduced(die)
         self._base: Floats | None = None
         self._solution: _Solution | None = None
+        self._largest_volts: float | None = None
         self._labels: Labels | None = None
         pads = [f"die.row.{i}" for i in range(d.rows)] + [f"die.col.{j}" for j in range(d.cols)]
         self._pads = [self._node(name) for name in pads]
@@ -200,11 +202,13 @@ class Circuit:
     def changed(self) -> None:
         """A source changed."""
         self._solution = None
+        self._largest_volts = None
 
     def _forget(self) -> None:
         self._base = None
         self._labels = None
         self._solution = None
+        self._largest_volts = None
 
     @property
     def is_live(self) -> bool:
@@ -214,10 +218,11 @@ class Circuit:
     @property
     def largest_volts(self) -> float:
         """No two nodes of the network can differ by more (maximum principle of resistive networks)."""
-        levels = [
-            o.level if o.mode == "volts" else s * o.limit for o in self._outputs for s in (1, -1) if o.mode != "open"
-        ]
-        return max(max(levels, default=0.0), 0.0) - min(min(levels, default=0.0), 0.0)
+        if self._largest_volts is None:
+            on = [output for output in self._outputs if output.mode != "open"]
+            levels = [o.level if o.mode == "volts" else sign * o.limit for o in on for sign in (1, -1)]
+            self._largest_volts = max(max(levels, default=0.0), 0.0) - min(min(levels, default=0.0), 0.0)
+        return self._largest_volts
 
     def source_point(self, node: int) -> SourcePoint:
         """Operating point of the source on this node."""
@@ -301,7 +306,12 @@ class Circuit:
         return nodes, np.zeros(self._reduction.siemens.size)
 
     def _reached(self) -> Labels:
-        """Nodes that a source reaches, ascending; the others are at 0 V. The die's lines go together."""
+        """Nodes that a source reaches, ascending; the others are at 0 V. The die's lines go together.
+
+        All nodes of a small bench: to solve for them takes less time than to find out which ones matter.
+        """
+        if self._lines + len(self._nodes) <= SMALL_BENCH_NODES:
+            return np.arange(self._lines + len(self._nodes))
         if self._labels is None:
             pads = [(line, pad) for line, pad in enumerate(self._pads) if self._is_touching]
             cables = [(a, b) for a, b, _ in self._conductors]
