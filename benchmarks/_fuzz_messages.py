@@ -10,22 +10,84 @@ from mtjlab.sim_instruments.scpi import Command
 from mtjlab.sim_instruments.scpi_parameters import Block, ChannelList, Parameter, Switch, Text
 from mtjlab.sim_instruments.wire_instrument import WireInstrument
 
-_NUMBERS = ["0", "1", "-1", "0.1", "1e-3", "1E-9", "2", "10", "1e38", "-1e38", "9.9e99", "1e999", "nan", "inf", "#H1F", "#B2"]
+_NUMBERS = [
+    "0",
+    "1",
+    "-1",
+    "0.1",
+    "1e-3",
+    "1E-9",
+    "2",
+    "10",
+    "1e38",
+    "-1e38",
+    "9.9e99",
+    "1e999",
+    "nan",
+    "inf",
+    "#H1F",
+    "#B2",
+]
 _NUMBERS += ["1mV", "5 KOHM", "1.5E", "+.5", "--3", "3,4", "MIN", "MAX", "DEF", "UP", "999999999999999999999"]
-_WORDS = ["ON", "OFF", "VOLT", "CURR", "FIX", "LIST", "BUS", "IMM", "XYZZY", "ASC", "REAL,32", "'VOLT','CURR'", '"abc', "'"]
-_WORDS += ['"DC,SINE"', "(@101)", "(@101:115)", "(@1!1!1)", "(@", "(@1:9999)", "(@101,101)", "#15hello", "#0abc", "#9", "#3999x", ""]
+_WORDS = [
+    "ON",
+    "OFF",
+    "VOLT",
+    "CURR",
+    "FIX",
+    "LIST",
+    "BUS",
+    "IMM",
+    "XYZZY",
+    "ASC",
+    "REAL,32",
+    "'VOLT','CURR'",
+    '"abc',
+    "'",
+]
+_WORDS += [
+    '"DC,SINE"',
+    "(@101)",
+    "(@101:115)",
+    "(@1!1!1)",
+    "(@",
+    "(@1:9999)",
+    "(@101,101)",
+    "#15hello",
+    "#0abc",
+    "#9",
+    "#3999x",
+    "",
+]
 _LUA = [
-    "print({0})", "print({0}({1}))", "{0} = {1}", "{0}({1}, {2})", "x = {0} {0} = {1}", "for k = 1, 3 do print({0}) end",
-    "if {0} then print({1}) end", "local t = {{{1}, {2}}} print(t[1])", "{0}.{1} = {2}", "error({1})", "delay({1})", "{0}(",
-    "print(string.rep('x', 100))", "return {0}", "pcall({0}, {1})", "{0}()", "print(errorqueue.next())", "setmetatable({0}, {1})",
+    "print({0})", "print({0}({1}))", "{0} = {1}", "{0}({1}, {2})", "x = {0} {0} = {1}", "{0}.{1} = {2}", "{0}(",
+    "for k = 1, 3 do print({0}) end", "if {0} then print({1}) end", "local t = {{{1}, {2}}} print(t[1])", "{0}()",
+    "error({1})", "delay({1})", "print(string.rep('x', 100))", "return {0}", "pcall({0}, {1})",
+    "print(errorqueue.next())", "setmetatable({0}, {1})",
 ]  # fmt: skip
-_LUA_VALUES = ["nil", "0", "1", "-1", "1e38", "0/0", "'1A01'", '"allslots"', '"1A01:1C05"', '"9Z99"', "{}", "true", "print", "''"]
+_LUA_VALUES = [
+    "nil",
+    "0",
+    "1",
+    "-1",
+    "1e38",
+    "0/0",
+    "'1A01'",
+    '"allslots"',
+    '"1A01:1C05"',
+    '"9Z99"',
+    "{}",
+    "true",
+    "print",
+    "''",
+]
 _WALK = """
 local function walk(t, name, depth)
     for k, v in pairs(t) do
         if type(k) == "string" then
             print(name .. k)
-            if type(v) == "table" and depth > 0 and k ~= "_G" and k ~= "node" then walk(v, name .. k .. ".", depth - 1) end
+            local is_deep = type(v) == "table" and depth > 0 and k ~= "_G" and k ~= "node"
+            if is_deep then walk(v, name .. k .. ".", depth - 1) end
         end
     end
 end
@@ -101,7 +163,11 @@ def _mutated(message: bytes, rng: random.Random) -> bytes:
     if way < 0.8:
         return message[:place] + rng.randbytes(1) + message[place + 1 :]
     if way < 0.88:
-        return message[:place] + rng.choice((b";", b":", b"?", b'"', b"#", b"(", b",", b" ", b"\n", b"*")) + message[place:]
+        return (
+            message[:place]
+            + rng.choice((b";", b":", b"?", b'"', b"#", b"(", b",", b" ", b"\n", b"*"))
+            + message[place:]
+        )
     if way < 0.92:
         return message.swapcase()
     if way < 0.94:

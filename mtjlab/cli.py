@@ -83,8 +83,9 @@ def serve(
     """Put a simulated bench behind TCP sockets, one port per instrument, until Ctrl-C or SIGTERM."""
     from mtjlab.sim_instruments.serving import serve_bench
 
-    for line in serve_bench(bench, host, port_base, allow_remote=allow_remote, paced=paced, as_json=as_json):
-        typer.echo(line)
+    serve_bench(
+        bench, typer.echo, host=host, port_base=port_base, allow_remote=allow_remote, paced=paced, as_json=as_json
+    )
 
 
 @dataclass(frozen=True)

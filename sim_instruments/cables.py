@@ -70,6 +70,6 @@ def _expanded(terminal: str) -> list[str]:
 
 def _numbers(part: str) -> range:
     first, dash, last = part.partition("-")
-    if not first.strip().isdigit() or (dash and not last.strip().isdigit()):
+    if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
         raise ValueError(f"'{part}' is no number and no range")
     return range(int(first), int(last if dash else first) + 1)

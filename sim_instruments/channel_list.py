@@ -104,7 +104,7 @@ class ChannelLists:
         if entry == "allslots":
             return self.every
         number = entry.removeprefix("slot")
-        if not number.isdigit() or not 1 <= int(number) <= 6:
+        if not number.isdecimal() or not 1 <= int(number) <= 6:
             raise ChannelListError(f"invalid slot {entry}")
         if int(number) not in self._of_slot:
             raise ChannelListError(f"slot {number} is empty")
@@ -116,7 +116,7 @@ class ChannelLists:
         if match is None:
             raise ChannelListError(f"invalid channel {specifier}")
         slot, bank, row, digits = match.groups()
-        column = int(digits) if digits.isdigit() else (_ROWS.index(digits[0]) + 10) * 10 + int(digits[1])
+        column = int(digits) if digits.isdecimal() else (_ROWS.index(digits[0]) + 10) * 10 + int(digits[1])
         channel = Channel(int(slot), row, column)
         card = self._cards.get(channel.slot)
         if card is None:

@@ -14,7 +14,7 @@ from .faults import FaultPlan
 from .keithley_2400_output import SmuOutput
 from .keithley_2400_readings import ReadingBuffer, SmuReading, formatted
 from .keithley_2400_sense import SENSE_COMMANDS
-from .keithley_2400_settings import AMPS_RANGES, MOST_READINGS, VOLTS_RANGES, Settings
+from .keithley_2400_settings import AMPS_RANGES, MOST_READINGS, VOLTS_RANGES, LineSettings, Settings
 from .keithley_2400_source import SOURCE_COMMANDS
 from .keithley_2400_system import SYSTEM_COMMANDS
 from .scpi import CommandTree, Reply
@@ -59,6 +59,7 @@ class SimKeithley2400(ScpiInstrument):
         super().__init__(name, world, host, status, has_end=has_end, faults=faults)
         self.serial = serial
         self.settings = Settings()
+        self.line = LineSettings()
         self.buffer = ReadingBuffer()
         self.output = SmuOutput(world.add_source(name, f"{name}.hi"), world.rng(name))
         self.readings: list[SmuReading] = []
@@ -297,7 +298,7 @@ class SimKeithley2400(ScpiInstrument):
         if settings.is_auto_zero:
             conversions += TIMING.conversions_per_reading - 1
         averaged = settings.filter.count if settings.filter.is_on and settings.filter.kind == "REP" else 1.0
-        return conversions * averaged * settings.cycles / self.world.line_hertz
+        return conversions * averaged * settings.cycles / (self.line.hertz or self.world.line_hertz)
 
     def _aborts_on_compliance(self) -> bool:
         settings = self.settings

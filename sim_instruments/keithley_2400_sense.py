@@ -170,6 +170,16 @@ def _manual_ohms(i: SimKeithley2400) -> None:
         raise ScpiError(-221)
 
 
+_OHMS_RANGES = tuple(2.1 * 10.0**k for k in range(9))
+_OHMS_RANGE = Number("OHM", 0, _OHMS_RANGES[-1], 2.1e5)
+
+
+def _write_ohms_range(i: SimKeithley2400, ohms: float) -> None:
+    """In manual ohms, the only mode simulated, ranges are chosen by themselves; this is only told back."""
+    i.settings.ohms_range = next(top for top in _OHMS_RANGES if ohms <= top * (1 + 1e-9))
+    i.settings.is_ohms_auto_range = False
+
+
 SENSE_COMMANDS: tuple[Command, ...] = (
     Command(
         "[:SENSe[1]]:FUNCtion[:ON]",
@@ -202,6 +212,14 @@ SENSE_COMMANDS: tuple[Command, ...] = (
     *_sense_commands("CURR"),
     setting("[:SENSe[1]]:RESistance:NPLCycles", "settings.cycles", Number("", 0.01, 10, 1)),
     setting("[:SENSe[1]]:RESistance:MODE", "settings.ohms_mode", Choice("MANual", "AUTO"), after=_manual_ohms),
+    Command(
+        "[:SENSe[1]]:RESistance:RANGe[:UPPer]",
+        write=_write_ohms_range,
+        query=lambda i, extreme: show_number(i.settings.ohms_range if extreme is None else extreme),
+        takes=(_OHMS_RANGE,),
+        asks=(Extreme(_OHMS_RANGE),),
+    ),
+    setting("[:SENSe[1]]:RESistance:RANGe:AUTO", "settings.is_ohms_auto_range", Switch()),
     setting("[:SENSe[1]]:RESistance:OCOMpensated", "settings.is_offset_compensated", Switch()),
     setting("[:SENSe[1]]:AVERage[:STATe]", "settings.filter.is_on", Switch()),
     setting("[:SENSe[1]]:AVERage:TCONtrol", "settings.filter.kind", Choice("REPeat", "MOVing")),

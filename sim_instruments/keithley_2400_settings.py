@@ -86,6 +86,17 @@ class LayerSettings:
     delay_seconds: float = 0.0
     timer_seconds: float = 0.1
     direction: str = "ACC"
+    input_line: float = 1.0
+    output_line: float = 2.0
+    output_events: tuple[str, ...] = ("NONE",)
+
+
+@dataclass
+class LineSettings:
+    """The power line frequency as the instrument was told, or, with None, as it found it; *RST leaves it."""
+
+    hertz: float | None = None
+    is_auto: bool = True
 
 
 @dataclass
@@ -118,6 +129,8 @@ class Settings:
     sense_amps: SenseSettings = field(default_factory=lambda: SenseSettings(range=2, limit=1.05e-4))
     cycles: float = 1.0
     ohms_mode: str = "MAN"
+    ohms_range: float = 2.1e5
+    is_ohms_auto_range: bool = True
     is_offset_compensated: bool = False
     filter: FilterSettings = field(default_factory=FilterSettings)
     is_remote_sense: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from .keithley_2400_readings import formatted
@@ -75,8 +76,25 @@ _ONE_SHOT: tuple[Command, ...] = tuple(
 )
 
 
-def _layer(node: str, owner: str, sources: Choice, count: Number) -> tuple[Command, ...]:
+_LINE = Number("", 1, 4, is_integer=True)
+
+
+def _write_events(layer: LayerSettings, events: list[str]) -> None:
+    layer.output_events = tuple(dict.fromkeys(event for event in events if event != "NONE")) or ("NONE",)
+
+
+def _layer(node: str, owner: str, sources: Choice, count: Number, *events: str) -> tuple[Command, ...]:
+    lines = f"{node}[:TCONfigure][:ASYNchronous]"
+    layer = attrgetter(owner)
     return (
+        setting(f"{lines}:ILINe", f"{owner}.input_line", _LINE),
+        setting(f"{lines}:OLINe", f"{owner}.output_line", _LINE),
+        Command(
+            f"{lines}:OUTPut",
+            write=lambda i, names: _write_events(layer(i), names),
+            query=lambda i: ",".join(layer(i).output_events),
+            takes=(Choices(*events, "NONE"),),
+        ),
         setting(f"{node}:COUNt", f"{owner}.count", count),
         setting(f"{node}:SOURce", f"{owner}.source", sources),
         setting(f"{node}[:TCONfigure]:DIRection", f"{owner}.direction", Choice("ACCeptor", "SOURce")),
@@ -97,9 +115,13 @@ _TRIGGER: tuple[Command, ...] = (
         "settings.arm",
         Choice("IMMediate", "TIMer", "MANual", "BUS", "TLINk", "NSTest", "PSTest", "BSTest"),
         _Count(),
+        "TENTer",
+        "TEXit",
     ),
     setting(":ARM[:SEQuence[1]][:LAYer[1]]:TIMer", "settings.arm.timer_seconds", Number("S", 0.001, 99999.99, 0.1)),
-    *_layer(":TRIGger[:SEQuence[1]]", "settings.trigger", Choice("IMMediate", "TLINk"), _COUNT),
+    *_layer(
+        ":TRIGger[:SEQuence[1]]", "settings.trigger", Choice("IMMediate", "TLINk"), _COUNT, "SOURce", "DELay", "SENSe"
+    ),
     setting(
         ":TRIGger[:SEQuence[1]]:DELay", "settings.trigger.delay_seconds", Number("S", 0, _LONGEST_DELAY_SECONDS, 0)
     ),
@@ -221,12 +243,28 @@ def _preset(i: SimKeithley2400) -> None:
     i.settings.format.border = "SWAP"
 
 
+def _write_line_frequency(i: SimKeithley2400, hertz: float) -> None:
+    if hertz not in (50, 60):
+        raise ScpiError(-224)
+    i.line.hertz, i.line.is_auto = hertz, False
+
+
+def _find_line_frequency(i: SimKeithley2400) -> None:
+    """Automatic selection takes what the instrument finds; without it, the last selection stays."""
+    i.line.hertz = None if i.line.is_auto else i.line.hertz or i.world.line_hertz
+
+
 _SYSTEM: tuple[Command, ...] = (
     setting(":SYSTem:RSENse", "settings.is_remote_sense", Switch()),
     setting(":SYSTem:AZERo[:STATe]", "settings.is_auto_zero", _AutoZero()),
     setting(":SYSTem:GUARd", "settings.guard", Choice("OHMS", "CABLe")),
-    Command(":SYSTem:LFRequency", write=_ignore, query=lambda i: f"{i.world.line_hertz:.0f}", takes=(Number(),)),
-    Command(":SYSTem:LFRequency:AUTO", write=_ignore, query=lambda i: "1", takes=(Switch(),)),
+    Command(
+        ":SYSTem:LFRequency",
+        write=_write_line_frequency,
+        query=lambda i: f"{i.line.hertz or i.world.line_hertz:.0f}",
+        takes=(Number("HZ", 50, 60),),
+    ),
+    setting(":SYSTem:LFRequency:AUTO", "line.is_auto", Switch(), after=_find_line_frequency),
     Command(":SYSTem:TIME", query=lambda i: f"{i.seconds:.3f}"),
     Command(":SYSTem:TIME:RESet", write=lambda i: i.reset_time()),
     setting(":SYSTem:TIME:RESet:AUTO", "settings.is_time_auto_reset", Switch()),

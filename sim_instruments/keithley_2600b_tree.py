@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .accuracy_keithley_2600b import MEASURE_REACH, SOURCE_REACH
@@ -124,7 +125,7 @@ class SmuTree:
         for kinds in ("i", "v", "r", "p", "iv"):
             functions[kinds] = self._measuring(kinds)
             functions[f"overlapped{kinds}"] = self._overlapped(kinds)
-            functions[f"{kinds}andstep"] = lambda level, kinds=kinds: self._measure_and_step(kinds, level)
+            functions[f"{kinds}andstep"] = partial(self._measure_and_step, kinds)
         return a.made(self._engine, {"filter": self._filter(), "rel": self._rel()}, functions)
 
     def _add_measure_range(self, a: Attributes, quantity: str) -> None:

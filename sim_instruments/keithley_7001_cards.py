@@ -98,7 +98,7 @@ def _groups(entry: str, instrument: Any) -> list[tuple[Channel, ...]]:
 
 
 def _number(text: str) -> int:
-    if not text.strip().isdigit():
+    if not text.strip().isdecimal():
         raise ScpiError(-171)
     return int(text)
 
@@ -122,7 +122,7 @@ class Memory(Parameter):
     def parse(self, token: str, instrument: Any) -> int:
         """The location."""
         number = token[1:].strip()
-        if token[:1] not in ("M", "m") or not number.isdigit():
+        if token[:1] not in ("M", "m") or not number.isdecimal():
             raise ScpiError(-104)
         if not 1 <= int(number) <= MEMORIES:
             raise ScpiError(-222)

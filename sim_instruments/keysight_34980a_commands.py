@@ -88,7 +88,7 @@ class _Buses(Parameter):
         """The buses."""
         if token.upper() == "ALL":
             return _BUSES
-        if not token.isdigit() or int(token) not in _BUSES:
+        if not token.isdecimal() or int(token) not in _BUSES:
             raise ScpiError(-224)
         return (int(token),)
 

@@ -68,7 +68,7 @@ class CardNumbers(Parameter):
         """The cards; raises ScpiError -222 for one that is not there."""
         if token.upper() == "ALL":
             return list(instrument.routes)
-        if not token.isdigit():
+        if not token.isdecimal():
             raise ScpiError(-104)
         if int(token) not in instrument.routes:
             raise ScpiError(-222, _OUT_OF_RANGE)
@@ -90,7 +90,7 @@ class SlotNumber(Parameter):
 
     def parse(self, token: str, instrument: Any) -> int:
         """The slot, or 0."""
-        if not token.isdigit():
+        if not token.isdecimal():
             raise ScpiError(-104)
         if int(token) > instrument.slots:
             raise ScpiError(-222, _OUT_OF_RANGE)
@@ -112,7 +112,7 @@ class Ports(Parameter):
         if len(token) < 2 or token[0] not in "'\"" or token[-1] != token[0]:
             raise ScpiError(-104)
         parts = [part.strip() for part in token[1:-1].split(",") if part.strip()]
-        if not all(part.isdigit() for part in parts):
+        if not all(part.isdecimal() for part in parts):
             raise ScpiError(-121)
         ports = {int(part) for part in parts}
         if not ports <= self._allowed or any(port > instrument.inputs for port in ports):

@@ -155,7 +155,8 @@ class ChannelSettings:
         if unit == "VPP":
             return value
         if unit == "DBM":
-            value = math.sqrt(10 ** (value / 10) * 1e-3 * self._finite_load())
+            # beyond any generator, and any float: the range check that follows refuses it
+            value = math.sqrt(10.0 ** min(value / 10, 100.0) * 1e-3 * self._finite_load())
         return value / _RMS_PER_PEAK_TO_PEAK.get(self.function, 0.5)
 
     def _finite_load(self) -> float:

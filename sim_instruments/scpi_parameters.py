@@ -15,7 +15,7 @@ from typing import Any
 from .scpi_errors import ScpiError
 
 Limit = float | Callable[[Any], float]
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:\s*[eE]\s*[+-]?\d+)?)\s*([A-Za-z/%]*)\Z")
+_NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ \t]*[eE][ \t]*[+-]?[0-9]+)?)[ \t]*([A-Za-z/%]*)\Z")
 _NON_DECIMAL = re.compile(r"#(?:[hH]([0-9A-Fa-f]+)|[qQ]([0-7]+)|[bB]([01]+))\Z")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _MULTIPLIERS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from mtjlab.interrupts import stop_on_signals
 
@@ -14,9 +14,16 @@ from .tcp_server import Port, TcpServer
 
 
 def serve_bench(
-    spec: str, host: str, port_base: int, *, allow_remote: bool, paced: bool, as_json: bool
-) -> Iterator[str]:
-    """Serve a bench until Ctrl-C, SIGTERM or a closed terminal; yields lines to print.
+    spec: str,
+    tell: Callable[[str], object],
+    *,
+    host: str,
+    port_base: int,
+    allow_remote: bool,
+    paced: bool,
+    as_json: bool,
+) -> None:
+    """Serve a bench until Ctrl-C, SIGTERM or a closed terminal; `tell` is called with each line to print.
 
     Raises InputError as `sim_bench` and `TcpServer` do.
     """
@@ -25,10 +32,11 @@ def serve_bench(
         bench.pace(Pacer(bench.host))
     try:
         with stop_on_signals(), TcpServer(bench, host=host, port_base=port_base, allow_remote=allow_remote) as server:
-            yield from [_as_json(server.ports)] if as_json else _as_lines(server.ports)
+            for line in [_as_json(server.ports)] if as_json else _as_lines(server.ports):
+                tell(line)
             threading.Event().wait()
     except KeyboardInterrupt:  # how it is meant to end
-        yield "mtjlab: the bench is no longer served"
+        tell("mtjlab: the bench is no longer served")
 
 
 def _as_lines(ports: tuple[Port, ...]) -> list[str]:

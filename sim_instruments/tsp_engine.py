@@ -200,10 +200,9 @@ def _deny(_: object, name: object, __: bool) -> str:
 
 def _arity(function: Callable[..., Any]) -> tuple[int, int]:
     parameters = inspect.signature(function).parameters.values()
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return 0, 255
-    required = sum(p.default is p.empty for p in parameters)
-    return required, len(parameters)
+    named = [p for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    required = sum(p.default is p.empty for p in named)
+    return required, len(named) if len(named) == len(parameters) else 255
 
 
 def _lines(printed: Any) -> list[str]:
@@ -229,6 +228,8 @@ def text_argument(value: object) -> str:
 def number_argument(value: object, minimum: float, maximum: float) -> float:
     """A number within limits; raises TspError for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TspError(PARAMETER_ERROR, "Parameter error")
+    if value != value:  # not a number: it would pass both limits and stop the clock
         raise TspError(PARAMETER_ERROR, "Parameter error")
     if value < minimum:
         raise TspError(1102, "Parameter too small")

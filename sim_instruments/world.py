@@ -97,6 +97,7 @@ class World:
         self._switches: list[Switches] = []
         self._field_tesla = 0.0
         self._rates: tuple[Floats, Floats, float] | None = None
+        self._bound: float | None = None
         self._bounds: dict[tuple[float, float], float] = {}
         self._is_touching = True
         self._blamed: set[tuple[str, int]] = set()
@@ -172,7 +173,7 @@ class World:
     def field_tesla(self, tesla: float) -> None:
         if tesla != self._field_tesla:
             self._field_tesla = tesla
-            self._rates = None
+            self._rates = self._bound = None
 
     @property
     def is_live(self) -> bool:
@@ -196,9 +197,12 @@ class World:
     def _expose(self, seconds: float) -> None:
         """Let time pass in which nothing changes but by events."""
         left = float(seconds)
-        if self._rates is None and self._rate_bound() * left < _QUIET:
-            self.seconds += left
-            return
+        if self._rates is None:
+            if self._bound is None:
+                self._bound = self._rate_bound()
+            if self._bound * left < _QUIET:
+                self.seconds += left
+                return
         for _ in range(_MOST_EVENTS):
             switching, breaking, total = self._event_rates()
             if total * left < _QUIET:
@@ -229,7 +233,7 @@ class World:
         return self.circuit.cell_volts()
 
     def _settle(self) -> None:
-        self._rates = None
+        self._rates = self._bound = None
         self._check_stress()
 
     def _rate_bound(self) -> float:
