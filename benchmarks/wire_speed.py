@@ -100,7 +100,7 @@ def run(*, quick: bool) -> tuple[str, list[list[Any]], dict[str, Any]]:
         columns = {
             "pyvisa-sim 0.7.1": _of_stock(folder, times),
             "mtjlab, 15 x 15": _of_mtjlab(folder, 15, times),
-            "mtjlab, 64 x 64": _of_mtjlab(folder, 64, times),
+            "mtjlab, 128 x 128": _of_mtjlab(folder, 128, times),
         }
     whats = list(columns["mtjlab, 15 x 15"])
     rows: list[list[Any]] = [["median, us", *columns]]

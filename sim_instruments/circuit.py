@@ -52,11 +52,13 @@ class SourcePoint:
 class _Listener(Protocol):
     def sources_changed(self) -> None: ...
 
-    def solve_source(self, index: int) -> SourcePoint: ...
+    def solve_source(self, output: Output) -> SourcePoint: ...
 
 
 @dataclass
-class _Output:
+class Output:
+    """What a source does at its node: regulate "volts" or "amps" at a level, up to a limit, or "open"."""
+
     node: int
     mode: str = "open"
     level: float = 0.0
@@ -66,7 +68,7 @@ class _Output:
 class Source:
     """One SMU output between its node and ground."""
 
-    def __init__(self, name: str, output: _Output, world: _Listener) -> None:
+    def __init__(self, name: str, output: Output, world: _Listener) -> None:
         self.name = name
         self._output = output
         self._world = world
@@ -88,7 +90,7 @@ class Source:
 
     def point(self) -> SourcePoint:
         """Exact, noise-free operating point at this instant."""
-        return self._world.solve_source(self._output.node)
+        return self._world.solve_source(self._output)
 
     def cut_off(self) -> None:
         """A fault opens the output, whatever its instrument does, until `restore`."""
@@ -140,7 +142,7 @@ class Circuit:
         self._relay_siemens = np.zeros(0)
         self._closed: list[int] = []
         self._closed_by: dict[int, list[int]] = {}
-        self._outputs: list[_Output] = []
+        self._outputs: list[Output] = []
         self._is_touching = True
         self._reduction = _reduced(die)
         self._base: Floats | None = None
@@ -157,9 +159,9 @@ class Circuit:
         """Whether something is at this node."""
         return name in self._nodes
 
-    def add_source(self, node: str) -> _Output:
+    def add_source(self, node: str) -> Output:
         """A source output on a node, open at first."""
-        output = _Output(self._node(node))
+        output = Output(self._node(node))
         self._outputs.append(output)
         self._forget()
         return output
@@ -224,14 +226,12 @@ class Circuit:
             self._largest_volts = max(max(levels, default=0.0), 0.0) - min(min(levels, default=0.0), 0.0)
         return self._largest_volts
 
-    def source_point(self, node: int) -> SourcePoint:
-        """Operating point of the source on this node."""
+    def source_point(self, output: Output) -> SourcePoint:
+        """Operating point of one source; several may drive the same node."""
         solution = self._solved()
-        for index, output in enumerate(self._outputs):
-            if output.node == node:
-                volts = float(solution.node_volts[node])
-                return SourcePoint(volts, solution.source_amps[index], index in solution.limiting)
-        raise KeyError(node)
+        index = next(k for k, known in enumerate(self._outputs) if known is output)
+        volts = float(solution.node_volts[output.node])
+        return SourcePoint(volts, solution.source_amps[index], index in solution.limiting)
 
     def cell_volts(self) -> Floats:
         """Voltage across every cell, row-major."""
@@ -266,7 +266,7 @@ class Circuit:
                 break
         return _Solution(nodes, cells, amps, frozenset(limiting))
 
-    def _amps_of(self, output: _Output, index: int, nodes: Floats, limiting: dict[int, float]) -> float:
+    def _amps_of(self, output: Output, index: int, nodes: Floats, limiting: dict[int, float]) -> float:
         if output.mode == "open":
             return 0.0
         forced = limiting.get(index)

@@ -12,7 +12,7 @@ import numpy as np
 from mtjlab.nouns import Floats
 from mtjlab.yaml_files import check_model
 
-from .circuit import Circuit, Source, SourcePoint
+from .circuit import Circuit, Output, Source, SourcePoint
 from .die import Bools, Die, DieDescription
 from .processes import Processes
 
@@ -224,9 +224,9 @@ class World:
         self.circuit.changed()
         self._settle()
 
-    def solve_source(self, index: int) -> SourcePoint:
+    def solve_source(self, output: Output) -> SourcePoint:
         """Operating point of one source, noise-free."""
-        return self.circuit.source_point(index)
+        return self.circuit.source_point(output)
 
     def cell_volts(self) -> Floats:
         """Voltage across every cell now, row minus column, row-major."""

@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from mtjlab.sim_instruments.circuit import SourcePoint
-from mtjlab.sim_instruments.simulated_bench import SimBench, sim_bench
+from mtjlab.sim_instruments.circuit import Source, SourcePoint
+from mtjlab.sim_instruments.simulated_bench import SimBench, bench_path, sim_bench
 
-from .matrix import entry
+from .matrix import members
 from .surface import Record
 
+Conducts = Callable[[str, int | str, int], bool]
+Instruments = dict[str, dict[str, Any]]
+"""Instruments of the showroom that a class of tests needs, by name, and what is different about them."""
 PointOf = Callable[..., SourcePoint]
 
 
 @pytest.fixture
-def bench() -> Iterator[SimBench]:
-    """The packaged bench with one of each instrument."""
-    bench = sim_bench("showroom")
+def spec(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The packaged bench with one of each instrument, cut down (it is quicker) to those that the tests name."""
+    bench = YAML(typ="safe").load(bench_path("showroom"))
+    wanted = getattr(request.cls, "instruments", None) or {request.node.callspec.params["name"]: {}}
+    bench["instruments"] = [{**i, **wanted[i["name"]]} for i in bench["instruments"] if i["name"] in wanted]
+    bench["cables"] = [cable for cable in bench["cables"] if cable["from"].partition(".")[0] in wanted]
+    bench["cables"] += [{"from": "joint.1", "to": "ground"}]
+    path = tmp_path / "bench.yaml"
+    YAML(typ="safe").dump(bench, path)
+    return str(path)
+
+
+@pytest.fixture
+def bench(spec: str) -> Iterator[SimBench]:
+    """The bench."""
+    bench = sim_bench(spec)
     yield bench
     bench.close()
 
@@ -33,16 +52,40 @@ def point_of(bench: SimBench) -> PointOf:
     return point
 
 
+@pytest.fixture
+def conducts(bench: SimBench) -> Conducts:
+    """Whether a relay of a matrix joins a row and a column to which nothing else is connected."""
+    sources: dict[str, Source] = {}
+
+    def source_at(node: str) -> Source:
+        if node not in sources:
+            sources[node] = bench.world.add_source(f"probe at {node}", node)
+        return sources[node]
+
+    def is_closed(matrix: str, row: int | str, column: int) -> bool:
+        probe, ground = source_at(f"{matrix}.row.{row}"), source_at(f"{matrix}.col.{column}")
+        probe.drive_amps(1e-6, 1.0)
+        ground.drive_volts(0.0, 1.0)
+        is_open = probe.point().is_limiting
+        probe.disconnect()
+        ground.disconnect()
+        return not is_open
+
+    return is_closed
+
+
 @pytest.fixture(scope="class")
 def record(request: pytest.FixtureRequest) -> Iterator[Record]:
     """What the tests of a class use of `client`; in the end that must be all there is, or be listed."""
     record = Record()
     yield record
     if _ran_whole(request):
-        listed = {name for group in entry(request.cls.client).get("not_applicable", []) for name in group["members"]}
-        assert record.public - record.used - listed == set(), "neither used nor listed as not applicable"
-        assert listed & record.used == set(), "used, yet listed as not applicable"
-        assert listed - record.public == set(), "listed, but the class has no such member"
+        client = request.cls.client
+        absent = members(client, "not_applicable")
+        listed = absent | members(client, "not_simulated") | members(client, "used_elsewhere")
+        assert record.public - record.used - listed == set(), "neither used nor listed"
+        assert absent & record.used == set(), "used, yet listed as not applicable"
+        assert listed | members(client, "defects") <= record.public, "listed, but the class has no such member"
 
 
 def _ran_whole(request: pytest.FixtureRequest) -> bool:

@@ -14,15 +14,21 @@ from ruamel.yaml import YAML
 HERE = Path(__file__).parent
 PAGE = HERE.parent.parent / "docs" / "reference" / "clients.md"
 FRAMEWORKS = ("QCoDeS", "PyMeasure")
+SECTIONS = (
+    ("Defects of the drivers", "defects", "what"),
+    ("What is not simulated", "not_simulated", "why"),
+    ("What does not apply", "not_applicable", "why"),
+)
 HEAD = """\
 # Clients
 
 <!-- Written by `python -m tests.clients.matrix` from tests/clients/matrix.yaml; edit that. -->
 
 Programs that others wrote, unmodified, on the simulated instruments of the bench `showroom`
-(`pyvisa.ResourceManager("showroom@mtjlab")`). A driver works if every public parameter, property and method of its class was used in
-`tests/clients` or `tests/sim_instruments` with the right effect on the simulated bench; exceptions are listed below. PyVISA means
-scripts that write a manual's commands to the address; TCP means the same scripts through PyVISA-py and `mtjlab sim serve`.
+(`pyvisa.ResourceManager("showroom@mtjlab")`). Every public parameter, property and method of a class is used in
+`tests/clients` or `tests/sim_instruments`, or listed below. What is set is read back; outputs, relays and the field are
+looked at on the simulated bench. PyVISA means scripts of a manual's main commands, TCP the same scripts through
+PyVISA-py and the server of `mtjlab sim serve`.
 """
 
 
@@ -39,9 +45,17 @@ def entry(client: str) -> dict[str, Any]:
     return found
 
 
+def members(client: str, kind: str) -> set[str]:
+    """Members of a class that are listed as `not_applicable`, `not_simulated` or `used_elsewhere`, or in `defects`."""
+    return {name for group in entry(client).get(kind, []) for name in group["members"]}
+
+
 def page() -> str:
     """The page for users."""
-    return "\n".join([HEAD, *_table(), "", *_defects(), *_not_applicable()])
+    lines = [HEAD, *_table(), "", *_classes()]
+    for section in SECTIONS:
+        lines += _section(*section)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _table() -> list[str]:
@@ -58,37 +72,33 @@ def _row(cells: list[str]) -> str:
 
 
 def _cell(framework: str, model: str) -> str:
-    names = [
-        name
-        for name, client in matrix()["clients"].items()
-        if client["framework"] == framework and model in client["models"]
+    clients = [c for c in matrix()["clients"].values() if c["framework"] == framework and model in c["models"]]
+    return "; ".join(_outcome(client) for client in clients) or "no class"
+
+
+def _outcome(client: dict[str, Any]) -> str:
+    exceptions = [
+        text
+        for key, text in (("defects", "defects of its own"), ("not_simulated", "what is not simulated"))
+        if client.get(key)
     ]
-    return "; ".join(_outcome(name) for name in names) or "no class"
+    return "works" + (f", but for {' and '.join(exceptions)}" if exceptions else "")
 
 
-def _outcome(name: str) -> str:
-    client = entry(name)
-    count = len(client.get("defects", []))
-    how = f"works, but for {count} of its own defects" if count > 1 else "works, but for a defect of its own"
-    return f"`{client['class'].rpartition('.')[2]}`: {how if count else 'works'}"
-
-
-def _defects() -> list[str]:
-    lines = ["## Defects of the drivers", "", "They show on the simulated instruments as they would on real ones.", ""]
+def _classes() -> list[str]:
+    lines = ["## The classes", ""]
     for client in matrix()["clients"].values():
-        if client.get("defects"):
-            lines += [f"`{client['class']}`:", ""]
-            lines += [f"- {_names(defect['members'])}: {defect['what']}" for defect in client["defects"]]
-            lines.append("")
-    return lines
+        on = ", ".join(matrix()["instruments"][model] for model in client["models"])
+        lines.append(f"- {on}: `{client['class']}`")
+    return [*lines, ""]
 
 
-def _not_applicable() -> list[str]:
-    lines = ["## What does not apply", ""]
+def _section(title: str, kind: str, text: str) -> list[str]:
+    lines = [f"## {title}", ""]
     for client in matrix()["clients"].values():
-        if client.get("not_applicable"):
+        if client.get(kind):
             lines += [f"`{client['class']}`:", ""]
-            lines += [f"- {_names(group['members'])}: {group['why']}" for group in client["not_applicable"]]
+            lines += [f"- {_names(group['members'])}: {group[text]}" for group in client[kind]]
             lines.append("")
     return lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from qcodes.instrument_drivers.Keithley import (
 
 from mtjlab.sim_instruments.simulated_bench import SimBench
 
-from .conftest import PointOf
+from .conftest import Instruments, PointOf
 from .surface import Record
 
 OHMS = 1000.0
@@ -27,12 +27,14 @@ OHMS = 1000.0
 
 class TestKeithley2400:
     client = "qcodes_keithley_2400"
+    instruments: ClassVar[Instruments] = {"k2400": {}}
 
     @pytest.fixture
-    def smu(self, bench: SimBench, record: Record) -> Iterator[Any]:
-        driver = Keithley2400("k2400", "GPIB0::24::INSTR", visalib="showroom@mtjlab")
-        driver.reset()
-        yield record.of(driver)
+    def smu(self, spec: str, bench: SimBench, record: Record) -> Iterator[Any]:
+        driver = Keithley2400("k2400", "GPIB0::24::INSTR", visalib=f"{spec}@mtjlab")
+        recorded = record.of(driver)
+        recorded.reset()
+        yield recorded
         driver.close()
 
     def test_volts_come_out_and_a_current_is_read(self, smu: Any, point_of: PointOf) -> None:
@@ -78,11 +80,11 @@ class TestKeithley2400:
         smu.mode("CURR")
         smu.rangev(2)
         assert smu.rangev() == 21
-        assert float(smu.ask(":SOUR:VOLT:RANG?")) == pytest.approx(2.1)
+        assert float(smu.ask(":SOUR:VOLT:RANG?")) == 2
         smu.mode("VOLT")
         smu.rangei(1e-3)
         assert smu.rangei() == pytest.approx(1.05e-4)
-        assert float(smu.ask(":SOUR:CURR:RANG?")) == pytest.approx(1.05e-3)
+        assert float(smu.ask(":SOUR:CURR:RANG?")) == 1e-3
 
     def test_defect_small_values_are_sent_as_zero(self, smu: Any) -> None:
         smu.curr.set(4e-9)
@@ -101,12 +103,14 @@ class TestKeithley2400:
 
 class TestKeithley2450:
     client = "qcodes_keithley_2450"
+    instruments: ClassVar[Instruments] = {"k2450": {}}
 
     @pytest.fixture
-    def smu(self, bench: SimBench, record: Record) -> Iterator[Any]:
-        driver = Keithley2450("k2450", "GPIB0::18::INSTR", visalib="showroom@mtjlab")
-        driver.reset()
-        yield record.of(driver)
+    def smu(self, spec: str, bench: SimBench, record: Record) -> Iterator[Any]:
+        driver = Keithley2450("k2450", "GPIB0::18::INSTR", visalib=f"{spec}@mtjlab")
+        recorded = record.of(driver)
+        recorded.reset()
+        yield recorded
         driver.close()
 
     def test_voltage_source(self, smu: Any, point_of: PointOf) -> None:
@@ -253,8 +257,10 @@ class TestKeithley2600:
     client = "qcodes_keithley_2600"
 
     @pytest.fixture
-    def smus(self, bench: SimBench, record: Record, driver_class: Any, name: str, board: int) -> Iterator[Any]:
-        driver = driver_class(name, f"GPIB0::{board}::INSTR", visalib="showroom@mtjlab")
+    def smus(
+        self, spec: str, bench: SimBench, record: Record, driver_class: Any, name: str, board: int
+    ) -> Iterator[Any]:
+        driver = driver_class(name, f"GPIB0::{board}::INSTR", visalib=f"{spec}@mtjlab")
         yield record.of(driver)
         driver.close()
 
@@ -339,6 +345,11 @@ class TestKeithley2600:
         assert bench.world.seconds - before == pytest.approx(1, rel=0.15)
         assert smus.ask("errorqueue.count") == "0.00000e+00"
 
-    def test_defect_ranges_of_the_high_voltage_models(self, smus: Any, name: str) -> None:
-        allowed = smus._iranges[smus.model]
-        assert (1e-2 in allowed) == (name != "k2636b"), "10 mA is missing, 10 uA is there twice"
+    def test_defect_the_10_milliampere_range_of_a_2636b(self, smus: Any, name: str) -> None:
+        if name != "k2636b":
+            smus.smua.sourcerange_i(1e-2)
+            assert smus.smua.sourcerange_i() == pytest.approx(1e-2)
+            return
+        for setting in (smus.smua.sourcerange_i, smus.smua.measurerange_i):
+            with pytest.raises(ValueError, match=r"0\.01"):
+                setting(1e-2)

@@ -50,6 +50,18 @@ def test_two_sources_on_one_line_fight_and_the_weaker_limits() -> None:
     assert strong.point().amps == pytest.approx(0.01, rel=1e-6)
 
 
+def test_two_sources_on_the_very_same_node_share_its_load() -> None:
+    world = make_world()
+    first, second, ground = (world.add_source(name, node) for name, node in (("f", "a"), ("s", "a"), ("g", "b")))
+    world.connect("a", "b", 100.0)
+    ground.drive_volts(0.0, 1.0)
+    first.drive_volts(1.0, 1.0)
+    second.drive_amps(4e-3, 10.0)
+    assert second.point().amps == pytest.approx(4e-3)
+    assert first.point().amps + second.point().amps == pytest.approx(-ground.point().amps, rel=1e-6)
+    assert ground.point().amps == pytest.approx(-0.01, rel=1e-3)
+
+
 def test_a_current_source_into_an_open_line_rises_to_its_voltage_limit() -> None:
     world = make_world()
     source = world.add_source("s", "a")
