@@ -12,7 +12,8 @@ import pytest
 from mtjlab.errors import InputError
 from mtjlab.figures import WRONG_COLOUR, conductance_limits, written_figure
 from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Ints, State
-from mtjlab.report import load_result, write_report
+from mtjlab.report import write_report
+from mtjlab.run_result import load_result
 
 SHAPE = (15, 15)
 ROWS, COLS = [0, 1, 2, 4], [0, 1, 3, 5]
