@@ -90,7 +90,15 @@ class ScpiInstrument(WireInstrument):
             rest = b""
         return messages, rest
 
+    def _note_status(self) -> None:
+        if self._ready_at <= self._host.seconds:
+            self.status.note()
+
+    def _poll_while_busy(self) -> int:
+        return self.status.poll_before()
+
     def _carry_out(self, message: str) -> None:
+        self._note_status()
         if self._replies and self.has_end:
             self.drop_replies()
             self.status.report(ScpiError(-410))
@@ -161,7 +169,9 @@ class ScpiInstrument(WireInstrument):
 
     @property
     def requests_service(self) -> bool:
-        """Whether it asserts SRQ."""
+        """Whether it asserts SRQ, as the host sees it."""
+        if self.busy_seconds > 0:
+            return self.status.requested_before
         return self.status.requests_service(has_message=self._has_message)
 
 

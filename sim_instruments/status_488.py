@@ -91,6 +91,7 @@ class Status488:
         self._summary_bits = dict(registers)
         self._error_bit = error_bit
         self._acknowledged = 0
+        self._before: int | None = None
 
     @property
     def service_enable(self) -> int:
@@ -159,6 +160,26 @@ class Status488:
         request = SERVICE_REQUEST if self.requests_service(has_message=has_message) else 0
         self._acknowledged = byte & self._service_enable
         return byte | request
+
+    def note(self) -> None:
+        """Remember the status byte: the host sees it until the instrument has done what it is about to do."""
+        is_reporting = self.event_enable or self._service_enable or any(g.enable for g in self.groups.values())
+        self._before = self.byte(has_message=False) if is_reporting else None
+
+    def _noted(self) -> int:
+        return self.byte(has_message=False) if self._before is None else self._before
+
+    @property
+    def requested_before(self) -> bool:
+        """Whether SRQ was asserted for what is in the byte as it was noted."""
+        return bool(self._noted() & self._service_enable & ~self._acknowledged)
+
+    def poll_before(self) -> int:
+        """A serial poll that finds the byte as it was noted."""
+        byte = self._noted()
+        asking = byte & self._service_enable & ~self._acknowledged
+        self._acknowledged |= asking
+        return byte | (SERVICE_REQUEST if asking else 0)
 
     def message_gone(self) -> None:
         """The output queue became empty; a later message is a new reason for service."""

@@ -175,7 +175,15 @@ class TspInstrument(WireInstrument):
         node = error.node if isinstance(error, NodeError) else self.link.number
         return float(error.code), error.text, _RECOVERABLE, float(node)
 
+    def _note_status(self) -> None:
+        if self._ready_at <= self._host.seconds:
+            self.status.note()
+
+    def _poll_while_busy(self) -> int:
+        return self.status.poll_before()
+
     def _carry_out(self, message: str) -> None:
+        self._note_status()
         self._take_time(self.command_seconds)
         if self._script is not None:
             self._collect(message)
@@ -272,5 +280,7 @@ class TspInstrument(WireInstrument):
 
     @property
     def requests_service(self) -> bool:
-        """Whether it asserts SRQ."""
+        """Whether it asserts SRQ, as the host sees it."""
+        if self.busy_seconds > 0:
+            return self.status.requested_before
         return self.status.requests_service(has_message=self._has_message)

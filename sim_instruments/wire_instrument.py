@@ -19,6 +19,10 @@ from .world import World
 
 INPUT_BUFFER_BYTES = 256
 """What an instrument takes in while it is busy, before it holds the bus off (assumed)."""
+PROMPT_SECONDS = 10e-3
+"""What a program lets pass between two operations (assumed): a status that changes within it is seen changed."""
+_PATIENCE, _MOST_PATIENCE = 1.5, 100
+"""A program that polls sleeps between its polls, and nobody can see how long: so much more is taken to pass each time."""
 
 
 class NoReply(Exception):  # noqa: N818  a timeout is how the bus tells it
@@ -84,6 +88,7 @@ class WireInstrument(ABC):
         self._ready_at = host.seconds
         self._owed_seconds = 0.0
         self._waiting: deque[tuple[float, int]] = deque()
+        self._polled_for, self._polls = 0.0, 0
 
     @abstractmethod
     def _carry_out(self, message: str) -> None:
@@ -274,6 +279,33 @@ class WireInstrument(ABC):
         if not self._is_answering:
             self._host.wait(timeout_seconds or 0.0)
             raise NoReply
+        self._let_poller_wait(bus_seconds)
+        return self._poll_while_busy() if self.busy_seconds > 0 else self.serial_poll()
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long the host would have to wait until it has done what it was told; 0 or less if it has."""
+        return self._ready_at - self._host.seconds
+
+    def _let_poller_wait(self, bus_seconds: float) -> None:
+        rest = self.busy_seconds
+        if rest <= 0:
+            return
+        if self._ready_at != self._polled_for:
+            self._polled_for, self._polls = self._ready_at, 0
+        self._polls = min(self._polls + 1, _MOST_PATIENCE)
+        self._host.spend(rest if rest <= PROMPT_SECONDS else min(rest, bus_seconds * _PATIENCE**self._polls))
+
+    def finish_promptly(self) -> None:
+        """The host lets pass what an instrument needs for a short command."""
+        if 0 < self.busy_seconds <= PROMPT_SECONDS:
+            self._host.spend(self.busy_seconds)
+
+    def _note_status(self) -> None:
+        """What it is about to do changes its status, which the host must not see before the instrument is there."""
+
+    def _poll_while_busy(self) -> int:
+        """The status byte that the host finds while the instrument is still at what it was told."""
         return self.serial_poll()
 
     def await_service(self, timeout_seconds: float | None) -> None:
@@ -341,4 +373,5 @@ class WireInstrument(ABC):
         """Group execute trigger from the host."""
         self._host.spend(bus_seconds)
         if self._is_answering:
+            self._note_status()
             self._occupy(self.trigger)
