@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.linalg import lapack
-from threadpoolctl import ThreadpoolController
 
 from mtjlab.nouns import Floats
 from mtjlab.physics.crossbar import Reduction, SparseReduction, reduce_array, shared_ohms
 
 from .components import Labels, labels
+from .level_series import OperatingPoint, SolvedNetwork
+from .network import Cells, Drive, Network, one_thread
 
 if TYPE_CHECKING:
     from .die import Die
 
 LEAK_SIEMENS = 1e-12
 """Insulation of every node to ground (assumed: one teraohm)."""
-SOURCE_OHMS = 0.01
-"""Output resistance of a voltage source in regulation (assumed)."""
+AUTO_SENSE_OHMS = 1e6
+"""Between an output and its sense terminal inside the instrument, so that open sense leads do no harm (assumed)."""
 GROUND = "ground"
 """Name of the node that is the common ground."""
 _GROUND_SIEMENS = 1e9
@@ -30,14 +30,9 @@ _GROUND_SIEMENS = 1e9
 DENSE_CELLS = 1600
 """Arrays up to 40 x 40 are reduced with dense matrices over their cells, larger ones with sparse ones over nodes."""
 SMALL_BENCH_NODES = 160
-_TOLERANCE = 1e-12
-_BLAS = ThreadpoolController().select(user_api="blas")
-_IS_THREADED = any(library.num_threads > 1 for library in _BLAS.lib_controllers)
-
-
-def one_thread() -> AbstractContextManager[object]:
-    """Matrices this small are slower on several BLAS threads; on a loaded machine, hundreds of times slower."""
-    return _BLAS.limit(limits=1) if _IS_THREADED else nullcontext()
+_MOST_NETWORKS = 32
+_MOST_LARGE_NETWORKS = 2
+_Regimes = tuple[tuple[int, bool, bool], ...]
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,24 @@ class _Listener(Protocol):
 
 @dataclass
 class Output:
-    """What a source does at its node: regulate "volts" or "amps" at a level, up to a limit, or "open"."""
+    """What a source does at its node: regulate "volts" or "amps" at a level, up to a limit, or "open".
+
+    Attributes:
+        sense_node: where its sense terminal is, if anything is connected to it.
+        is_remote: whether volts are regulated, limited and measured at the sense terminal.
+    """
 
     node: int
     mode: str = "open"
     level: float = 0.0
     limit: float = 0.0
+    sense_node: int | None = None
+    is_remote: bool = False
+
+    @property
+    def sensed(self) -> int:
+        """Node at which volts are regulated, limited and measured."""
+        return self.sense_node if self.is_remote and self.sense_node is not None else self.node
 
 
 class Source:
@@ -91,6 +98,16 @@ class Source:
     def point(self) -> SourcePoint:
         """Exact, noise-free operating point at this instant."""
         return self._world.solve_source(self._output)
+
+    def sense_remotely(self, is_remote: bool) -> None:
+        """Whether volts are regulated, limited and measured at the sense terminal ("four-wire") or at the output.
+
+        The sense terminal of a source at `<x>.hi` is `<x>.sense_hi`; while nothing is connected to it, it is at the
+        output's voltage.
+        """
+        if self._output.is_remote != is_remote:
+            self._output.is_remote = is_remote
+            self._world.sources_changed()
 
     def cut_off(self) -> None:
         """A fault opens the output, whatever its instrument does, until `restore`."""
@@ -121,14 +138,6 @@ class Source:
         self._world.sources_changed()
 
 
-@dataclass(frozen=True, eq=False)
-class _Solution:
-    node_volts: Floats
-    cell_volts: Floats
-    source_amps: dict[int, float]
-    limiting: frozenset[int]
-
-
 class Circuit:
     """Everything that conducts. Node numbers: first the die's line ends (rows, then columns), then the others."""
 
@@ -146,23 +155,37 @@ class Circuit:
         self._is_touching = True
         self._reduction = _reduced(die)
         self._base: Floats | None = None
-        self._solution: _Solution | None = None
+        self._cells = Cells(die, self._reduction)
+        self._solution: tuple[OperatingPoint, frozenset[int]] | None = None
+        self._networks: OrderedDict[tuple[int, ...], dict[_Regimes, SolvedNetwork]] = OrderedDict()
+        self._current: dict[_Regimes, SolvedNetwork] = {}
+        self._on: list[tuple[int, Output]] = []
+        self._is_live = False
+        self._sense_terminals: dict[str, tuple[str, Output]] = {}
         self._largest_volts: float | None = None
         self._labels: Labels | None = None
         pads = [f"die.row.{i}" for i in range(d.rows)] + [f"die.col.{j}" for j in range(d.cols)]
         self._pads = [self._node(name) for name in pads]
 
     def _node(self, name: str) -> int:
-        return self._nodes.setdefault(name, self._lines + len(self._nodes))
+        if name not in self._nodes:
+            self._nodes[name] = self._lines + len(self._nodes)
+            if name in self._sense_terminals:
+                output_name, output = self._sense_terminals[name]
+                output.sense_node = self._nodes[name]
+                self._conductors.append((self._nodes[output_name], output.sense_node, 1 / AUTO_SENSE_OHMS))
+        return self._nodes[name]
 
     def has_node(self, name: str) -> bool:
         """Whether something is at this node."""
-        return name in self._nodes
+        return name in self._nodes or name in self._sense_terminals
 
     def add_source(self, node: str) -> Output:
         """A source output on a node, open at first."""
         output = Output(self._node(node))
         self._outputs.append(output)
+        if node.endswith(".hi"):
+            self._sense_terminals[f"{node.removesuffix('hi')}sense_hi"] = node, output
         self._forget()
         return output
 
@@ -191,6 +214,7 @@ class Circuit:
         self._closed = [relay for group in self._closed_by.values() for relay in group]
         self._labels = None
         self._solution = None
+        self._pick()
 
     def contact_changed(self) -> None:
         """The resistance of a contact changed."""
@@ -199,111 +223,120 @@ class Circuit:
     def cell_changed(self, index: int) -> None:
         """A cell's state changed: update the reduction by rank one."""
         self._reduction = self._reduction.with_cell(index, float(self.die.siemens()[index]))
+        self._cells = Cells(self.die, self._reduction)
         self._forget()
 
     def changed(self) -> None:
         """A source changed."""
         self._solution = None
         self._largest_volts = None
+        self._on = [(index, output) for index, output in enumerate(self._outputs) if output.mode != "open"]
+        self._is_live = any(output.level != 0 for _, output in self._on)
 
     def _forget(self) -> None:
         self._base = None
         self._labels = None
-        self._solution = None
-        self._largest_volts = None
+        self._networks.clear()
+        self._pick()
+        self.changed()
+
+    def _pick(self) -> None:
+        """The networks of the relays as they now are; those of relays not seen for long are forgotten."""
+        key = tuple(self._closed)
+        most = _MOST_NETWORKS if isinstance(self._reduction, Reduction) else _MOST_LARGE_NETWORKS
+        if key not in self._networks and len(self._networks) >= most:
+            self._networks.popitem(last=False)
+        self._current = self._networks.setdefault(key, {})
+        self._networks.move_to_end(key)
 
     @property
     def is_live(self) -> bool:
         """Whether any source drives away from zero."""
-        return any(o.mode != "open" and o.level != 0 for o in self._outputs)
+        return self._is_live
 
     @property
     def largest_volts(self) -> float:
         """No two nodes of the network can differ by more (maximum principle of resistive networks)."""
         if self._largest_volts is None:
-            on = [output for output in self._outputs if output.mode != "open"]
+            on = [output for _, output in self._on]
             levels = [o.level if o.mode == "volts" else sign * o.limit for o in on for sign in (1, -1)]
             self._largest_volts = max(max(levels, default=0.0), 0.0) - min(min(levels, default=0.0), 0.0)
         return self._largest_volts
 
     def source_point(self, output: Output) -> SourcePoint:
         """Operating point of one source; several may drive the same node."""
-        solution = self._solved()
-        index = next(k for k, known in enumerate(self._outputs) if known is output)
-        volts = float(solution.node_volts[output.node])
-        return SourcePoint(volts, solution.source_amps[index], index in solution.limiting)
+        solution, limiting = self._solved()
+        for place, (index, known) in enumerate(self._on):
+            if known is output:
+                return SourcePoint(solution.sensed_volts[place], solution.amps[place], index in limiting)
+        return SourcePoint(float(solution.node_volts[output.sensed]), 0.0, False)
 
     def cell_volts(self) -> Floats:
         """Voltage across every cell, row-major."""
-        return self._solved().cell_volts
+        return self._solved()[0].cell_volts
 
     def relay_point(self, relay: int) -> tuple[float, float]:
         """Volts across a relay and amps through it as it stands now."""
         if not self.is_live:
             return 0.0, 0.0
         a, b = self._relay_nodes[relay]
-        volts = self._solved().node_volts
+        volts = self._solved()[0].node_volts
         across = float(volts[a] - volts[b])
         return across, across * float(self._relay_siemens[relay]) if relay in self._closed else 0.0
 
-    def _solved(self) -> _Solution:
+    def _solved(self) -> tuple[OperatingPoint, frozenset[int]]:
         if self._solution is None:
-            with one_thread():
-                self._solution = self._solve() if self.is_live else self._dead()
+            self._solution = self._solve() if self._is_live else (self._dead(), frozenset())
         return self._solution
 
-    def _dead(self) -> _Solution:
-        amps = dict.fromkeys(range(len(self._outputs)), 0.0)
-        nodes = np.zeros(self._lines + len(self._nodes))
-        return _Solution(nodes, np.zeros(self._reduction.siemens.size), amps, frozenset())
+    def _dead(self) -> OperatingPoint:
+        none = [0.0] * len(self._on)
+        return OperatingPoint(none, none, self._zeros)
 
-    def _solve(self) -> _Solution:
+    def _zeros(self) -> tuple[Floats, Floats]:
+        return np.zeros(self._lines + len(self._nodes)), np.zeros(self._reduction.siemens.size)
+
+    def _solve(self) -> tuple[OperatingPoint, frozenset[int]]:
+        """Start with every source in regulation; put those that exceed their limit there, one after the other."""
         limiting: dict[int, float] = {}
-        for _ in range(4 * len(self._outputs) + 1):
-            nodes, cells = self._network(limiting)
-            amps = {k: self._amps_of(o, k, nodes, limiting) for k, o in enumerate(self._outputs)}
-            if not self._revise_limits(nodes, amps, limiting):
-                break
-        return _Solution(nodes, cells, amps, frozenset(limiting))
+        with one_thread():
+            for _ in range(4 * len(self._outputs) + 1):
+                levels = tuple(limiting.get(index, output.level) for index, output in self._on)
+                point = self._network(limiting).at(levels)
+                if not self._revise_limits(point, limiting):
+                    break
+        return point, frozenset(limiting)
 
-    def _amps_of(self, output: Output, index: int, nodes: Floats, limiting: dict[int, float]) -> float:
-        if output.mode == "open":
-            return 0.0
-        forced = limiting.get(index)
-        if output.mode == "volts":
-            return forced if forced is not None else float(output.level - nodes[output.node]) / SOURCE_OHMS
-        return output.level if forced is None else float(forced - nodes[output.node]) / SOURCE_OHMS
-
-    def _revise_limits(self, nodes: Floats, amps: dict[int, float], limiting: dict[int, float]) -> bool:
-        for index, output in enumerate(self._outputs):
-            if output.mode == "open":
-                continue
-            regulated = amps[index] if output.mode == "volts" else float(nodes[output.node])
+    def _revise_limits(self, point: OperatingPoint, limiting: dict[int, float]) -> bool:
+        for place, (index, output) in enumerate(self._on):
+            amps, volts = point.amps[place], point.sensed_volts[place]
+            regulated, other = (amps, volts) if output.mode == "volts" else (volts, amps)
             if index not in limiting:
                 if abs(regulated) > output.limit * (1 + 1e-9):
-                    limiting[index] = float(np.copysign(output.limit, regulated))
+                    limiting[index] = output.limit if regulated > 0 else -output.limit
                     return True
-            else:
-                reached = float(nodes[output.node]) if output.mode == "volts" else amps[index]
-                if (reached - output.level) * limiting[index] > 1e-9 * abs(output.level):
-                    del limiting[index]
-                    return True
+            elif (other - output.level) * limiting[index] > 1e-9 * abs(output.level):
+                del limiting[index]
+                return True
         return False
 
-    def _network(self, limiting: dict[int, float]) -> tuple[Floats, Floats]:
-        matrix, drive = self._assemble(limiting)
-        reached = self._reached()
-        is_whole = reached.size == drive.size
-        part = matrix if is_whole else np.asfortranarray(matrix[np.ix_(reached, reached)])
-        factor, info = lapack.dpotrf(part, lower=1, overwrite_a=1)
-        if info != 0:
-            raise ArithmeticError("the bench's network cannot be solved; check the bench file's resistances")
-        nodes = np.zeros(drive.size)
-        if reached[0] == 0:
-            nodes[reached], cells = self._with_bias_dependence(factor, drive[reached])
-            return nodes, cells
-        nodes[reached] = lapack.dpotrs(factor, drive[reached], lower=1)[0]
-        return nodes, np.zeros(self._reduction.siemens.size)
+    def _network(self, limiting: dict[int, float]) -> SolvedNetwork:
+        regimes = tuple(
+            (index, output.is_remote, (output.mode == "volts") == (index not in limiting)) for index, output in self._on
+        )
+        known = self._current.get(regimes)
+        if known is None:
+            drives = [
+                Drive(output.node, output.sensed, is_volts)
+                for (_, output), (_, _, is_volts) in zip(self._on, regimes, strict=True)
+            ]
+            matrix = self._static().copy(order="F")
+            self._stamp_relays(matrix)
+            known = SolvedNetwork(Network(matrix, drives, self._reached(), self._cells))
+            if len(self._current) >= _MOST_NETWORKS:
+                self._current.clear()
+            self._current[regimes] = known
+        return known
 
     def _reached(self) -> Labels:
         """Nodes that a source reaches, ascending; the others are at 0 V. The die's lines go together.
@@ -318,26 +351,8 @@ class Circuit:
             relays = [(int(a), int(b)) for a, b in self._relay_nodes[self._closed]] if self._closed else []
             size = self._lines + len(self._nodes)
             self._labels = labels(size, [*pads, *cables, *relays], self._lines, self._nodes.get(GROUND))
-        active = self._labels[[output.node for output in self._outputs if output.mode != "open"]]
+        active = self._labels[[output.node for _, output in self._on]]
         return np.flatnonzero(np.isin(self._labels, active)).astype(np.int64)
-
-    def _assemble(self, limiting: dict[int, float]) -> tuple[Floats, Floats]:
-        matrix = self._static().copy(order="F")
-        size = matrix.shape[0]
-        self._stamp_relays(matrix)
-        drive = np.zeros(size)
-        for index, output in enumerate(self._outputs):
-            forced = limiting.get(index)
-            is_volts = (output.mode == "volts") == (forced is None)
-            value = output.level if forced is None else forced
-            if output.mode == "open":
-                continue
-            if is_volts:
-                matrix[output.node, output.node] += 1 / SOURCE_OHMS
-                drive[output.node] += value / SOURCE_OHMS
-            else:
-                drive[output.node] += value
-        return matrix, drive
 
     def _stamp_relays(self, matrix: Floats) -> None:
         if self._closed:
@@ -361,47 +376,6 @@ class Circuit:
                     _stamp(base, line, pad, 1 / float(self.die.contact_ohms[line]))
             self._base = base
         return self._base
-
-    def _with_bias_dependence(self, factor: Floats, drive: Floats) -> tuple[Floats, Floats]:
-        """Solve for the cells' bias-dependent conductance by fixed point on the current beyond the linear one."""
-        reduced, lines = self._reduction, self._lines
-        extra = np.zeros(reduced.siemens.size)
-        right = drive.copy()
-        previous = np.inf
-        for _ in range(60):
-            nodes, _ = lapack.dpotrs(factor, right, lower=1)
-            cells = reduced.cell_volts(nodes[:lines], extra)
-            wanted = (self.die.siemens(cells) - reduced.siemens) * cells
-            miss = float(np.abs(wanted - extra).max())
-            extra = wanted
-            right[:lines] = drive[:lines] - reduced.line_amps(extra)
-            if miss <= _TOLERANCE * max(float(np.abs(cells * reduced.siemens).max()), 1e-15):
-                return nodes, cells
-            if miss > 0.9 * previous:
-                break
-            previous = miss
-        if isinstance(reduced, SparseReduction):
-            raise ArithmeticError("too large an array to solve while its cells float; ground the unselected lines")
-        return self._by_newton(reduced, factor, drive)
-
-    def _by_newton(self, reduced: Reduction, factor: Floats, drive: Floats) -> tuple[Floats, Floats]:
-        """Damped Newton on the cell voltages, for networks in which cells float and the fixed point is slow."""
-        lines = self._lines
-        at_ports = np.zeros((factor.shape[0], reduced.siemens.size))
-        at_ports[:lines] = reduced.to_cells.T
-        spread, _ = lapack.dpotrs(factor, at_ports, lower=1)
-        response = reduced.of_cells + reduced.to_cells @ spread[:lines]
-        linear_nodes, _ = lapack.dpotrs(factor, drive, lower=1)
-        linear = reduced.to_cells @ linear_nodes[:lines]
-        cells = linear.copy()
-        for _ in range(60):
-            extra = (self.die.siemens(cells) - reduced.siemens) * cells
-            miss = cells - linear + response @ extra
-            if np.abs(miss).max() <= _TOLERANCE * max(float(np.abs(linear).max()), 1e-12):
-                break
-            slope = np.eye(cells.size) + response * (self.die.current_slope(cells) - reduced.siemens)[None, :]
-            cells = cells - np.linalg.solve(slope, miss)
-        return linear_nodes - spread @ extra, cells
 
 
 def _reduced(die: Die) -> Reduction | SparseReduction:

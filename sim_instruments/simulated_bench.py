@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -16,48 +16,36 @@ from mtjlab.yaml_files import load_yaml
 from . import cables
 from .bench_file import BenchFile, InstrumentSpec, Model, load_bench_file
 from .fault_injector import FaultInjector
-from .faults import FaultKind, FaultPlan, FaultSeen, injected
-from .keithley_707b import SimKeithley707B
-from .keithley_708b import SimKeithley708B
-from .keithley_2400 import SimKeithley2400
-from .keithley_2450 import SimKeithley2450
-from .keithley_2600b import SimKeithley2600B
-from .keithley_7001 import SimKeithley7001, SimKeithley7002
-from .keysight_33500 import SimKeysight33500, SimKeysight33622A
-from .keysight_34980a import SimKeysight34980A
-from .keysight_81160a import SimKeysight81160A
-from .keysight_b2200 import SimKeysightB2201A, SimKeysightE5250A
-from .keysight_b2900 import SimKeysightB2900
+from .faults import FaultKind, FaultSeen, injected
 from .pacing import OperationLock, Pacer
 from .pyvisa_sim_device import load_devices
 from .tsp import TspInstrument
 from .visa_locks import Locks
 from .wire_instrument import HostClock, WireInstrument
 from .world import World
-from .yokogawa_gs200 import SimYokogawaGS200
 
-MakeInstrument = Callable[[InstrumentSpec, World, HostClock, FaultPlan | None], WireInstrument]
-_MODELS: dict[Model, MakeInstrument] = {
-    "keithley_2400": SimKeithley2400.from_spec,
-    "keithley_707b": SimKeithley707B.from_spec,
-    "keithley_708b": SimKeithley708B.from_spec,
-    "keithley_2602b": SimKeithley2600B.from_spec,
-    "keithley_2612b": SimKeithley2600B.from_spec,
-    "keithley_2636b": SimKeithley2600B.from_spec,
-    "keithley_7001": SimKeithley7001.from_spec,
-    "keithley_7002": SimKeithley7002.from_spec,
-    "keysight_b2201a": SimKeysightB2201A.from_spec,
-    "keysight_e5250a": SimKeysightE5250A.from_spec,
-    "keysight_34980a": SimKeysight34980A.from_spec,
-    "keysight_33522b": SimKeysight33500.from_spec,
-    "keysight_33622a": SimKeysight33622A.from_spec,
-    "keysight_81160a": SimKeysight81160A.from_spec,
-    "keithley_2450": SimKeithley2450.from_spec,
-    "keysight_b2901a": SimKeysightB2900.from_spec,
-    "keysight_b2902a": SimKeysightB2900.from_spec,
-    "keysight_b2912a": SimKeysightB2900.from_spec,
-    "yokogawa_gs200": SimYokogawaGS200.from_spec,
+_MODELS: dict[Model, str] = {
+    "keithley_2400": "keithley_2400.SimKeithley2400",
+    "keithley_707b": "keithley_707b.SimKeithley707B",
+    "keithley_708b": "keithley_708b.SimKeithley708B",
+    "keithley_2602b": "keithley_2600b.SimKeithley2600B",
+    "keithley_2612b": "keithley_2600b.SimKeithley2600B",
+    "keithley_2636b": "keithley_2600b.SimKeithley2600B",
+    "keithley_7001": "keithley_7001.SimKeithley7001",
+    "keithley_7002": "keithley_7001.SimKeithley7002",
+    "keysight_b2201a": "keysight_b2200.SimKeysightB2201A",
+    "keysight_e5250a": "keysight_b2200.SimKeysightE5250A",
+    "keysight_34980a": "keysight_34980a.SimKeysight34980A",
+    "keysight_33522b": "keysight_33500.SimKeysight33500",
+    "keysight_33622a": "keysight_33500.SimKeysight33622A",
+    "keysight_81160a": "keysight_81160a.SimKeysight81160A",
+    "keithley_2450": "keithley_2450.SimKeithley2450",
+    "keysight_b2901a": "keysight_b2900.SimKeysightB2900",
+    "keysight_b2902a": "keysight_b2900.SimKeysightB2900",
+    "keysight_b2912a": "keysight_b2900.SimKeysightB2900",
+    "yokogawa_gs200": "yokogawa_gs200.SimYokogawaGS200",
 }
+"""Module and class of each model; a bench loads only those that stand on it."""
 _PACKAGED = "mtjlab.sim_instruments.benches"
 
 
@@ -215,7 +203,9 @@ def _line_in_die(path: Path, what: str) -> int:
 
 
 def _make(spec: InstrumentSpec, world: World, host: HostClock) -> WireInstrument:
-    return _MODELS[spec.model](spec, world, host, None)
+    module, _, name = _MODELS[spec.model].partition(".")
+    made: WireInstrument = getattr(import_module(f".{module}", __package__), name).from_spec(spec, world, host, None)
+    return made
 
 
 def _link(bench: BenchFile, made: dict[str, WireInstrument]) -> None:

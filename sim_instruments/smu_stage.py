@@ -77,6 +77,10 @@ class SmuStage:
         }
         self._noise: dict[float, float] = {}
 
+    def sense_remotely(self, is_remote: bool) -> None:
+        """Regulate, limit and measure volts at the sense terminal ("four-wire") or at the output."""
+        self._source.sense_remotely(is_remote)
+
     def disconnect(self) -> None:
         """Output relay open."""
         self._source.disconnect()

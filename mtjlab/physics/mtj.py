@@ -49,6 +49,17 @@ def current_slope(
     return np.where(is_parallel, g_p, slope_ap)
 
 
+def excess_current(volts: ArrayLike, siemens_p: ArrayLike, tmr0: ArrayLike, volts_half: ArrayLike) -> Floats:
+    """What an antiparallel junction conducts at bias `volts` beyond its zero-bias conductance times it, amperes.
+
+    V (`conductance`(V) - `conductance`(0)), written without the difference so that it is exact at small bias.
+    """
+    v = np.asarray(volts, dtype=np.float64)
+    t0 = np.asarray(tmr0, dtype=np.float64)
+    rise = (v / np.asarray(volts_half)) ** 2
+    return np.asarray(np.asarray(siemens_p) * (t0 / (1 + t0)) * v * (rise / (1 + rise + t0)), dtype=np.float64)
+
+
 def switching_rate(overdrive: ArrayLike, delta: ArrayLike, damping_seconds: float) -> Floats:
     """Rate at which a junction leaves its state, 1/s, for pulses much longer than `damping_seconds`.
 

@@ -3,7 +3,9 @@ import pytest
 
 from mtjlab.errors import InputError
 from mtjlab.nouns import Line, Lines, Site
+from mtjlab.sim_instruments.circuit import Source
 from mtjlab.sim_instruments.die import Kind
+from mtjlab.sim_instruments.network import SOURCE_OHMS
 from mtjlab.sim_instruments.world import World
 from mtjlab.sim_instruments.world_crossbar import WorldCrossbar
 
@@ -98,6 +100,70 @@ def test_floating_lines_carry_no_current_and_the_sneak_paths_show() -> None:
     assert np.abs(amps.sum(axis=1)[floating_rows]).max() < 1e-9 * np.abs(amps).max() + 1e-12
 
 
+def leads(world: World, *, are_sensing: bool) -> Source:
+    """A source on 100 ohm through a lead of 10 ohm; its sense lead of 1 ohm goes to the load, if it has one."""
+    source = world.add_source("s", "s.hi")
+    world.connect("s.hi", "load", 10.0)
+    world.connect("load", "ground", 100.0)
+    if are_sensing:
+        world.connect("s.sense_hi", "load", 1.0)
+    return source
+
+
+@pytest.mark.parametrize(("is_remote", "volts_at_load"), [(True, 1.0), (False, 100 / 110)])
+def test_remote_sensing_takes_the_lead_out(is_remote: bool, volts_at_load: float) -> None:
+    world = make_world()
+    source = leads(world, are_sensing=True)
+    source.sense_remotely(is_remote)
+    source.drive_volts(1.0, 1.0)
+    point = source.point()
+    assert point.amps == pytest.approx(volts_at_load / 100, rel=2e-4)
+    assert point.volts == pytest.approx(1.0, rel=2e-4)
+    source.drive_amps(1e-3, 10.0)
+    assert source.point().volts == pytest.approx(0.1 if is_remote else 0.11, rel=1e-4)
+
+
+def test_a_source_limits_the_volts_where_it_senses() -> None:
+    world = make_world()
+    source = leads(world, are_sensing=True)
+    source.sense_remotely(True)
+    source.drive_amps(0.1, 2.0)
+    point = source.point()
+    assert point.is_limiting
+    assert (point.volts, point.amps) == (pytest.approx(2.0, rel=2e-4), pytest.approx(0.02, rel=2e-4))
+
+
+def test_open_sense_leads_sense_at_the_output() -> None:
+    world = make_world()
+    source = leads(world, are_sensing=False)
+    source.sense_remotely(True)
+    source.drive_volts(1.0, 1.0)
+    assert source.point().amps == pytest.approx(1 / 110, rel=2e-4)
+
+
+def test_a_sweep_by_series_is_the_network_solved_level_by_level() -> None:
+    """One column floats, so that cells in series curve the current strongly; the source limits within the sweep."""
+    swept, fresh = make_world(), make_world()
+    crossbars = WorldCrossbar(swept), WorldCrossbar(fresh)
+    nan = float("nan")
+    lines = Lines(np.full(15, nan), np.zeros(15))
+    lines.row_volts[2], lines.col_volts[5] = 0.1, nan
+    for crossbar in crossbars:
+        crossbar._apply(lines)
+    sources = [crossbar._sources[Line("row", 2)] for crossbar in crossbars]
+    for level in np.linspace(-0.6, 0.6, 101):
+        for source, world in zip(sources, (swept, fresh), strict=True):
+            source.drive_volts(float(level), 3e-4)
+            if world is fresh:
+                world.circuit._forget()
+        points = [source.point() for source in sources]
+        assert points[0].is_limiting == points[1].is_limiting
+        assert points[0].amps == pytest.approx(points[1].amps, rel=1e-10, abs=1e-15)
+        assert swept.cell_volts() == pytest.approx(fresh.cell_volts(), rel=1e-9, abs=1e-13)
+    solved = [network for networks in swept.circuit._networks.values() for network in networks.values()]
+    assert any(sweep.series for network in solved for sweep in network._sweeps.values())
+
+
 def test_newton_and_the_fixed_point_find_the_same_floating_network() -> None:
     world = make_world()
     crossbar = WorldCrossbar(world)
@@ -105,12 +171,15 @@ def test_newton_and_the_fixed_point_find_the_same_floating_network() -> None:
     lines = Lines(np.full(15, nan), np.full(15, nan))
     lines.row_volts[2], lines.col_volts[5] = 0.8, 0.0
     crossbar._apply(lines)
-    circuit = world.circuit
-    cells = circuit.cell_volts()
-    matrix, drive = circuit._assemble({})
-    factor = np.linalg.cholesky(matrix)
-    _, by_newton = circuit._by_newton(circuit._reduction, np.asfortranarray(factor), drive)
+    cells = world.cell_volts()
+    (solved,) = world.circuit._current.values()
+    network = solved._network
+    right = np.zeros(network._size)
+    right[[drive.node for drive in network.drives]] = np.array([0.8, 0.0]) / SOURCE_OHMS
+    _, by_newton = network._by_newton(right)
+    _, by_fixed_point = network._with_curvature(right)
     assert by_newton == pytest.approx(cells, rel=1e-7, abs=1e-9)
+    assert by_fixed_point == pytest.approx(cells, rel=1e-7, abs=1e-9)
 
 
 def test_the_same_seed_makes_the_same_die_and_another_seed_another() -> None:
