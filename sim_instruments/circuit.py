@@ -14,7 +14,7 @@ from mtjlab.physics.crossbar import Reduction, SparseReduction, reduce_array, sh
 
 from .components import Labels, labels
 from .level_series import OperatingPoint, SolvedNetwork
-from .network import Cells, Drive, Network, one_thread
+from .network import Cells, Drive, Network
 
 if TYPE_CHECKING:
     from .die import Die
@@ -299,12 +299,11 @@ class Circuit:
     def _solve(self) -> tuple[OperatingPoint, frozenset[int]]:
         """Start with every source in regulation; put those that exceed their limit there, one after the other."""
         limiting: dict[int, float] = {}
-        with one_thread():
-            for _ in range(4 * len(self._outputs) + 1):
-                levels = tuple(limiting.get(index, output.level) for index, output in self._on)
-                point = self._network(limiting).at(levels)
-                if not self._revise_limits(point, limiting):
-                    break
+        for _ in range(4 * len(self._outputs) + 1):
+            levels = tuple([limiting.get(index, output.level) for index, output in self._on])
+            point = self._network(limiting).at(levels)
+            if not self._revise_limits(point, limiting):
+                break
         return point, frozenset(limiting)
 
     def _revise_limits(self, point: OperatingPoint, limiting: dict[int, float]) -> bool:
@@ -322,7 +321,7 @@ class Circuit:
 
     def _network(self, limiting: dict[int, float]) -> SolvedNetwork:
         regimes = tuple(
-            (index, output.is_remote, (output.mode == "volts") == (index not in limiting)) for index, output in self._on
+            [(index, out.is_remote, (out.mode == "volts") == (index not in limiting)) for index, out in self._on]
         )
         known = self._current.get(regimes)
         if known is None:

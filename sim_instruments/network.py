@@ -139,7 +139,8 @@ class Network:
                 whole[drive.node, drive.sensed] += 1 / SOURCE_OHMS
         part = whole if is_whole else np.asfortranarray(whole[np.ix_(reached, reached)])
         self._is_symmetric = all(not drive.is_volts or drive.node == drive.sensed for drive in self.drives)
-        self._factorise(part)
+        with one_thread():
+            self._factorise(part)
 
     def _factorise(self, part: Floats) -> None:
         if self._is_symmetric:
@@ -161,10 +162,11 @@ class Network:
             right[drive.node] += level / SOURCE_OHMS if drive.is_volts else level
         if self._reached is not None:
             right = right[self._reached]
-        if self._has_cells:
-            part, cells = self._with_curvature(right)
-        else:
-            part, cells = self._linear(right), np.zeros(self._cells.reduction.siemens.size)
+        with one_thread():
+            if self._has_cells:
+                part, cells = self._with_curvature(right)
+            else:
+                part, cells = self._linear(right), np.zeros(self._cells.reduction.siemens.size)
         if self._reached is None:
             return part, cells
         nodes = np.zeros(self._size)

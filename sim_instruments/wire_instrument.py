@@ -21,8 +21,8 @@ INPUT_BUFFER_BYTES = 256
 """What an instrument takes in while it is busy, before it holds the bus off (assumed)."""
 PROMPT_SECONDS = 10e-3
 """What a program lets pass between two operations (assumed): a status that changes within it is seen changed."""
-_PATIENCE, _MOST_PATIENCE = 1.5, 100
-"""A program that polls sleeps between its polls, and nobody can see how long: so much more is taken to pass each time."""
+_POLL_SECONDS, _PATIENCE, _MOST_PATIENCE = 300e-6, 1.5, 100
+"""A program sleeps between its polls, and nobody can see how long: so much more is taken to pass each time."""
 
 
 class NoReply(Exception):  # noqa: N818  a timeout is how the bus tells it
@@ -88,6 +88,7 @@ class WireInstrument(ABC):
         self._ready_at = host.seconds
         self._owed_seconds = 0.0
         self._waiting: deque[tuple[float, int]] = deque()
+        self._waiting_bytes = 0
         self._polled_for, self._polls = 0.0, 0
 
     @abstractmethod
@@ -129,11 +130,19 @@ class WireInstrument(ABC):
 
     def _hold_off(self, size: int) -> None:
         """A full input buffer keeps the host waiting until what is in it has been carried out."""
-        waiting = self._waiting
-        while waiting and waiting[0][0] <= self._host.seconds:
-            waiting.popleft()
-        while waiting and sum(length for _, length in waiting) + size > INPUT_BUFFER_BYTES:
-            self._host.spend(waiting.popleft()[0] - self._host.seconds)
+        waiting, now = self._waiting, self._host.seconds
+        while waiting and waiting[0][0] <= now:
+            self._waiting_bytes -= waiting.popleft()[1]
+        while waiting and self._waiting_bytes + size > INPUT_BUFFER_BYTES:
+            until, length = waiting.popleft()
+            self._waiting_bytes -= length
+            self._host.spend(until - self._host.seconds)
+
+    def _forget_input(self) -> None:
+        """What was taken in and not yet carried out is gone."""
+        self._input = b""
+        self._waiting.clear()
+        self._waiting_bytes = 0
 
     def _split(self, buffer: bytes, is_end: bool) -> tuple[list[bytes], bytes]:
         """Complete messages in the buffer, and what is left for later."""
@@ -173,6 +182,7 @@ class WireInstrument(ABC):
         self._occupy(lambda: self._carry_out(message.decode("latin-1")))
         if self._ready_at > self._host.seconds:
             self._waiting.append((self._ready_at, len(message)))
+            self._waiting_bytes += len(message)
 
     def _occupy(self, act: Callable[[], None]) -> None:
         """Do something that keeps the instrument busy as long as the world's clock moves meanwhile."""
@@ -279,7 +289,7 @@ class WireInstrument(ABC):
         if not self._is_answering:
             self._host.wait(timeout_seconds or 0.0)
             raise NoReply
-        self._let_poller_wait(bus_seconds)
+        self.let_poller_wait(max(bus_seconds, _POLL_SECONDS))
         return self._poll_while_busy() if self.busy_seconds > 0 else self.serial_poll()
 
     @property
@@ -287,21 +297,22 @@ class WireInstrument(ABC):
         """How long the host would have to wait until it has done what it was told; 0 or less if it has."""
         return self._ready_at - self._host.seconds
 
-    def _let_poller_wait(self, bus_seconds: float) -> None:
+    def let_poller_wait(self, seconds: float = _POLL_SECONDS) -> None:
+        """The host has asked whether it is ready, and will have slept before it asks again."""
         rest = self.busy_seconds
         if rest <= 0:
             return
         if self._ready_at != self._polled_for:
             self._polled_for, self._polls = self._ready_at, 0
         self._polls = min(self._polls + 1, _MOST_PATIENCE)
-        self._host.spend(rest if rest <= PROMPT_SECONDS else min(rest, bus_seconds * _PATIENCE**self._polls))
+        self._host.spend(rest if rest <= PROMPT_SECONDS else min(rest, seconds * _PATIENCE**self._polls))
 
     def finish_promptly(self) -> None:
         """The host lets pass what an instrument needs for a short command."""
         if 0 < self.busy_seconds <= PROMPT_SECONDS:
             self._host.spend(self.busy_seconds)
 
-    def _note_status(self) -> None:
+    def _note_status(self) -> None:  # noqa: B027  an instrument without a status byte has nothing to note
         """What it is about to do changes its status, which the host must not see before the instrument is there."""
 
     def _poll_while_busy(self) -> int:
@@ -325,10 +336,9 @@ class WireInstrument(ABC):
             self.faults.device_clear()
             if not self._is_answering:
                 return
-        self._input = b""
+        self._forget_input()
         self.drop_replies()
         self._ready_at = self._host.seconds
-        self._waiting.clear()
         self._cleared()
 
     @property
@@ -338,9 +348,8 @@ class WireInstrument(ABC):
 
     def connection_lost(self) -> None:
         """The connection broke: what was half received or not yet read is gone."""
-        self._input = b""
+        self._forget_input()
         self.drop_replies()
-        self._waiting.clear()
 
     def power_cycle(self) -> None:
         """The instrument lost its power for a moment and is as just switched on."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -15,6 +17,8 @@ from mtjlab.yaml_files import check_model
 from .circuit import Circuit, Output, Source, SourcePoint
 from .die import Bools, Die, DieDescription
 from .processes import Processes
+from .relay_contacts import INSTANT, Contacts
+from .switches import Switches as Switches
 
 HOT_VOLTS = 5e-3
 """Voltage across an open relay above which closing it counts as hot switching (assumed; reed data sheets say "dry")."""
@@ -22,6 +26,8 @@ HOT_AMPS = 1e-6
 """Current through a closed relay above which opening it counts as hot switching (assumed)."""
 _QUIET = 1e-10
 """Expected number of events below which a stretch of time counts as uneventful."""
+_RARE = 1e-3
+"""Expected number of events below which they are drawn by thinning a bound of their rate."""
 _MOST_EVENTS = 2000
 
 
@@ -32,46 +38,6 @@ class Incident:
     seconds: float
     kind: str
     message: str
-
-
-class Switches:
-    """Relays between pairs of nodes; `closed` holds the indices of those that conduct."""
-
-    def __init__(self, world: World, name: str, first: int, pairs: Sequence[tuple[str, str]]) -> None:
-        self._world = world
-        self._first = first
-        self._number_of = {frozenset(pair): number for number, pair in enumerate(pairs)}
-        self._stuck: dict[int, bool] = {}
-        self._told: frozenset[int] = frozenset()
-        self.name = name
-        self.closed: frozenset[int] = frozenset()
-
-    def number_of(self, node_a: str, node_b: str) -> int | None:
-        """Which relay is between two nodes; None if there is none."""
-        return self._number_of.get(frozenset((node_a, node_b)))
-
-    def stick(self, relay: int, *, is_closed: bool) -> None:
-        """From now on this relay stays closed or open, whatever it is told."""
-        self._stuck[relay] = is_closed
-        self._move(self._real(self._told))
-
-    def set(self, closed: Iterable[int]) -> None:
-        """Move the relays so that exactly these are closed. The world logs it if that was hot."""
-        self._told = frozenset(closed)
-        wanted = self._real(self._told) if self._stuck else self._told
-        changed = wanted ^ self.closed
-        if not changed:
-            return
-        self._world._log_if_hot(self.name, [self._first + k for k in sorted(changed)])
-        self._move(wanted)
-
-    def _real(self, told: frozenset[int]) -> frozenset[int]:
-        """Which relays are closed when these are told to be."""
-        return frozenset(k for k in told | set(self._stuck) if self._stuck.get(k, True))
-
-    def _move(self, wanted: frozenset[int]) -> None:
-        self.closed = wanted
-        self._world._switch(self._first, wanted)
 
 
 class World:
@@ -101,6 +67,8 @@ class World:
         self._bounds: dict[tuple[float, float], float] = {}
         self._is_touching = True
         self._blamed: set[tuple[str, int]] = set()
+        self._is_held = False
+        self._worst_siemens = float(self.die.siemens_p.max())
 
     @classmethod
     def from_description(cls, die: Mapping[str, object], *, seed: int, line_hertz: float) -> World:
@@ -122,10 +90,12 @@ class World:
         """The outputs whose nodes begin with this instrument's name."""
         return tuple(self._sources.get(instrument, ()))
 
-    def add_switches(self, name: str, pairs: Sequence[tuple[str, str]], ohms: float) -> Switches:
-        """Relays between pairs of nodes, all open at first."""
+    def add_switches(
+        self, name: str, pairs: Sequence[tuple[str, str]], ohms: float, contacts: Contacts = INSTANT
+    ) -> Switches:
+        """Relays between pairs of nodes, all open at first, with contacts that move like these."""
         first = self.circuit.add_relays(pairs, ohms)
-        made = Switches(self, name, first, pairs)
+        made = Switches(self, name, first, pairs, contacts)
         self._switches.append(made)
         return made
 
@@ -200,8 +170,12 @@ class World:
         if self._rates is None:
             if self._bound is None:
                 self._bound = self._rate_bound()
-            if self._bound * left < _QUIET:
+            expected = self._bound * left
+            if expected < _QUIET:
                 self.seconds += left
+                return
+            if expected < _RARE:
+                self._expose_to_rare_events(left)
                 return
         for _ in range(_MOST_EVENTS):
             switching, breaking, total = self._event_rates()
@@ -215,6 +189,24 @@ class World:
             self._happen(switching, breaking)
         self.seconds += left
 
+    def _expose_to_rare_events(self, seconds: float) -> None:
+        """Events drawn without solving the network, in nearly all cases.
+
+        Thinning: candidates come at the rate that bounds the true one. If the first comes too late, so does every
+        event. If not, the rates are looked at, and the waiting begins anew: exact, since exponential waiting has no
+        memory of a candidate that was none.
+        """
+        bound = self._bound or 0.0
+        until_candidate = self._events.exponential(1 / bound)
+        if until_candidate >= seconds:
+            self.seconds += seconds
+            return
+        switching, breaking, total = self._event_rates()
+        self.seconds += until_candidate
+        if self._events.random() * bound < total:
+            self._happen(switching, breaking)
+        self._expose(seconds - until_candidate)
+
     def log(self, kind: str, message: str) -> None:
         """Put an incident on record."""
         self.incidents.append(Incident(self.seconds, kind, message))
@@ -222,6 +214,58 @@ class World:
     def sources_changed(self) -> None:
         """Called by a source after its settings changed."""
         self.circuit.changed()
+        if not self._is_held:
+            self._settle()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What sources do within this happens at the same moment: cells see the last of it only."""
+        was_held, self._is_held = self._is_held, True
+        try:
+            yield
+        finally:
+            self._is_held = was_held
+            if not was_held:
+                self._settle()
+
+    def pass_quietly(self, seconds: float) -> None:
+        """Time passes in which nothing happens to a cell; whoever calls this has drawn it (`pulse_trains.py`)."""
+        self.seconds += seconds
+
+    def event_rate(self, seconds: float) -> float:
+        """Rate of all events as things stand, 1/s; zero if hardly any is to be expected in so many seconds."""
+        if self._rates is None:
+            if self._bound is None:
+                self._bound = self._rate_bound()
+            if self._bound * seconds < _QUIET:
+                return 0.0
+        return self._event_rates()[2]
+
+    def strike(self) -> None:
+        """One event happens now; rates say which."""
+        switching, breaking, total = self._event_rates()
+        if total > 0:
+            self._happen(switching, breaking)
+
+    def exposure(self) -> tuple[Floats, Floats, Floats]:
+        """Rates of every cell, 1/s: leaving its state, returning to it were it in the other, breaking down."""
+        leaving, breaking, _ = self._event_rates()
+        volts = self.cell_volts()
+        self.die.is_parallel = ~self.die.is_parallel
+        returning = self.die.switching_rates(volts, self._field_tesla)
+        self.die.is_parallel = ~self.die.is_parallel
+        return leaving, returning, breaking
+
+    def overtake(self, switched: Iterable[int], broken: Iterable[int]) -> None:
+        """These cells have changed their state or broken down in the meantime."""
+        for index in switched:
+            self.die.is_parallel[index] = not self.die.is_parallel[index]
+            self.circuit.cell_changed(index)
+        for index in broken:
+            self.die.break_down(index)
+            self.log("breakdown", f"the barrier of cell {tuple(self.die.site(index))} broke down")
+            self.circuit.cell_changed(index)
+        self._bounds.clear()
         self._settle()
 
     def solve_source(self, output: Output) -> SourcePoint:
@@ -239,8 +283,8 @@ class World:
     def _rate_bound(self) -> float:
         """At least the total rate of events, 1/s, without solving the network: every cell at the largest voltage."""
         volts = self.circuit.largest_volts
-        field = float(np.ceil(abs(self._field_tesla) * 1000) / 1000)
-        step = float(np.ceil(volts * 100) / 100)
+        field = math.ceil(abs(self._field_tesla) * 1000) / 1000
+        step = math.ceil(volts * 100) / 100
         if (step, field) not in self._bounds:
             full = np.full(self.die.kind.size, step)
             worst = np.maximum(self.die.switching_rates(full, field), self.die.switching_rates(-full, -field))
@@ -272,7 +316,7 @@ class World:
     def _check_stress(self) -> None:
         limits = self.die.description
         bound = self.circuit.largest_volts
-        worst_siemens = float(self.die.siemens_p.max())
+        worst_siemens = self._worst_siemens
         if bound <= limits.limit_volts and bound * worst_siemens <= limits.limit_amps:
             self._blamed.clear()
             return
@@ -287,15 +331,16 @@ class World:
                 self._blamed.add((kind, int(index)))
                 self.log(kind, f"cell {tuple(self.die.site(int(index)))} saw {values[index]:.3g} {unit}")
 
-    def _log_if_hot(self, name: str, relays: Sequence[int]) -> None:
-        if not self.is_live:
-            return
+    def log_if_hot(self, name: str, relays: Sequence[int]) -> bool:
+        """Whether one of these relays (numbers in the circuit) has voltage on it or carries current; if so, log it."""
         for relay in relays:
             volts, amps = self.circuit.relay_point(relay)
             if abs(amps) > HOT_AMPS or abs(volts) > HOT_VOLTS:
                 self.log("hot switching", f"a relay of {name} moved at {volts:.3g} V and {amps:.3g} A")
-                return
+                return True
+        return False
 
-    def _switch(self, first: int, closed: frozenset[int]) -> None:
+    def move_relays(self, first: int, closed: frozenset[int]) -> None:
+        """Of the group of relays that begins at `first`, exactly these conduct from now on."""
         self.circuit.set_relays(first, closed)
         self._settle()
