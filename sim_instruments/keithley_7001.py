@@ -84,9 +84,7 @@ class SimKeithley7001(ScpiSwitch):
     def _make_bank(self, slot: int, card: Card) -> RelayBank[Channel]:
         nodes = {channel: card.nodes(channel) for channel in card.channels(slot)}
         pairs = {channel: (f"{self.name}.{row}", f"{self.name}.{column}") for channel, (row, column) in nodes.items()}
-        for row, column in pairs.values():
-            self.world.connect(row, column, card.electrics.isolation_ohms)
-        return RelayBank(self.world, self.name, pairs, card.electrics.path_ohms)
+        return RelayBank(self.world, self.name, pairs, card.electrics)
 
     def _default_settings(self) -> Settings7001:
         return Settings7001({slot: SlotSettings() for slot in range(1, self.slots + 1)})
@@ -181,13 +179,12 @@ class SimKeithley7001(ScpiSwitch):
         if not moving:
             return
         self._let_time_pass()
-        for slot in moving:
-            bank = self._banks[slot]
-            bank.set(wanted & set(bank.every))
-        self._take_time(max(self._settling_seconds(slot) for slot in moving))
+        self._take_time(max([self._move_bank(slot, wanted) for slot in moving]))
 
-    def _settling_seconds(self, slot: int) -> float:
-        return self.cards[slot].electrics.relay_seconds + self.settings.slots[slot].settle_seconds
+    def _move_bank(self, slot: int, wanted: frozenset[Channel]) -> float:
+        """Move one card's relays; returns the seconds until it counts as settled."""
+        bank = self._banks[slot]
+        return bank.set(wanted & set(bank.every)) + self.settings.slots[slot].settle_seconds
 
     def _with_partners(self, channels: Iterable[Channel]) -> frozenset[Channel]:
         """With CPAir on, odd and even slots next to each other switch together."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from .bench_file import CardModel, InstrumentSpec
 from .channel_list import Card, Channel, ChannelListError, ChannelLists
 from .faults import FaultPlan
+from .switching_tables import K707B_RELAY
 from .timing import KEITHLEY_707B as TIMING
 from .tsp import TspInstrument
 from .tsp_engine import PARAMETER_ERROR, TspError, number_argument, text_argument
@@ -61,7 +62,8 @@ class SimKeithley707B(TspInstrument):
         self._lists = ChannelLists(self._cards, self.patterns)
         self._numbers = {channel: k for k, channel in enumerate(self._lists.every)}
         pairs = [(f"{name}.row.{c.row}", f"{name}.col.{c.slot * 100 + c.column}") for c in self._lists.every]
-        self._switches = world.add_switches(name, pairs, RELAY_OHMS)
+        self._switches = world.add_switches(name, pairs, RELAY_OHMS, K707B_RELAY)
+        self._moved_seconds = 0.0
         self.closed: frozenset[Channel] = frozenset()
         self._forbidden: set[Channel] = set()
         self._delays: dict[Channel, float] = {}
@@ -199,15 +201,18 @@ class SimKeithley707B(TspInstrument):
 
     def _set(self, closed: frozenset[Channel]) -> None:
         self._let_time_pass()
+        before = self.world.seconds
         self._switches.set(self._numbers[channel] for channel in closed)
+        self._moved_seconds = self.world.seconds - before
         self.closed = closed
 
     def _settle(self, moves: int, closing: Iterable[Channel]) -> None:
         delays = [self._delays[channel] for channel in closing if channel in self._delays]
         if self._is_sequential:
-            self._take_time(moves * TIMING.relay_seconds + sum(delays))
+            seconds = moves * TIMING.relay_seconds + sum(delays)
         else:
-            self._take_time(TIMING.relay_seconds + max(delays, default=0.0))
+            seconds = TIMING.relay_seconds + max(delays, default=0.0)
+        self._take_time(max(seconds - self._moved_seconds, 0.0))
 
     def _get_close(self, text: object) -> str | None:
         asked = self._channels(text)

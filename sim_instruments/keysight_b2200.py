@@ -22,7 +22,7 @@ from .relay_bank import RelayBank
 from .scpi import CommandTree
 from .scpi_switch import ScpiSwitch
 from .status_488 import Status488
-from .switching_tables import B2200_PATH_OHMS, E5250A_PATH_OHMS, KEYSIGHT_B2200, KEYSIGHT_E5250A
+from .switching_tables import B2211A, E5252A, KEYSIGHT_B2200, KEYSIGHT_E5250A, CardElectrics
 from .timing import MatrixTiming
 from .wire_instrument import HostClock
 from .world import World
@@ -47,7 +47,7 @@ class SimKeysightE5250A(ScpiSwitch):
     command_seconds: ClassVar[float] = KEYSIGHT_E5250A.command_seconds
     identity_text: ClassVar[str] = "HEWLETT-PACKARD,E5250A,0,A.03.00"
     inputs: ClassVar[int] = 10
-    path_ohms: ClassVar[float] = E5250A_PATH_OHMS
+    electrics: ClassVar[CardElectrics] = E5252A
     has_ground_mode: ClassVar[bool] = False
     slots: ClassVar[int] = 4
 
@@ -73,7 +73,7 @@ class SimKeysightE5250A(ScpiSwitch):
             for i in inputs
             for o in outputs
         }
-        self._relays: RelayBank[Relay] = RelayBank(world, name, pairs, self.path_ohms)
+        self._relays: RelayBank[Relay] = RelayBank(world, name, pairs, self.electrics)
         self.function = "ACON"
         self.routes: dict[int, CardRoutes] = self._fresh_routes()
         self.memories: dict[int, Memory] = {}
@@ -159,22 +159,20 @@ class SimKeysightE5250A(ScpiSwitch):
             unused = {port for r in self.routes.values() if r.ground.is_on for port in r.unused}
             if self.ground_net.needs(ports_grounded, unused):
                 self._let_time_pass()
-                self.ground_net.set(ports_grounded, unused)
-                self.pass_time(self.timing.relay_seconds)
+                self.pass_time(self.ground_net.set(ports_grounded, unused))
 
     def _move_card(self, wanted: frozenset[Relay], routes: CardRoutes, ports: set[int]) -> None:
         """Bias and ground relays always break before make (User's Guide); other routes as the sequence says."""
-        seconds = self.timing.relay_seconds
         to_open = self._relays.closed - wanted
         if routes.sequence == "BBM" or routes.rule == "FREE":
-            self.move(self._relays, self._relays.closed - to_open, seconds)
+            self.move(self._relays, self._relays.closed - to_open)
         else:
             by_mode = frozenset(relay for relay in to_open | wanted if relay[1] in ports)
-            self.move(self._relays, self._relays.closed - (to_open & by_mode), seconds)
+            self.move(self._relays, self._relays.closed - (to_open & by_mode))
             if routes.sequence == "MBBR":
-                self.move(self._relays, self._relays.closed | wanted - by_mode, seconds)
-            self.move(self._relays, self._relays.closed & by_mode | wanted - by_mode, seconds)
-        self.move(self._relays, wanted, seconds)
+                self.move(self._relays, self._relays.closed | wanted - by_mode)
+            self.move(self._relays, self._relays.closed & by_mode | wanted - by_mode)
+        self.move(self._relays, wanted)
 
     def _is_on(self, card: int, relay: Relay) -> bool:
         return card in (0, relay[0])
@@ -194,5 +192,5 @@ class SimKeysightB2201A(SimKeysightE5250A):
     command_seconds: ClassVar[float] = KEYSIGHT_B2200.command_seconds
     identity_text: ClassVar[str] = "AGILENT TECHNOLOGIES,B2201A,0,A.01.00"
     inputs: ClassVar[int] = 14
-    path_ohms: ClassVar[float] = B2200_PATH_OHMS
+    electrics: ClassVar[CardElectrics] = B2211A
     has_ground_mode: ClassVar[bool] = True

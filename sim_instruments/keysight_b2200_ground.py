@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from .circuit import GROUND
 from .relay_bank import RelayBank
+from .switching_tables import GROUND_RELAYS
 from .world import World
 
 CONNECTOR_LIFTED_PORT, GROUNDED_PORT = 12, 13
@@ -13,8 +14,6 @@ CONNECTOR_LIFTED_PORT, GROUNDED_PORT = 12, 13
 UNUSED_PORTS = range(1, 9)
 """Inputs that can be grounded while they are unused: the SMU inputs."""
 _INPUTS = range(1, 15)
-_OHMS = 0.1
-"""One of these relays (assumed)."""
 
 
 class GroundNet:
@@ -34,7 +33,7 @@ class GroundNet:
             **{f"port {port}": (self.input_node(port), bus) for port in _INPUTS},
             **{f"unused {port}": (self.input_node(port), bus) for port in UNUSED_PORTS},
         }
-        self._relays: RelayBank[str] = RelayBank(world, name, pairs, _OHMS)
+        self._relays: RelayBank[str] = RelayBank(world, name, pairs, GROUND_RELAYS)
         self._relays.set({"connector"})
 
     def input_node(self, port: int) -> str:
@@ -46,9 +45,9 @@ class GroundNet:
         """Whether relays have to move for these ground ports and unused inputs."""
         return self._wanted(ports, unused) != self._relays.closed
 
-    def set(self, ports: Iterable[int], unused: Iterable[int]) -> None:
-        """Ground these ports, and connect the unused inputs to them."""
-        self._relays.set(self._wanted(ports, unused))
+    def set(self, ports: Iterable[int], unused: Iterable[int]) -> float:
+        """Ground these ports, and connect the unused inputs to them; returns the seconds until that has settled."""
+        return self._relays.set(self._wanted(ports, unused))
 
     def _wanted(self, ports: Iterable[int], unused: Iterable[int]) -> frozenset[str]:
         acting = {port for port in ports if port > 0}

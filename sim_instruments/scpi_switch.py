@@ -14,14 +14,13 @@ from .scpi_instrument import ScpiInstrument
 class ScpiSwitch(ScpiInstrument):
     """A mainframe with relays."""
 
-    def move(self, bank: RelayBank[Any], closed: Iterable[Any], seconds: float) -> None:
-        """Move a bank's relays at once so that exactly `closed` are closed; takes `seconds` if any has to move."""
+    def move(self, bank: RelayBank[Any], closed: Iterable[Any]) -> None:
+        """Move a bank's relays at once so that exactly `closed` are closed; takes the time that they need to settle."""
         wanted = frozenset(closed)
         if wanted == bank.closed:
             return
         self._let_time_pass()
-        bank.set(wanted)
-        self._take_time(seconds)
+        self._take_time(bank.set(wanted))
 
     def pass_time(self, seconds: float) -> None:
         """Stay as it is for this long."""

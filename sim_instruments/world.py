@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -26,8 +24,6 @@ HOT_AMPS = 1e-6
 """Current through a closed relay above which opening it counts as hot switching (assumed)."""
 _QUIET = 1e-10
 """Expected number of events below which a stretch of time counts as uneventful."""
-_RARE = 1e-3
-"""Expected number of events below which they are drawn by thinning a bound of their rate."""
 _MOST_EVENTS = 2000
 
 
@@ -67,8 +63,6 @@ class World:
         self._bounds: dict[tuple[float, float], float] = {}
         self._is_touching = True
         self._blamed: set[tuple[str, int]] = set()
-        self._is_held = False
-        self._worst_siemens = float(self.die.siemens_p.max())
 
     @classmethod
     def from_description(cls, die: Mapping[str, object], *, seed: int, line_hertz: float) -> World:
@@ -170,12 +164,8 @@ class World:
         if self._rates is None:
             if self._bound is None:
                 self._bound = self._rate_bound()
-            expected = self._bound * left
-            if expected < _QUIET:
+            if self._bound * left < _QUIET:
                 self.seconds += left
-                return
-            if expected < _RARE:
-                self._expose_to_rare_events(left)
                 return
         for _ in range(_MOST_EVENTS):
             switching, breaking, total = self._event_rates()
@@ -189,24 +179,6 @@ class World:
             self._happen(switching, breaking)
         self.seconds += left
 
-    def _expose_to_rare_events(self, seconds: float) -> None:
-        """Events drawn without solving the network, in nearly all cases.
-
-        Thinning: candidates come at the rate that bounds the true one. If the first comes too late, so does every
-        event. If not, the rates are looked at, and the waiting begins anew: exact, since exponential waiting has no
-        memory of a candidate that was none.
-        """
-        bound = self._bound or 0.0
-        until_candidate = self._events.exponential(1 / bound)
-        if until_candidate >= seconds:
-            self.seconds += seconds
-            return
-        switching, breaking, total = self._event_rates()
-        self.seconds += until_candidate
-        if self._events.random() * bound < total:
-            self._happen(switching, breaking)
-        self._expose(seconds - until_candidate)
-
     def log(self, kind: str, message: str) -> None:
         """Put an incident on record."""
         self.incidents.append(Incident(self.seconds, kind, message))
@@ -214,58 +186,6 @@ class World:
     def sources_changed(self) -> None:
         """Called by a source after its settings changed."""
         self.circuit.changed()
-        if not self._is_held:
-            self._settle()
-
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """What sources do within this happens at the same moment: cells see the last of it only."""
-        was_held, self._is_held = self._is_held, True
-        try:
-            yield
-        finally:
-            self._is_held = was_held
-            if not was_held:
-                self._settle()
-
-    def pass_quietly(self, seconds: float) -> None:
-        """Time passes in which nothing happens to a cell; whoever calls this has drawn it (`pulse_trains.py`)."""
-        self.seconds += seconds
-
-    def event_rate(self, seconds: float) -> float:
-        """Rate of all events as things stand, 1/s; zero if hardly any is to be expected in so many seconds."""
-        if self._rates is None:
-            if self._bound is None:
-                self._bound = self._rate_bound()
-            if self._bound * seconds < _QUIET:
-                return 0.0
-        return self._event_rates()[2]
-
-    def strike(self) -> None:
-        """One event happens now; rates say which."""
-        switching, breaking, total = self._event_rates()
-        if total > 0:
-            self._happen(switching, breaking)
-
-    def exposure(self) -> tuple[Floats, Floats, Floats]:
-        """Rates of every cell, 1/s: leaving its state, returning to it were it in the other, breaking down."""
-        leaving, breaking, _ = self._event_rates()
-        volts = self.cell_volts()
-        self.die.is_parallel = ~self.die.is_parallel
-        returning = self.die.switching_rates(volts, self._field_tesla)
-        self.die.is_parallel = ~self.die.is_parallel
-        return leaving, returning, breaking
-
-    def overtake(self, switched: Iterable[int], broken: Iterable[int]) -> None:
-        """These cells have changed their state or broken down in the meantime."""
-        for index in switched:
-            self.die.is_parallel[index] = not self.die.is_parallel[index]
-            self.circuit.cell_changed(index)
-        for index in broken:
-            self.die.break_down(index)
-            self.log("breakdown", f"the barrier of cell {tuple(self.die.site(index))} broke down")
-            self.circuit.cell_changed(index)
-        self._bounds.clear()
         self._settle()
 
     def solve_source(self, output: Output) -> SourcePoint:
@@ -283,8 +203,8 @@ class World:
     def _rate_bound(self) -> float:
         """At least the total rate of events, 1/s, without solving the network: every cell at the largest voltage."""
         volts = self.circuit.largest_volts
-        field = math.ceil(abs(self._field_tesla) * 1000) / 1000
-        step = math.ceil(volts * 100) / 100
+        field = float(np.ceil(abs(self._field_tesla) * 1000) / 1000)
+        step = float(np.ceil(volts * 100) / 100)
         if (step, field) not in self._bounds:
             full = np.full(self.die.kind.size, step)
             worst = np.maximum(self.die.switching_rates(full, field), self.die.switching_rates(-full, -field))
@@ -316,7 +236,7 @@ class World:
     def _check_stress(self) -> None:
         limits = self.die.description
         bound = self.circuit.largest_volts
-        worst_siemens = self._worst_siemens
+        worst_siemens = float(self.die.siemens_p.max())
         if bound <= limits.limit_volts and bound * worst_siemens <= limits.limit_amps:
             self._blamed.clear()
             return
