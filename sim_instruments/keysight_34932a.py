@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from .keysight_34934a import Crosspoint, Step
 from .relay_bank import RelayBank
-from .switching_tables import K34932A_PATH_OHMS
+from .switching_tables import K34931A
 from .world import World
 
 _ROWS, _COLUMNS, _ANALOG_BUSES = 8, 16, 4
@@ -45,7 +45,7 @@ class Matrix34932A:
     def __init__(self, name: str, world: World, slot: int) -> None:
         self.channels: Mapping[int, Crosspoint] = crosspoints(slot)
         pairs = {number: (f"{name}.{p.row}", f"{name}.{p.column}") for number, p in self.channels.items()}
-        self.relays: RelayBank[int] = RelayBank(world, name, pairs, K34932A_PATH_OHMS)
+        self.relays: RelayBank[int] = RelayBank(world, name, pairs, K34931A)
 
     def steps(self, wanted: Iterable[int]) -> list[Step]:
         """First what opens, then what closes."""

@@ -18,12 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .relay_bank import RelayBank
-from .switching_tables import (
-    BYPASS_OHMS,
-    K34934A_PATH_OHMS,
-    K34980A_ISOLATION_OHMS,
-    PROTECTION_OHMS,
-)
+from .switching_tables import BYPASSING, K34934A, PROTECTING
 from .world import World
 
 BANK_COLUMNS = 32
@@ -125,11 +120,9 @@ class Matrix34934A:
             self._banks[number]: (f"{name}.{point.row}", f"{name}.bank.{self._banks[number]}")
             for number, point in self.channels.items()
         }
-        self.relays: RelayBank[int] = RelayBank(world, name, at_bank, K34934A_PATH_OHMS)
-        self.protecting: RelayBank[str] = RelayBank(world, name, to_row, PROTECTION_OHMS)
-        self.bypassing: RelayBank[str] = RelayBank(world, name, to_row, BYPASS_OHMS)
-        for bank, column in {column: bank for bank, column in at_bank.values()}.items():
-            world.connect(column, bank, K34980A_ISOLATION_OHMS)
+        self.relays: RelayBank[int] = RelayBank(world, name, at_bank, K34934A)
+        self.protecting: RelayBank[str] = RelayBank(world, name, to_row, PROTECTING)
+        self.bypassing: RelayBank[str] = RelayBank(world, name, to_row, BYPASSING)
 
     @property
     def terminal(self) -> str:

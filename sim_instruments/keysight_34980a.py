@@ -19,7 +19,6 @@ from .scpi import CommandTree
 from .scpi_errors import ScpiError
 from .scpi_switch import ScpiSwitch
 from .status_488 import Status488
-from .switching_tables import K34932A_RELAY_SECONDS
 from .switching_tables import KEYSIGHT_34980A as TIMING
 from .wire_instrument import HostClock
 from .world import World
@@ -205,12 +204,12 @@ class SimKeysight34980A(ScpiSwitch):
         module = self.modules[slot]
         if isinstance(module, Matrix34932A):
             for step in module.steps(wanted):
-                self.move(module.relays, step.channels, K34932A_RELAY_SECONDS)
+                self.move(module.relays, step.channels)
             return
         for step in module.steps(wanted):
-            self.move(module.bypassing, step.bypassing, TIMING.relay_seconds)
-            self.move(module.protecting, step.protecting, TIMING.relay_seconds)
-            self.move(module.relays, step.channels, TIMING.relay_seconds)
+            self.move(module.bypassing, step.bypassing)
+            self.move(module.protecting, step.protecting)
+            self.move(module.relays, step.channels)
 
 
 def _module(name: str, world: World, slot: int, card: str) -> Module:

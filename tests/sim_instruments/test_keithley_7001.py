@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from mtjlab.sim_instruments.keithley_7001 import SimKeithley7001, SimKeithley7002
-from mtjlab.sim_instruments.switching_tables import KEITHLEY_7001
+from mtjlab.sim_instruments.switching_tables import GENERAL_PURPOSE, KEITHLEY_7001
 from mtjlab.sim_instruments.wire_instrument import HostClock
 from mtjlab.sim_instruments.world import World
 
-RELAY = KEITHLEY_7001.relay_seconds
+SETTLE, RELEASE = GENERAL_PURPOSE.contacts.settle_seconds, GENERAL_PURPOSE.contacts.release_seconds
 
 
 @pytest.fixture
@@ -108,9 +108,9 @@ def test_pairs_and_single_channel(switch: SimKeithley7001, tell: Any, ask: Any) 
 def test_relays_take_time_and_so_does_settling(switch: SimKeithley7001, world: World, tell: Any, ask: Any) -> None:
     command = KEITHLEY_7001.command_seconds
     tell(switch, ":CLOS (@1!1!1:1!4!10)")
-    assert world.seconds == pytest.approx(command + RELAY), "a list closes together"
+    assert world.seconds == pytest.approx(command + SETTLE), "a list closes together"
     tell(switch, ":ROUT:CONF:SLOT1:STIM 0.25", ":OPEN ALL")
-    assert world.seconds == pytest.approx(3 * command + 2 * RELAY + 0.25)
+    assert world.seconds == pytest.approx(3 * command + SETTLE + RELEASE + 0.25)
     assert float(ask(switch, ":ROUT:CONF:SLOT1:STIM?")) == 0.25
 
 

@@ -9,7 +9,7 @@ import pytest
 from mtjlab.sim_instruments.circuit import Source
 from mtjlab.sim_instruments.keysight_34934a import crosspoints
 from mtjlab.sim_instruments.keysight_34980a import SimKeysight34980A
-from mtjlab.sim_instruments.switching_tables import BYPASS_OHMS, K34934A_PATH_OHMS, PROTECTION_OHMS
+from mtjlab.sim_instruments.switching_tables import BYPASS_OHMS, K34934A, PROTECTION_OHMS
 from mtjlab.sim_instruments.wire_instrument import HostClock
 from mtjlab.sim_instruments.world import World
 
@@ -119,13 +119,13 @@ def test_row_protection_is_in_the_path(
     assert ask(unit, "SYST:MOD:ROW:PROT? 1") == "AUTO100", "as after power-on"
     tell(unit, f"SYST:MOD:ROW:PROT 1, {mode}", "ROUT:CLOS (@1101)")
     source = between(world, "m.row.1", "m.col.101")
-    assert 1e-3 / source.point().amps == pytest.approx(row_ohms + K34934A_PATH_OHMS + SOURCES, rel=1e-6)
+    assert 1e-3 / source.point().amps == pytest.approx(row_ohms + K34934A.path_ohms + SOURCES, rel=1e-6)
 
 
 def test_auto0_bypasses_the_protection(unit: SimKeysight34980A, world: World, tell: Any, ask: Any) -> None:
     tell(unit, "SYST:MOD:ROW:PROT 1,AUTO0", "ROUT:CLOS (@1101)")
     source = between(world, "m.row.1", "m.col.101")
-    assert 1e-3 / source.point().amps == pytest.approx(BYPASS_OHMS + K34934A_PATH_OHMS + SOURCES, rel=1e-6)
+    assert 1e-3 / source.point().amps == pytest.approx(BYPASS_OHMS + K34934A.path_ohms + SOURCES, rel=1e-6)
     tell(unit, "ROUT:OPEN (@1101)")
     assert source.point().amps < 1e-9
     tell(unit, "*RST")
@@ -137,13 +137,13 @@ def test_auto0_bypasses_the_protection(unit: SimKeysight34980A, world: World, te
 def test_two_banks_of_a_row_have_two_resistors_between_them(unit: SimKeysight34980A, world: World, tell: Any) -> None:
     tell(unit, "ROUT:CLOS (@1101,1102,1133)")
     across = between(world, "m.col.101", "m.col.133")
-    assert 1e-3 / across.point().amps == pytest.approx(2 * PROTECTION_OHMS + 2 * K34934A_PATH_OHMS + SOURCES, rel=1e-6)
+    assert 1e-3 / across.point().amps == pytest.approx(2 * PROTECTION_OHMS + 2 * K34934A.path_ohms + SOURCES, rel=1e-6)
 
 
 def test_columns_of_one_bank_have_none(unit: SimKeysight34980A, world: World, tell: Any) -> None:
     tell(unit, "ROUT:CLOS (@1101,1102)")
     within = between(world, "m.col.101", "m.col.102")
-    assert 1e-3 / within.point().amps == pytest.approx(2 * K34934A_PATH_OHMS + SOURCES, rel=1e-6)
+    assert 1e-3 / within.point().amps == pytest.approx(2 * K34934A.path_ohms + SOURCES, rel=1e-6)
 
 
 def test_isolated_banks_do_not_reach_the_row(unit: SimKeysight34980A, world: World, tell: Any) -> None:

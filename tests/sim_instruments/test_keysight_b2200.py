@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from mtjlab.sim_instruments.keysight_b2200 import SimKeysightB2201A, SimKeysightE5250A
-from mtjlab.sim_instruments.switching_tables import KEYSIGHT_B2200
+from mtjlab.sim_instruments.switching_tables import B2211A, KEYSIGHT_B2200
 from mtjlab.sim_instruments.wire_instrument import HostClock
 from mtjlab.sim_instruments.world import World
 
-COMMAND, RELAY = KEYSIGHT_B2200.command_seconds, KEYSIGHT_B2200.relay_seconds
+COMMAND = KEYSIGHT_B2200.command_seconds
+SETTLE, RELEASE = B2211A.contacts.settle_seconds, B2211A.contacts.release_seconds
 
 
 @pytest.fixture
@@ -96,14 +97,16 @@ def test_single_route(matrix: SimKeysightB2201A, tell: Any, ask: Any) -> None:
     assert ask(matrix, ":CONN:RULE? 0;SEQ? 0") == "SROU;BBM"
 
 
-@pytest.mark.parametrize(("sequence", "moves"), [("BBM", 2), ("MBBR", 2), ("NSEQ", 1)])
+@pytest.mark.parametrize(
+    ("sequence", "seconds"), [("BBM", RELEASE + SETTLE), ("MBBR", SETTLE + RELEASE), ("NSEQ", max(SETTLE, RELEASE))]
+)
 def test_sequence_of_a_single_route(
-    matrix: SimKeysightB2201A, world: World, tell: Any, sequence: str, moves: int
+    matrix: SimKeysightB2201A, world: World, tell: Any, sequence: str, seconds: float
 ) -> None:
     tell(matrix, f":CONN:RULE 0,SROU;SEQ 0,{sequence}", ":CLOS (@00101)")
     before = world.seconds
     tell(matrix, ":CLOS (@00102)")
-    assert world.seconds - before == pytest.approx(COMMAND + moves * RELAY)
+    assert world.seconds - before == pytest.approx(COMMAND + seconds)
 
 
 @pytest.mark.parametrize("sequence", ["BBM", "MBBR", "NSEQ"])
@@ -114,8 +117,8 @@ def test_no_sequence_ever_joins_the_bias_port_to_another_input(
     states: list[frozenset[tuple[int, int, int]]] = []
     move = matrix.move
 
-    def watched(bank: Any, closed: Any, seconds: float) -> None:
-        move(bank, closed, seconds)
+    def watched(bank: Any, closed: Any) -> None:
+        move(bank, closed)
         states.append(bank.closed)
 
     monkeypatch.setattr(matrix, "move", watched)
