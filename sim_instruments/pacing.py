@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from .wire_instrument import HostClock
@@ -62,7 +63,22 @@ class OperationLock:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._depth = 0
+        self._watchers: dict[object, Callable[[], None]] = {}
         self.pacer: Pacer | None = None
+
+    def watch(self, watcher: object, look: Callable[[], None] | None) -> None:
+        """Call `look` after each operation, once the lock is given back; None: no longer."""
+        with self._lock:
+            watchers = {key: value for key, value in self._watchers.items() if key is not watcher}
+            if look is not None:
+                watchers[watcher] = look
+            self._watchers = watchers
+
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Hold the lock for something that is no operation: nothing is paced, and nobody is called afterwards."""
+        with self._lock:
+            yield
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -74,6 +90,9 @@ class OperationLock:
         self._depth -= 1
         pacer = self.pacer if self._depth == 0 else None
         end = 0.0 if pacer is None else pacer.end
+        watchers = self._watchers if self._depth == 0 else {}
         self._lock.release()
         if pacer is not None:
             pacer.wait_until(end)
+        for look in watchers.values():
+            look()

@@ -309,7 +309,12 @@ class WireInstrument(ABC):
 
     def finish_promptly(self) -> None:
         """The host lets pass what an instrument needs for a short command."""
-        if 0 < self.busy_seconds <= PROMPT_SECONDS:
+        if self.busy_seconds <= PROMPT_SECONDS:
+            self.finish()
+
+    def finish(self) -> None:
+        """The host waits until it has done what it was told."""
+        if self.busy_seconds > 0:
             self._host.spend(self.busy_seconds)
 
     def _note_status(self) -> None:  # noqa: B027  an instrument without a status byte has nothing to note
