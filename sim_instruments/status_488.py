@@ -91,7 +91,7 @@ class Status488:
         self._summary_bits = dict(registers)
         self._error_bit = error_bit
         self._acknowledged = 0
-        self._before: int | None = None
+        self._noted: deque[tuple[float, int]] = deque()
 
     @property
     def service_enable(self) -> int:
@@ -117,6 +117,7 @@ class Status488:
     def take_event_status(self) -> int:
         """Read and clear the standard event register."""
         status, self.event_status = self.event_status, 0
+        self._acknowledged &= ~EVENT_SUMMARY
         return status
 
     def clear(self) -> None:
@@ -125,6 +126,7 @@ class Status488:
         self.event_status = 0
         for group in self.groups.values():
             group.event = 0
+        self._acknowledged &= MESSAGE_AVAILABLE
 
     def preset(self) -> None:
         """STATus:PRESet: no group reports."""
@@ -161,22 +163,27 @@ class Status488:
         self._acknowledged = byte & self._service_enable
         return byte | request
 
-    def note(self) -> None:
-        """Remember the status byte: the host sees it until the instrument has done what it is about to do."""
-        is_reporting = self.event_enable or self._service_enable or any(g.enable for g in self.groups.values())
-        self._before = self.byte(has_message=False) if is_reporting else None
+    def note(self, start: float, now: float) -> None:
+        """Remember the status byte: the host sees it until the instrument has done what it begins at `start`."""
+        if start <= now:
+            self._noted.clear()
+        byte = self.byte(has_message=True)
+        self._acknowledged &= byte
+        self._noted.append((start, byte & ~MESSAGE_AVAILABLE))
 
-    def _noted(self) -> int:
-        return self.byte(has_message=False) if self._before is None else self._before
+    def _byte_at(self, now: float) -> int:
+        noted = self._noted
+        while len(noted) > 1 and noted[1][0] <= now:
+            noted.popleft()
+        return noted[0][1] if noted else self.byte(has_message=False)
 
-    @property
-    def requested_before(self) -> bool:
-        """Whether SRQ was asserted for what is in the byte as it was noted."""
-        return bool(self._noted() & self._service_enable & ~self._acknowledged)
+    def requested_at(self, now: float) -> bool:
+        """Whether SRQ is asserted while the instrument is still at what it was told."""
+        return bool(self._byte_at(now) & self._service_enable & ~self._acknowledged)
 
-    def poll_before(self) -> int:
-        """A serial poll that finds the byte as it was noted."""
-        byte = self._noted()
+    def poll_at(self, now: float) -> int:
+        """A serial poll while the instrument is still at what it was told."""
+        byte = self._byte_at(now)
         asking = byte & self._service_enable & ~self._acknowledged
         self._acknowledged |= asking
         return byte | (SERVICE_REQUEST if asking else 0)

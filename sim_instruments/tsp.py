@@ -176,11 +176,11 @@ class TspInstrument(WireInstrument):
         return float(error.code), error.text, _RECOVERABLE, float(node)
 
     def _note_status(self) -> None:
-        if self._ready_at <= self._host.seconds:
-            self.status.note()
+        now = self._host.seconds
+        self.status.note(max(self._ready_at, now), now)
 
     def _poll_while_busy(self) -> int:
-        return self.status.poll_before()
+        return self.status.poll_at(self._host.seconds)
 
     def _carry_out(self, message: str) -> None:
         self._note_status()
@@ -282,5 +282,5 @@ class TspInstrument(WireInstrument):
     def requests_service(self) -> bool:
         """Whether it asserts SRQ, as the host sees it."""
         if self.busy_seconds > 0:
-            return self.status.requested_before
+            return self.status.requested_at(self._host.seconds)
         return self.status.requests_service(has_message=self._has_message)
