@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import struct
+import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
 
-import numpy as np
-
-from .keithley_2450_settings import FormatSettings
-from .scpi import Reply
 from .scpi_errors import ScpiError
 from .scpi_parameters import Text
 
@@ -21,11 +18,7 @@ POWER_ON = datetime.datetime(2026, 1, 1)
 _CLOCK_SECONDS = 1e10
 """The clock begins again after this long, so that no simulated wait is beyond the calendar."""
 DEFAULT_CAPACITY = 100_000
-SMALLEST_CAPACITY, LARGEST_CAPACITY = 10, 6_875_000
-_UNITS = {"VOLT": "Volt DC", "AMP": "Amp DC", "OHM": "Ohm", "WATT": "Watt DC"}
-_SIGNS = {"VOLT": "V", "AMP": "A", "OHM": "Ohm", "WATT": "W"}
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, " "), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
-_IN_BINARY = ("READ", "REL", "SOUR", "EXTR")
+SMALLEST_CAPACITY, LARGEST_CAPACITY, LARGEST_COMPACT = 10, 6_875_000, 27_500_000
 
 
 class BufferName(Text):
@@ -34,14 +27,14 @@ class BufferName(Text):
     is_optional = True
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """One measurement with what was sourced meanwhile.
 
     Attributes:
-        value: in `unit`: VOLT, AMP, OHM or WATT.
+        value: in `unit`: VOLT, AMP, OHM, WATT or another unit of a writable buffer.
         seconds: since power-on.
         status, source_status: as the STATus and SOURSTATus elements tell them.
+        extra, extra_unit: second value of a full writable buffer.
     """
 
     value: float
@@ -51,6 +44,41 @@ class Reading:
     seconds: float
     status: int
     source_status: int
+    extra: float = 0.0
+    extra_unit: str = "NONE"
+
+
+@dataclass
+class Statistics:
+    """Running statistics of a buffer; what was overwritten since still counts (Reference Manual, TRACe:STATistics)."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    lowest: float = math.inf
+    highest: float = -math.inf
+
+    def add(self, value: float) -> None:
+        """One more value (Welford's recurrence)."""
+        self.count += 1
+        miss = value - self.mean
+        self.mean += miss / self.count
+        self.squares += miss * (value - self.mean)
+        self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
+
+    def told(self, name: str) -> float:
+        """AVER, MAX, MIN, STDD or PK2P; overflow without values."""
+        if self.count == 0:
+            return OVERFLOW
+        spread = math.sqrt(max(self.squares, 0.0) / (self.count - 1)) if self.count > 1 else 0.0
+        found = {
+            "AVER": self.mean,
+            "MAX": self.highest,
+            "MIN": self.lowest,
+            "PK2P": self.highest - self.lowest,
+            "STDD": spread,
+        }
+        return found[name]
 
 
 @dataclass
@@ -59,32 +87,61 @@ class Buffer:
 
     Attributes:
         capacity: readings it can hold.
-        style: COMP, STAN or FULL.
+        style: COMP, STAN, FULL, WRIT or FULLWRIT.
         fill_mode: CONT overwrites the oldest readings, ONCE stops when full.
+        is_logged: whether its being emptied and filled is an event.
+        unit, digits, extra_unit, extra_digits: of what is written into a writable buffer.
     """
 
     name: str
     capacity: int
     style: str = "STAN"
     fill_mode: str = "ONCE"
+    is_logged: bool = False
     first_seconds: float = 0.0
+    unit: str = "NONE"
+    digits: int = 6
+    extra_unit: str = "NONE"
+    extra_digits: int = 6
     readings: deque[Reading] = field(default_factory=deque)
+    statistics: Statistics = field(default_factory=Statistics)
 
-    def add(self, reading: Reading) -> None:
-        """Store a reading."""
-        if len(self.readings) >= self.capacity:
+    @property
+    def is_writable(self) -> bool:
+        """Whether readings are written into it by the user instead of measured."""
+        return self.style in ("WRIT", "FULLWRIT")
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more, or overwrites its oldest readings."""
+        return len(self.readings) >= self.capacity
+
+    def add(self, reading: Reading) -> bool:
+        """Store a reading; returns whether the buffer has just become full."""
+        readings = self.readings
+        if len(readings) >= self.capacity:
             if self.fill_mode == "ONCE":
-                return
-            self.readings.popleft()
-        if not self.readings:
+                return False
+            readings.popleft()
+            readings.append(reading)
+            self.statistics.add(reading.value)
+            return False
+        if not readings:
             self.first_seconds = reading.seconds
-        self.readings.append(reading)
+        readings.append(reading)
+        self.statistics.add(reading.value)
+        return len(readings) >= self.capacity
+
+    def clear(self) -> None:
+        """Forget readings and statistics."""
+        self.readings.clear()
+        self.statistics = Statistics()
 
     def part(self, begin: int, end: int) -> list[Reading]:
         """Readings by their indices from 1; raises ScpiError -222 if there are none such."""
         if not 1 <= begin <= end <= len(self.readings):
             raise ScpiError(-222, "Parameter data out of range")
-        return list(self.readings)[begin - 1 : end]
+        return list(islice(self.readings, begin - 1, end))
 
     def latest(self) -> list[Reading]:
         """The last reading; raises ScpiError -230 if there is none."""
@@ -92,74 +149,7 @@ class Buffer:
             raise ScpiError(-230)
         return [self.readings[-1]]
 
-    def statistic(self, name: str) -> float:
-        """AVER, MAX, MIN, STDD or PK2P of the readings; overflow without readings."""
-        values = np.array([reading.value for reading in self.readings])
-        if values.size == 0:
-            return OVERFLOW
-        spread = float(values.std(ddof=1)) if values.size > 1 else 0.0
-        found = {"AVER": values.mean(), "MAX": values.max(), "MIN": values.min(), "PK2P": np.ptp(values)}
-        return spread if name == "STDD" else float(found[name])
-
-
-def shown(value: float, style: FormatSettings) -> str:
-    """A reading in ASCII."""
-    digits = int(style.precision) or 7
-    return f"{value:.{digits - 1}E}"
-
 
 def stamp(seconds: float) -> datetime.datetime:
     """Date and time of the instrument's clock."""
     return POWER_ON + datetime.timedelta(seconds=seconds % _CLOCK_SECONDS)
-
-
-def _engineering(value: float, sign: str) -> str:
-    if abs(value) >= OVERFLOW:
-        return "Overflow"
-    factor, prefix = next((pair for pair in _PREFIXES if abs(value) >= pair[0]), _PREFIXES[-1])
-    return f"{value / factor:+09.4f} {prefix}{sign}"
-
-
-def _element(reading: Reading, name: str, buffer: Buffer, style: FormatSettings) -> str:
-    when = stamp(reading.seconds)
-    if name in ("READ", "SOUR"):
-        return shown(reading.value if name == "READ" else reading.source, style)
-    if name == "REL":
-        return f"{reading.seconds - buffer.first_seconds:.6f}"
-    texts = {
-        "DATE": when.strftime("%m/%d/%Y"),
-        "TIME": when.strftime("%H:%M:%S"),
-        "TST": when.strftime("%m/%d/%Y %H:%M:%S.%f"),
-        "SEC": str(int((when - datetime.datetime(1970, 1, 1)).total_seconds())),
-        "FRAC": f"{when.microsecond * 1e-6:.6f}",
-        "FORM": _engineering(reading.value, _SIGNS[reading.unit]),
-        "SOURFORM": _engineering(reading.source, _SIGNS[reading.source_unit]),
-        "UNIT": _UNITS[reading.unit],
-        "SOURUNIT": _UNITS[reading.source_unit],
-        "STAT": str(reading.status),
-        "SOURSTAT": str(reading.source_status),
-        "EXTR": shown(0.0, style),
-    }
-    return texts[name]
-
-
-def formatted(readings: Sequence[Reading], elements: Sequence[str], buffer: Buffer, style: FormatSettings) -> Reply:
-    """Elements of readings as the FORMat subsystem says: ASCII, or numbers after `#0`.
-
-    Raises ScpiError 1133 for an element that has no binary form.
-    """
-    if style.data == "ASC":
-        return ",".join([_element(reading, name, buffer, style) for reading in readings for name in elements])
-    if any(name not in _IN_BINARY for name in elements):
-        raise ScpiError(1133, "Parameter 4, Syntax error, expected valid name parameters")
-    numbers: list[float] = []
-    for reading in readings:
-        values = {
-            "READ": reading.value,
-            "SOUR": reading.source,
-            "REL": reading.seconds - buffer.first_seconds,
-            "EXTR": 0.0,
-        }
-        numbers += [values[name] for name in elements]
-    order = ">" if style.border == "NORM" else "<"
-    return b"#0" + struct.pack(f"{order}{len(numbers)}{'d' if style.data == 'REAL' else 'f'}", *numbers)

@@ -7,18 +7,16 @@ import math
 from collections.abc import Sequence
 
 from .circuit import SourcePoint
-from .keithley_2450_buffer import OVERFLOW, Reading
-from .keithley_2450_settings import OHMS_RANGES, PROTECTIONS, SenseSettings, Settings, SourceSettings
+from .keithley_2450_buffer import OVERFLOW
+from .keithley_2450_settings import OHMS_RANGES, PROTECTIONS, Settings, SourceSettings
 from .smu_stage import SmuStage, StageAccuracy
 
 RANGE_CLAMP = 1.06
 """A fixed measure range below the limit limits the output here, as a multiple of the range (assumed: just beyond the
 reading's overflow)."""
 _OFF_LIMIT_FRACTION = 0.1
-"""Limit of the NORMal off state as a fraction of the present current range (Reference Manual, :OUTPut:SMODe)."""
-_FRONT, _START_GROUP = 8, 256
-_PROTECTING, _READ_BACK, _LIMITING, _FOUR_WIRE, _OUTPUT_ON = 4, 8, 32, 64, 128
-_UNITS = {"VOLT": "VOLT", "CURR": "AMP"}
+"""Limit of the NORMAL off state as a fraction of the present current range (Reference Manual, :OUTPut:SMODe)."""
+_PROTECTION_SLACK = 0.99
 
 
 class K2450Output:
@@ -37,26 +35,43 @@ class K2450Output:
         return self._stage.accuracy
 
     def off(self, settings: Settings) -> None:
-        """Output off, in the off state of the selected function."""
+        """Output off, in the off state of the selected function; remote sense is not used then."""
+        self._stage.sense_remotely(False)
         state = settings.source.off_state
         amps = self.measure_scale(settings, "CURR")
+        volts = self.accuracy.source_volts[settings.sources["VOLT"].range].full_scale
         if state == "HIMP":
             self._stage.disconnect()
-        elif state == "GUAR":
-            volts = self.accuracy.source_volts[settings.sources["VOLT"].range].full_scale
+        elif state == "GUAR" and settings.function == "CURR":
             self._stage.hold_open(_OFF_LIMIT_FRACTION * volts)
+        elif state == "ZERO":
+            self._stage.hold_zero(self._zero_limit(settings))
         else:
-            self._stage.hold_zero(amps if state == "ZERO" else _OFF_LIMIT_FRACTION * amps)
+            self._stage.hold_zero(_OFF_LIMIT_FRACTION * amps)
+
+    def _zero_limit(self, settings: Settings) -> float:
+        if settings.function == "VOLT":
+            return settings.source.limit
+        scale = self.accuracy.source_amps[settings.source.range].full_scale
+        return max(abs(settings.source.level), _OFF_LIMIT_FRACTION * scale)
 
     def drive(self, settings: Settings) -> None:
         """Output on at the programmed level, within limit and over-voltage protection."""
+        self._drive(settings, settings.source.level)
+
+    def drive_zero(self, settings: Settings) -> None:
+        """Output on at zero, for the second reading of offset-compensated ohms."""
+        self._drive(settings, 0.0)
+
+    def _drive(self, settings: Settings, level: float) -> None:
         source = settings.source
         protection = PROTECTIONS[source.protection]
-        level, limit = source.level, self.limit(settings)
+        limit = self.limit(settings)
         if settings.function == "VOLT":
             level = min(max(level, -protection), protection)
         else:
             limit = min(limit, protection)
+        self._stage.sense_remotely(settings.sense.is_remote_sense)
         self._stage.drive(settings.function, level, source.range, limit)
 
     def limit(self, settings: Settings) -> float:
@@ -65,6 +80,10 @@ class K2450Output:
         if sense.is_auto_range or settings.sense_function != settings.limited:
             return settings.source.limit
         return min(settings.source.limit, sense.range * RANGE_CLAMP)
+
+    def point(self) -> SourcePoint:
+        """Exact operating point now."""
+        return self._stage.point()
 
     def is_limiting(self) -> bool:
         """Whether the output is at its limit."""
@@ -75,7 +94,9 @@ class K2450Output:
         protection = PROTECTIONS[settings.source.protection]
         if settings.function == "VOLT":
             return abs(settings.source.level) > protection
-        return abs(self._stage.point().volts) >= protection * 0.99
+        if protection > settings.source.limit:
+            return False
+        return abs(self._stage.point().volts) >= protection * _PROTECTION_SLACK
 
     def follow_level(self, settings: Settings) -> None:
         """Move automatic source ranges so that they cover their levels."""
@@ -86,7 +107,6 @@ class K2450Output:
     def sweep_point(self, settings: Settings, level: float, levels: Sequence[float], ranging: str) -> SourceSettings:
         """Source settings of one point of a sweep; FIXed ranging brings the level down to the end of the range."""
         point = copy.deepcopy(settings.source)
-        point.level = level
         if ranging != "FIX":
             reach = level if ranging == "AUTO" else max(abs(value) for value in levels)
             point.range = self.accuracy.smallest(settings.function, reach)
@@ -109,71 +129,40 @@ class K2450Output:
         """Move the automatic measure range to where the signal needs it; returns how many steps that took."""
         quantity = settings.limited
         sense = settings.senses[quantity]
-        if not sense.is_auto_range or (settings.sense_function == settings.function and not sense.is_auto_range):
+        if not sense.is_auto_range:
             return 0
         point = self._stage.point()
         value = point.volts if quantity == "VOLT" else point.amps
         highest = self.accuracy.smallest(quantity, settings.source.limit)
-        wanted = self.accuracy.smallest(quantity, max(abs(value), sense.lowest))
-        wanted = min(wanted, highest)
+        wanted = min(self.accuracy.smallest(quantity, max(abs(value), sense.lowest)), highest)
         before = self._range(settings, quantity)
         sense.range = self.accuracy.ranges(quantity)[wanted].full_scale
         return abs(wanted - before)
 
-    def reading(self, settings: Settings, seconds: float, *, is_first: bool) -> Reading:
-        """One reading at this instant."""
-        point = self._stage.point()
+    @staticmethod
+    def ohms_range(ohms: float, lowest: float, highest: float) -> float:
+        """The range that automatic ranging selects for a resistance."""
+        fitting = [scale for scale in OHMS_RANGES if lowest <= scale <= highest]
+        return next((scale for scale in fitting if abs(ohms) <= scale * 1.05), fitting[-1] if fitting else highest)
+
+    def converted(self, settings: Settings, quantity: str, true: float, count: int) -> Sequence[float]:
+        """What the meter makes of a true value, `count` times."""
         sense = settings.sense
-        volts = self._converted(settings, sense, "VOLT", point.volts)
-        amps = self._converted(settings, sense, "CURR", point.amps)
-        value, unit = self._value(settings, sense, volts, amps)
-        if sense.is_relative and abs(value) < OVERFLOW:
-            value -= sense.relative
-        measured_source = volts if settings.function == "VOLT" else amps
-        source = measured_source if settings.source.is_read_back else settings.source.level
-        status = (_FRONT if settings.terminals == "FRON" else 0) | (_START_GROUP if is_first else 0)
-        return Reading(
-            value,
-            unit,
-            _finite(source),
-            _UNITS[settings.function],
-            seconds,
-            status,
-            self._source_status(settings, sense, point),
-        )
-
-    def _converted(self, settings: Settings, sense: SenseSettings, quantity: str, true: float) -> float:
-        averaged = sense.filter.count if sense.filter.is_on else 1.0
-        return self._stage.converted(quantity, true, self._range(settings, quantity), sense.cycles, averaged)
-
-    def _value(self, settings: Settings, sense: SenseSettings, volts: float, amps: float) -> tuple[float, str]:
-        unit = sense.unit
-        if unit == "OHM":
-            ohms = _ratio(volts, amps)
-            too_much = settings.sense_function == "RES" and not sense.is_auto_range and abs(ohms) > sense.range * 1.05
-            if settings.sense_function == "RES" and sense.is_auto_range and abs(ohms) < OVERFLOW:
-                sense.range = next((scale for scale in OHMS_RANGES if abs(ohms) <= scale * 1.05), OHMS_RANGES[-1])
-            return (OVERFLOW if too_much else ohms), "OHM"
-        if unit == "WATT":
-            return _finite(volts * amps), "WATT"
-        return (_finite(volts), "VOLT") if unit == "VOLT" else (_finite(amps), "AMP")
-
-    def _source_status(self, settings: Settings, sense: SenseSettings, point: SourcePoint) -> int:
-        flags = (
-            (settings.is_output_on and self.is_protecting(settings), _PROTECTING),
-            (settings.source.is_read_back, _READ_BACK),
-            (settings.is_output_on and point.is_limiting, _LIMITING),
-            (sense.is_remote_sense, _FOUR_WIRE),
-            (settings.is_output_on, _OUTPUT_ON),
-        )
-        return sum(bit for is_set, bit in flags if is_set)
+        is_repeating = sense.filter.is_on and sense.filter.kind == "REP"
+        averaged = sense.filter.count if is_repeating else 1.0
+        index = self._range(settings, quantity)
+        if count == 1:
+            return (self._stage.converted(quantity, true, index, sense.cycles, averaged),)
+        return self._stage.converted_many(quantity, true, index, sense.cycles, averaged, count)
 
 
-def _finite(value: float) -> float:
+def finite(value: float) -> float:
+    """A reading as it is told: beyond the range it is an overflow."""
     return math.copysign(OVERFLOW, value) if math.isinf(value) else value
 
 
-def _ratio(volts: float, amps: float) -> float:
+def ratio(volts: float, amps: float) -> float:
+    """A resistance; overflow where there is none."""
     if math.isinf(volts) or math.isinf(amps) or amps == 0.0:
         return OVERFLOW
     return volts / amps

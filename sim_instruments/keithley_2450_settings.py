@@ -16,6 +16,14 @@ PROTECTIONS = {
 """Over-voltage protection limits, V."""
 
 
+LONGEST_DELAY_SECONDS = 10_000.0
+
+
+def show_number(value: float) -> str:
+    """A setting as the 2450 tells it: as few digits as it takes, for example 0.01 or 1E-05."""
+    return f"{value:.7G}"
+
+
 def ignore(*_: Any) -> None:
     """Accepted; has no effect on what can be measured."""
 
@@ -52,18 +60,54 @@ class FilterSettings:
 
 
 @dataclass
+class MathSettings:
+    """The math operation of one measure function.
+
+    Attributes:
+        operation: MXB, PERC or REC.
+        scale, offset: m and b of y = m x + b.
+        reference: of PERC.
+    """
+
+    is_on: bool = False
+    operation: str = "PERC"
+    scale: float = 1.0
+    offset: float = 0.0
+    reference: float = 1.0
+
+
+@dataclass
+class LimitTest:
+    """One of the two limit tests of a measure function.
+
+    Attributes:
+        failed: what has failed and was not cleared: "LOW" and "HIGH".
+    """
+
+    is_on: bool = False
+    low: float = -1.0
+    high: float = 1.0
+    audible: str = "NONE"
+    is_auto_cleared: bool = True
+    failed: frozenset[str] = frozenset()
+
+
+@dataclass
 class SenseSettings:
     """One measure function.
 
     Attributes:
         range: full scale, volts, amperes or ohms.
-        lowest: smallest range that automatic ranging selects.
+        lowest, highest: smallest and largest range that automatic ranging selects.
+        tests: limit tests 1 and 2.
     """
 
     range: float
     lowest: float
     unit: str
+    highest: float = 200e6
     is_auto_range: bool = True
+    is_rebounding: bool = False
     cycles: float = 1.0
     filter: FilterSettings = field(default_factory=FilterSettings)
     is_auto_zero: bool = True
@@ -73,6 +117,8 @@ class SenseSettings:
     is_offset_compensated: bool = False
     digits: float = 5.0
     user_delays: list[float] = field(default_factory=lambda: [0.0] * 5)
+    math: MathSettings = field(default_factory=MathSettings)
+    tests: tuple[LimitTest, LimitTest] = field(default_factory=lambda: (LimitTest(), LimitTest()))
 
 
 def _senses() -> dict[str, SenseSettings]:
@@ -108,7 +154,6 @@ class Settings:
     terminals: str = "FRON"
     is_interlock_used: bool = False
     listed: dict[str, list[float]] = field(default_factory=lambda: {q: [] for q in QUANTITIES})
-    shown_screen: str = "HOME"
 
     @property
     def source(self) -> SourceSettings:
@@ -124,3 +169,35 @@ class Settings:
     def limited(self) -> str:
         """The quantity that is limited, not sourced."""
         return "CURR" if self.function == "VOLT" else "VOLT"
+
+
+@dataclass
+class Panel:
+    """What the front panel shows; *RST leaves it.
+
+    Attributes:
+        texts: lines of the USER screen.
+    """
+
+    light: str = "ON50"
+    reading_format: str = "PREF"
+    screen: str = "HOME"
+    texts: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class Nonvolatile:
+    """What outlasts *RST and a loss of power.
+
+    Attributes:
+        language: command set from the next start on.
+        power_on: setup of the next start: RST or SAV0 to SAV4.
+        lan: as SYSTem:COMMunication:LAN:CONFigure? tells it.
+    """
+
+    language: str = "SCPI"
+    access: str = "FULL"
+    password: str = "admin"
+    power_on: str = "RST"
+    gpib_address: float = 18.0
+    lan: str = "AUTO,0.0.0.0,255.255.255.0,0.0.0.0"

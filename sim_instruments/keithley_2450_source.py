@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .keithley_2450_settings import LARGEST, PROTECTIONS, QUANTITIES, SourceSettings
+from .keithley_2450_settings import (
+    LARGEST,
+    LONGEST_DELAY_SECONDS,
+    PROTECTIONS,
+    QUANTITIES,
+    SourceSettings,
+    show_number,
+)
 from .scpi import Command
 from .scpi_errors import ScpiError
-from .scpi_parameters import Choice, Extreme, Number, Switch, Text
+from .scpi_parameters import Choice, Extreme, Number, Switch
 
 if TYPE_CHECKING:
     from .keithley_2450 import SimKeithley2450
@@ -18,12 +25,8 @@ NODES = {"VOLT": "VOLTage", "CURR": "CURRent"}
 _LIMIT_NODES = {"VOLT": "ILIMit", "CURR": "VLIMit"}
 _OTHER = {"VOLT": "CURR", "CURR": "VOLT"}
 _DEFAULT_LIMITS = {"VOLT": 1.05e-4, "CURR": 21.0}
-LONGEST_DELAY_SECONDS = 10_000.0
-
-
-def show_number(value: float) -> str:
-    """A setting as the 2450 tells it: as few digits as it takes, for example 0.01 or 1E-05."""
-    return f"{value:.7G}"
+_OFF_STATES = Choice("NORMal", "HIMPedance", "ZERO", "GUARd")
+_DELAY = Number("S", 0, LONGEST_DELAY_SECONDS, 0)
 
 
 def _switch_setting(pattern: str, quantity: str, name: str, after: Callable[[Any], None] | None = None) -> Command:
@@ -73,8 +76,7 @@ def _level_commands(quantity: str) -> tuple[Command, ...]:
         return i.accuracy.ranges(quantity)[own(i).range].full_scale
 
     def write_limit(i: SimKeithley2450, value: float) -> None:
-        own(i).limit = abs(value)
-        i.apply_output()
+        i.set_limit(quantity, abs(value))
 
     return (
         _number_command(
@@ -88,20 +90,19 @@ def _level_commands(quantity: str) -> tuple[Command, ...]:
         _number_command(f"{node}:{_LIMIT_NODES[quantity]}[:LEVel]", limit, write_limit, lambda i: own(i).limit),
         Command(
             f"{node}:{_LIMIT_NODES[quantity]}[:LEVel]:TRIPped",
-            query=lambda i: str(int(i.settings.function == quantity and i.is_limiting)),
+            query=lambda i: str(int(i.has_tripped(quantity))),
         ),
     )
 
 
 def _manner_commands(quantity: str) -> tuple[Command, ...]:
     node = f":SOURce[1]:{NODES[quantity]}"
-    delay = Number("S", 0, LONGEST_DELAY_SECONDS, 0)
 
     def own(i: SimKeithley2450) -> SourceSettings:
         return i.settings.sources[quantity]
 
     def write_delay(i: SimKeithley2450, seconds: float) -> None:
-        own(i).delay_seconds, own(i).is_auto_delay = seconds, False
+        _set_delay(own(i), seconds)
 
     def user(i: SimKeithley2450, number: int) -> tuple[list[float], int]:
         if not 1 <= number <= 5:
@@ -112,27 +113,38 @@ def _manner_commands(quantity: str) -> tuple[Command, ...]:
         delays, index = user(i, number)
         delays[index] = seconds
 
-    def show_user(i: SimKeithley2450, number: int) -> str:
+    def show_user(i: SimKeithley2450, number: int, extreme: float | None) -> str:
         delays, index = user(i, number)
-        return show_number(delays[index])
-
-    def write_off_state(i: SimKeithley2450, state: str) -> None:
-        own(i).off_state = state
-        i.apply_output()
+        return show_number(delays[index] if extreme is None else extreme)
 
     return (
-        _number_command(f"{node}:DELay", delay, write_delay, lambda i: i.source_delay(quantity)),
+        _number_command(f"{node}:DELay", _DELAY, write_delay, lambda i: i.source_delay(quantity)),
         _switch_setting(f"{node}:DELay:AUTO", quantity, "is_auto_delay"),
-        Command(f"{node}:DELay:USER<n>", write=write_user, query=show_user, takes=(delay,)),
+        Command(f"{node}:DELay:USER<n>", write=write_user, query=show_user, takes=(_DELAY,), asks=(Extreme(_DELAY),)),
         _switch_setting(f"{node}:READ:BACK", quantity, "is_read_back"),
         _switch_setting(f"{node}:HIGH:CAPacitance", quantity, "is_high_capacitance"),
         Command(
-            f":OUTPut[1]:{NODES[quantity]}:SMODe",
-            write=write_off_state,
+            f":OUTPut[1]:{NODES[quantity]}[:DC]:SMODe",
+            write=lambda i, state: _set_off_state(i, (quantity,), state),
             query=lambda i: own(i).off_state,
-            takes=(Choice("NORMal", "HIMPedance", "ZERO", "GUARd"),),
+            takes=(_OFF_STATES,),
         ),
     )
+
+
+def _set_delay(source: SourceSettings, seconds: float) -> None:
+    source.delay_seconds, source.is_auto_delay = seconds, False
+
+
+def _set_delays(i: SimKeithley2450, seconds: float) -> None:
+    for source in i.settings.sources.values():
+        _set_delay(source, seconds)
+
+
+def _set_off_state(i: SimKeithley2450, quantities: tuple[str, ...], state: str) -> None:
+    for quantity in quantities:
+        i.settings.sources[quantity].off_state = state
+    i.apply_output()
 
 
 class _Protection(Choice):
@@ -160,33 +172,6 @@ def _protection_commands(quantity: str) -> tuple[Command, ...]:
     )
 
 
-_INDEX = Number("", 1, 300_000, is_integer=True, is_optional=True)
-
-
-def _recall(i: SimKeithley2450, name: str, index: float | None) -> None:
-    i.recall_source(name, int(index or 1))
-
-
-_CONFIGURATION = (
-    Command(":SOURce[1]:CONFiguration:LIST:CREate", write=lambda i, name: i.lists.put(name, []), takes=(Text(),)),
-    Command(
-        ":SOURce[1]:CONFiguration:LIST:DELete",
-        write=lambda i, name, _: i.lists.delete(name),
-        takes=(Text(), _INDEX),
-    ),
-    Command(
-        ":SOURce[1]:CONFiguration:LIST:STORe",
-        write=lambda i, name, _: i.store_source(name),
-        takes=(Text(), _INDEX),
-    ),
-    Command(
-        ":SOURce[1]:CONFiguration:LIST:RECall",
-        write=lambda i, name, index: _recall(i, name, index),
-        takes=(Text(), _INDEX),
-    ),
-    Command(":SOURce[1]:CONFiguration:LIST:SIZE", query=lambda i, name: str(len(i.lists.named(name))), asks=(Text(),)),
-)
-
 _OUTPUT = (
     Command(
         ":OUTPut[1][:STATe]",
@@ -200,6 +185,13 @@ _OUTPUT = (
         query=lambda i: str(int(i.settings.is_interlock_used)),
         takes=(Switch(),),
     ),
+    Command(
+        ":OUTPut[1]:SMODe",
+        write=lambda i, state: _set_off_state(i, QUANTITIES, state),
+        query=lambda i: i.settings.source.off_state,
+        takes=(_OFF_STATES,),
+    ),
+    _number_command(":SOURce[1]:DELay", _DELAY, _set_delays, lambda i: i.source_delay(i.settings.function)),
     Command(":OUTPut[1]:INTerlock:TRIPped", query=lambda i: "1"),
     Command(
         ":ROUTe:TERMinals",
@@ -217,7 +209,6 @@ _OUTPUT = (
 
 SOURCE_COMMANDS: tuple[Command, ...] = (
     *_OUTPUT,
-    *_CONFIGURATION,
     *(
         command
         for quantity in QUANTITIES

@@ -5,21 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .keithley_2450_buffer import BufferName
-from .keithley_2450_settings import LARGEST, QUANTITIES
-from .keithley_2450_source import LONGEST_DELAY_SECONDS, NODES, UNITS, show_number
+from .keithley_2450_lists import SourcePoint
+from .keithley_2450_settings import LARGEST, LONGEST_DELAY_SECONDS, QUANTITIES, show_number
+from .keithley_2450_source import NODES, UNITS
+from .keithley_2450_templates import sweep
 from .scpi import Command
 from .scpi_errors import ScpiError
-from .scpi_parameters import Choice, Number, Numbers, Switch
+from .scpi_parameters import Choice, Number, Numbers, Switch, Text
 
 if TYPE_CHECKING:
     from .keithley_2450 import SimKeithley2450
 
-_MOST_LISTED = 100
+_MOST_LISTED, _MOST_IN_ALL = 100, 2500
+"""Values of one command, and of a list with what was appended to it (the latter assumed)."""
 _MOST_POINTS = 1_000_000
-_COUNT = Number("", 1, 1_000_000, 1, is_integer=True, is_optional=True)
+_COUNT = Number("", 0, 268_435_455, 1, is_integer=True, is_optional=True)
 _POINTS = Number("", 2, _MOST_POINTS, is_integer=True)
 _DELAY = Number("S", -1, LONGEST_DELAY_SECONDS, -1, is_optional=True)
 _RANGING = Choice("AUTO", "BEST", "FIXed", is_optional=True)
+
+
+_PREFIXES = {"VOLT": "Volt", "CURR": "Curr"}
+
+
+class _OptionalText(Text):
+    """A name, or nothing."""
+
+    is_optional = True
 
 
 class _OptionalSwitch(Switch):
@@ -42,6 +54,7 @@ def _logarithmic(start: float, stop: float, points: int, asymptote: float) -> li
 def _make_sweep(
     i: SimKeithley2450,
     quantity: str,
+    kind: str,
     levels: list[float],
     delay: float | None,
     count: float | None,
@@ -50,17 +63,48 @@ def _make_sweep(
     dual: bool | None,
     buffer: str | None,
 ) -> None:
+    """Make a source configuration list and load the trigger model that runs it.
+
+    Raises ScpiError -221 if the other quantity is sourced.
+    """
+    if quantity != i.settings.function:
+        raise ScpiError(-221)
     if dual:
         levels = levels + levels[::-1]
-    i.prepare_sweep(
-        quantity,
-        levels,
-        delay_seconds=max(delay or 0.0, 0.0),
-        count=int(count or 1),
-        ranging=ranging or "BEST",
+    name = f"{_PREFIXES[quantity]}{kind}SweepList"
+    i.lists.source[name] = _points(i, levels, ranging or "BEST", is_auto_delay=delay is None or delay < 0)
+    _load(i, name, 1, len(levels), delay, count, aborts, buffer)
+
+
+def _points(i: SimKeithley2450, levels: list[float], ranging: str, *, is_auto_delay: bool) -> list[SourcePoint]:
+    made = []
+    for level in levels:
+        settings = i.output.sweep_point(i.settings, level, levels, ranging)
+        settings.is_auto_delay = settings.is_auto_delay or is_auto_delay
+        made.append(SourcePoint(i.settings.function, settings))
+    return made
+
+
+def _load(
+    i: SimKeithley2450,
+    name: str,
+    begin: int,
+    points: int,
+    delay: float | None,
+    count: float | None,
+    aborts: bool | None,
+    buffer: str | None,
+) -> None:
+    blocks = sweep(
+        name,
+        begin,
+        points,
+        max(delay or 0.0, 0.0),
+        1 if count is None else int(count),
         aborts=aborts is not False,
-        buffer=buffer or "defbuffer1",
+        buffer=i.buffers.measured(buffer).name,
     )
+    i.model.load(blocks)
 
 
 def _stepped(start: float, stop: float, step: float) -> list[float]:
@@ -79,17 +123,19 @@ def _sweep_commands(quantity: str) -> tuple[Command, ...]:
     level = Number(UNITS[quantity], -end, end)
     rest = (_DELAY, _COUNT, _RANGING, _OptionalSwitch(), _OptionalSwitch(), BufferName())
     asymptote = Number(UNITS[quantity], -end, end, 0, is_optional=True)
-    start_index = Number("", 1, _MOST_LISTED, 1, is_integer=True, is_optional=True)
+    start_index = Number("", 1, _MOST_POINTS, 1, is_integer=True, is_optional=True)
+    listed_parameters = (start_index, _DELAY, _COUNT, _OptionalSwitch(), BufferName(), _OptionalText())
 
     def linear(i: SimKeithley2450, start: float, stop: float, points: float, *more: Any) -> None:
-        _make_sweep(i, quantity, _linear(start, stop, int(points)), *more)
+        _make_sweep(i, quantity, "Linear", _linear(start, stop, int(points)), *more)
 
     def stepped(i: SimKeithley2450, start: float, stop: float, step: float, *more: Any) -> None:
-        _make_sweep(i, quantity, _stepped(start, stop, step), *more)
+        _make_sweep(i, quantity, "Linear", _stepped(start, stop, step), *more)
 
     def logarithmic(i: SimKeithley2450, start: float, stop: float, points: float, *more: Any) -> None:
         *others, foot = more
-        _make_sweep(i, quantity, _logarithmic(start, stop, int(points), foot or 0.0), *others)
+        levels = _logarithmic(start, stop, int(points), foot or 0.0)
+        _make_sweep(i, quantity, "Log", levels, *others)
 
     def listed(
         i: SimKeithley2450,
@@ -98,17 +144,24 @@ def _sweep_commands(quantity: str) -> tuple[Command, ...]:
         count: float | None,
         aborts: bool | None,
         buffer: str | None,
+        given: str | None,
     ) -> None:
-        levels = i.settings.listed[quantity][int(first or 1) - 1 :]
-        if not levels:
+        name = given or f"{_PREFIXES[quantity]}CustomSweepList"
+        if quantity != i.settings.function or (given is None and not i.settings.listed[quantity]):
             raise ScpiError(-221)
-        _make_sweep(i, quantity, levels, delay, count, "BEST", aborts, False, buffer)
+        if given is None:
+            levels = i.settings.listed[quantity]
+            i.lists.source[name] = _points(i, levels, "BEST", is_auto_delay=False)
+        points, begin = len(i.lists.of("source", name)), int(first or 1)
+        if begin > points:
+            raise ScpiError(-222)
+        _load(i, name, begin, points - begin + 1, delay, count, aborts, buffer)
 
     return (
         Command(f"{node}:LINear", write=linear, takes=(level, level, _POINTS, *rest)),
         Command(f"{node}:LINear:STEP", write=stepped, takes=(level, level, level, *rest)),
         Command(f"{node}:LOG", write=logarithmic, takes=(level, level, _POINTS, *rest, asymptote)),
-        Command(f"{node}:LIST", write=listed, takes=(start_index, _DELAY, _COUNT, _OptionalSwitch(), BufferName())),
+        Command(f"{node}:LIST", write=listed, takes=listed_parameters),
     )
 
 
@@ -121,6 +174,8 @@ def _list_commands(quantity: str) -> tuple[Command, ...]:
         i.settings.listed[quantity] = given
 
     def append(i: SimKeithley2450, given: list[float]) -> None:
+        if len(i.settings.listed[quantity]) + len(given) > _MOST_IN_ALL:
+            raise ScpiError(-223)
         i.settings.listed[quantity].extend(given)
 
     return (

@@ -1,45 +1,87 @@
 """The trigger model of a 2450: blocks that are run one after another (Reference Manual, "Trigger model").
 
-Predefined models and sweeps are made of the same blocks.
+A run is a sequence of pauses, between which blocks act. A model that ends is run to its end at once, as everything that
+an instrument is told; one that does not end, or waits for an event, goes on as a process of the world.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from .keithley_2450_bus import TriggerBus
+from .keithley_2450_events import MODEL_ABORTED, MODEL_ENDED, MODEL_FAILED, MODEL_STARTED, Event
+from .processes import Processes
 from .scpi_errors import ScpiError
 
-_MOST_STEPS = 2_000_000
 MOST_BLOCKS = 255
+_BLOCK_SECONDS = 1e-6
+"""What a block takes by itself (assumed)."""
+_MOST_AT_ONCE = 250_000
+"""Blocks that are run before a model counts as one that goes on."""
+_MOST_OF_LOOPS = 5_000
+"""The same for a model that may go round without a count."""
+_MOST_IN_BACKGROUND = 20_000
+"""Blocks that are followed in one wait of the world; a model that would run more of them is behind for a while."""
 
 
 class Host(Protocol):
-    """What blocks act on."""
+    """What blocks act on. Nothing here lets time pass; what takes time says how long."""
+
+    bus: TriggerBus
 
     @property
     def seconds(self) -> float:
-        """Time stamp now."""
+        """World seconds now."""
 
     def elapse(self, seconds: float) -> None:
         """Let time pass in the world."""
 
+    def log(self, event: Event, text: str = "") -> None:
+        """An event for the log."""
+
+    def report(self, error: ScpiError) -> None:
+        """An error for the log."""
+
+    def model_ended(self) -> None:
+        """A run is over."""
+
     def clear_buffer(self, name: str) -> None:
         """Empty a reading buffer."""
 
-    def take_readings(self, name: str, count: int) -> None:
-        """Measure into a reading buffer."""
+    def measure(self, name: str, count: int, *, is_alone: bool) -> Iterator[float]:
+        """Measure into a reading buffer; `is_alone` if nothing else happens on the bench meanwhile."""
 
-    def recall_source(self, name: str, index: int) -> int:
-        """Recall a point of a source configuration list; returns the next index."""
+    def last_values(self, name: str, count: int) -> list[float]:
+        """The last readings of a buffer."""
 
-    def switch_output(self, is_on: bool) -> None:
-        """Output on or off."""
+    def recall_point(self, name: str, index: int) -> float:
+        """Recall a point of a source or measure configuration list; returns the seconds that takes."""
+
+    def list_size(self, name: str) -> int:
+        """Points of a configuration list."""
+
+    def put_output(self, is_on: bool) -> float:
+        """Output on or off; returns the seconds that takes."""
+
+    def write_lines(self, pattern: int, mask: int) -> None:
+        """Set digital lines."""
+
+    def limits_of(self, number: int) -> tuple[float, float]:
+        """Limit test 1 or 2 of the selected measure function."""
+
+    def user_delay(self, name: str) -> float:
+        """A delay of SOURce or SENSe:...:DELay:USER, as SOUR1 or MEAS1."""
 
     @property
     def is_limiting(self) -> bool:
         """Whether the output is at its limit."""
+
+
+Pauses = Generator[float, None, int | None]
+Act = Callable[[Host, "TriggerModel"], "int | None | Pauses"]
 
 
 @dataclass(frozen=True)
@@ -47,189 +89,220 @@ class Block:
     """One building block.
 
     Attributes:
-        kind: what it does.
         text: as :TRIGger:BLOCk:LIST? tells it.
-        act: what happens; returns the number of the next block, or None for the one after this.
+        act: what happens; gives the number of the next block, or None for the one after this, perhaps after pauses.
+        buffer: of a block that measures.
+        target: where it may branch to again and again without an end.
+        check: raises ScpiError if the block cannot be run.
     """
 
-    kind: str
     text: str
-    act: Callable[[Host, TriggerModel], int | None]
+    act: Act
+    buffer: str | None = None
+    target: int | None = None
+    check: Callable[[], None] | None = None
 
 
-@dataclass
 class TriggerModel:
-    """The blocks, and where a run of them stands.
+    """The blocks, and where a run of them stands; a process of the world while it goes on.
 
     Attributes:
         blocks: by number from 1.
-        counters: passes of each branch counter since the model began.
-        indices: next point of each configuration list.
+        counters: passes of each branch counter.
+        indices: present point of each configuration list.
+        marks: where the bus was when a block last cleared its memory of events.
+        seen: blocks that have been reached, for those that act once.
+        endless: measurements that go on beside the blocks until another block measures.
+        state: as :TRIGger:STATe? tells it.
+        position: block that was last run.
+        is_in_background: whether it goes on while other things happen on the bench.
     """
 
-    blocks: dict[int, Block] = field(default_factory=dict)
-    counters: dict[int, int] = field(default_factory=dict)
-    indices: dict[str, int] = field(default_factory=dict)
-    state: str = "EMPTY"
-    position: int = 0
+    def __init__(self, host: Host, processes: Processes) -> None:
+        self._host = host
+        self._processes = processes
+        self.blocks: dict[int, Block] = {}
+        self.counters: dict[int, int] = {}
+        self.indices: dict[str, int] = {}
+        self.marks: dict[int, int] = {}
+        self.seen: set[int] = set()
+        self.measured: int | None = None
+        self.endless: Iterator[float] | None = None
+        self.start_mark = 0
+        self.began = 0.0
+        self.state = "EMPTY"
+        self.position = 0
+        self.is_in_background = False
+        self._pauses: Iterator[float] | None = None
+        self._is_waiting = False
+        self._due = math.inf
+        self._left = 0
+        self._until = 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run has not ended."""
+        return self._pauses is not None
 
     def clear(self) -> None:
         """No blocks."""
+        self.abort()
         self.blocks.clear()
         self.state, self.position = "EMPTY", 0
 
     def put(self, number: int, block: Block) -> None:
         """Set block `number`."""
-        if not 1 <= number <= MOST_BLOCKS:
-            raise ScpiError(-222)
+        if self.is_busy:
+            raise ScpiError(-221)
         self.blocks[number] = block
         self.state = "BUILDING"
 
     def load(self, blocks: Sequence[Block]) -> None:
         """Replace all blocks."""
         self.clear()
-        for number, block in enumerate(blocks, start=1):
-            self.put(number, block)
+        self.blocks.update(enumerate(blocks, start=1))
         self.state = "IDLE"
 
     def listing(self) -> str:
         """All blocks, one a line."""
         return "\n".join(f"{number}) {block.text}" for number, block in sorted(self.blocks.items())) or "EMPTY"
 
-    def run(self, host: Host) -> None:
-        """From the first block to the end."""
+    def initiate(self) -> None:
+        """From the first block: to the end, or as far as it gets at once."""
         if not self.blocks:
             raise ScpiError(4501, "Cannot start trigger model, no blocks defined")
+        if self.is_busy:
+            raise ScpiError(-213)
+        for block in self.blocks.values():
+            if block.check is not None:
+                block.check()
+        self._begin()
+        self.run_on()
+
+    def _begin(self) -> None:
         self.counters.clear()
         self.indices.clear()
-        self.position, last = 1, max(self.blocks)
-        for _ in range(_MOST_STEPS):
-            block = self.blocks.get(self.position)
-            following = None if block is None else block.act(host, self)
-            if following is None:
-                following = self.position + 1
-            if not 1 <= following <= last:
+        self.marks.clear()
+        self.seen.clear()
+        self.measured = None
+        self.endless = None
+        self.start_mark = self._host.bus.mark
+        self.began = self._host.seconds
+        self.position = 0
+        self.state = "RUNNING"
+        self._pauses = self._merged()
+        self._host.log(MODEL_STARTED)
+
+    def _run(self) -> Iterator[float]:
+        number, last = 1, max(self.blocks)
+        while 1 <= number <= last:
+            self.position = number
+            block = self.blocks.get(number)
+            following = None
+            if block is not None:
+                outcome = block.act(self._host, self)
+                following = (yield from outcome) if isinstance(outcome, Generator) else outcome
+                if block.buffer is not None:
+                    self.measured = number
+            yield _BLOCK_SECONDS
+            number = self.position + 1 if following is None else following
+
+    def _merged(self) -> Iterator[float]:
+        """The pauses of the blocks, cut where endless measurements act in between."""
+        until_reading = 0.0
+        following: Iterator[float] | None = None
+        for pause in self._run():
+            left = pause
+            self._is_waiting = math.isinf(pause)
+            while self.endless is not None:
+                if following is not self.endless:
+                    following, until_reading = self.endless, next(self.endless)
+                if until_reading > left:
+                    until_reading -= left
+                    break
+                yield until_reading
+                left -= until_reading
+                until_reading = next(self.endless)
+                if self._is_waiting:
+                    left = 0.0
+                    break
+            yield left
+
+    def run_on(self) -> None:
+        """Go on to the end, or as far as it gets at once; the rest happens in the background."""
+        self._leave_background()
+        for _ in range(_MOST_OF_LOOPS if self._may_loop() else _MOST_AT_ONCE):
+            pause = self._next_pause()
+            if pause is None or math.isinf(pause):
+                return
+            self._host.elapse(pause)
+            if self._is_waiting and self.endless is not None:
                 break
-            self.position = following
-        self.state = "IDLE"
+        self._enter_background(0.0)
 
+    def _may_loop(self) -> bool:
+        return any(block.target is not None and block.target <= n for n, block in self.blocks.items())
 
-def clear_block(buffer: str) -> Block:
-    """Empty a buffer."""
-    return Block("BUFFER", f"BUFFER_CLEAR           BUFFER: {buffer}", lambda host, _: host.clear_buffer(buffer))
+    def _next_pause(self) -> float | None:
+        """The next pause; None at the end, infinite if only an event can go on from here."""
+        if self._pauses is None:
+            return None
+        try:
+            pause = next(self._pauses, None)
+        except ScpiError as error:
+            self._end("FAILED", MODEL_FAILED)
+            self._host.report(error)
+            return None
+        if pause is None:
+            self._end("IDLE", MODEL_ENDED)
+        else:
+            self.state = "WAITING" if self._is_waiting else "RUNNING"
+        return pause
 
+    def _end(self, state: str, event: Event) -> None:
+        self._leave_background()
+        self._pauses = self.endless = None
+        self.state = state
+        self._host.log(event)
+        self._host.model_ended()
 
-def measure_block(buffer: str, count: int) -> Block:
-    """Take readings."""
-    text = f"MEASURE                BUFFER: {buffer} COUNT: {count}"
-    return Block("MEASURE", text, lambda host, _: host.take_readings(buffer, count))
+    def abort(self) -> None:
+        """Stop where it is."""
+        if self.is_busy:
+            self._end("ABORTED", MODEL_ABORTED)
 
+    def pause(self) -> None:
+        """TRIGger:PAUSe: nothing happens in the background until `run_on`."""
+        if self.is_in_background:
+            self._leave_background()
+            self.state = "PAUSED"
 
-def delay_block(seconds: float) -> Block:
-    """Wait."""
-    return Block("DELAY", f"DELAY_CONSTANT         DELAY: {seconds:.9f}", lambda host, _: host.elapse(seconds))
+    def _enter_background(self, pause: float) -> None:
+        self.is_in_background = True
+        self._due = self._host.seconds + pause
+        self._left = _MOST_IN_BACKGROUND
+        self._processes.start(self, self._host.seconds)
 
+    def _leave_background(self) -> None:
+        self.is_in_background = False
+        self._due = math.inf
+        self._processes.stop(self)
 
-def output_block(is_on: bool) -> Block:
-    """Output on or off."""
-    text = f"SOURCE_OUTPUT          OUTPUT: {'ON' if is_on else 'OFF'}"
-    return Block("OUTPUT", text, lambda host, _: host.switch_output(is_on))
+    def prepare(self, start: float, end: float) -> None:
+        """See Process."""
+        self._left, self._until = _MOST_IN_BACKGROUND, end
 
+    def next_change(self) -> float:
+        """See Process."""
+        return self._due
 
-def nothing_block(kind: str) -> Block:
-    """NO_OPERATION, NOTIFY, LOG_EVENT, DIGITAL_IO: nothing on this bench depends on them."""
-    return Block(kind, kind, lambda host, _: None)
-
-
-def recall_block(name: str, index: int) -> Block:
-    """Recall one point of a source configuration list."""
-
-    def act(host: Host, model: TriggerModel) -> None:
-        model.indices[name] = host.recall_source(name, index)
-
-    return Block("RECALL", f"CONFIG_RECALL          CONFIG_LIST: {name} INDEX: {index}", act)
-
-
-def next_block(name: str) -> Block:
-    """Recall the next point of a source configuration list."""
-
-    def act(host: Host, model: TriggerModel) -> None:
-        model.indices[name] = host.recall_source(name, model.indices.get(name, 1))
-
-    return Block("NEXT", f"CONFIG_NEXT            CONFIG_LIST: {name}", act)
-
-
-def goto_block(target: int) -> Block:
-    """Branch always."""
-    return Block("GOTO", f"BRANCH_ALWAYS          BRANCH_BLOCK: {target}", lambda host, _: target)
-
-
-def counter_block(number: int, count: int, target: int) -> Block:
-    """Branch to `target` until this block, `number`, has been reached `count` times."""
-
-    def act(_: Host, model: TriggerModel) -> int | None:
-        model.counters[number] = model.counters.get(number, 0) + 1
-        if model.counters[number] < count:
-            return target
-        model.counters[number] = 0
-        return None
-
-    return Block("COUNT", f"BRANCH_COUNTER         VALUE: {count} BRANCH_BLOCK: {target}", act)
-
-
-def limit_block(target: int) -> Block:
-    """Branch if the source is at its limit."""
-    text = f"BRANCH_ON_EVENT        EVENT: SOURCE LIMIT BRANCH_BLOCK: {target}"
-    return Block("LIMIT", text, lambda host, _: target if host.is_limiting else None)
-
-
-def duration_block(seconds: float, target: int) -> Block:
-    """Branch to `target` until `seconds` have passed since the model began."""
-    begun: list[float] = []
-
-    def act(host: Host, model: TriggerModel) -> int | None:
-        if not model.indices.get("duration"):
-            begun[:] = [host.seconds]
-            model.indices["duration"] = 1
-        return target if host.seconds - begun[0] < seconds else None
-
-    return Block("DURATION", f"BRANCH_ON_TIME         DURATION: {seconds} BRANCH_BLOCK: {target}", act)
-
-
-def simple_loop(count: int, delay_seconds: float, buffer: str) -> list[Block]:
-    """The predefined model SimpleLoop."""
-    return [
-        clear_block(buffer),
-        delay_block(delay_seconds),
-        measure_block(buffer, 1),
-        counter_block(4, count, 2),
-    ]
-
-
-def duration_loop(seconds: float, delay_seconds: float, buffer: str) -> list[Block]:
-    """The predefined model DurationLoop."""
-    return [
-        clear_block(buffer),
-        delay_block(delay_seconds),
-        duration_block(seconds, 5),
-        goto_block(7),
-        measure_block(buffer, 1),
-        goto_block(2),
-    ]
-
-
-def sweep(name: str, points: int, delay_seconds: float, count: int, *, aborts: bool, buffer: str) -> list[Block]:
-    """A sweep over the points of a source configuration list, with the output off afterwards."""
-    last = 10
-    return [
-        recall_block(name, 1),
-        output_block(True),
-        clear_block(buffer),
-        delay_block(delay_seconds),
-        measure_block(buffer, 1),
-        limit_block(last) if aborts else nothing_block("NO_OPERATION"),
-        next_block(name),
-        counter_block(8, points * count, 4),
-        nothing_block("NO_OPERATION"),
-        output_block(False),
-    ]
+    def change(self, now: float) -> None:
+        """See Process: the next block."""
+        self._left -= 1
+        pause = self._next_pause()
+        if pause is None:
+            return
+        if math.isinf(pause):
+            self._leave_background()
+            return
+        self._due = now + pause if self._left > 0 else max(now + pause, self._until + _BLOCK_SECONDS)

@@ -129,3 +129,15 @@ class SmuStage:
         if abs(value) > full_scale * self.accuracy.over_range:
             return math.copysign(math.inf, value)
         return meter.rounded(value, index)
+
+    def converted_many(
+        self, quantity: str, true: float, index: int, cycles: float, averaged: float, count: int
+    ) -> list[float]:
+        """`count` readings of one and the same true value; see `converted`."""
+        meter = self._meters[quantity]
+        entry = meter.ranges[index]
+        noise = entry.full_scale * self.accuracy.noise_fraction(cycles) / math.sqrt(averaged)
+        values = meter.applied(true, index) + noise * self._rng.standard_normal(count)
+        seen = np.round(values / entry.resolution) * entry.resolution
+        end = entry.full_scale * self.accuracy.over_range
+        return [float(v) for v in np.where(np.abs(values) > end, np.copysign(np.inf, values), seen).tolist()]

@@ -1,0 +1,193 @@
+"""How a 2450 measures: one reading after another into a buffer, each with its pauses, filter, relative, math, limits."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from .keithley_2450_buffer import OVERFLOW, Buffer, Reading
+from .keithley_2450_calculate import calculated, tested
+from .keithley_2450_output import K2450Output, finite, ratio
+from .keithley_2450_settings import SenseSettings, Settings
+from .timing import KEITHLEY_2450 as TIMING
+from .world import World
+
+_FRONT, _START_GROUP = 8, 256
+_PROTECTING, _READ_BACK, _LIMITING, _FOUR_WIRE, _OUTPUT_ON = 4, 8, 32, 64, 128
+_UNITS = {"VOLT": "VOLT", "CURR": "AMP"}
+_MOST_AT_ONCE = 20_000
+_FEWEST_AT_ONCE = 16
+"""So many readings of a bench on which nothing can change are drawn together."""
+_QUIET = 1e-10
+"""Expected number of events on the die below which nothing happens."""
+_AUTO_CONVERSIONS = TIMING.conversions_per_reading - 1
+
+
+class Measuring:
+    """The measuring side of one unit.
+
+    Args:
+        output: its analog side.
+        world: what it measures.
+
+    Attributes:
+        clock_offset: how far the instrument's clock, which stamps the readings, is ahead of the world's, s.
+    """
+
+    def __init__(self, output: K2450Output, world: World) -> None:
+        self._output = output
+        self._world = world
+        self.clock_offset = 0.0
+        self._stack: deque[float] = deque()
+        self._stack_of: tuple[str, float] = ("", 0.0)
+
+    def take(self, settings: Settings, buffer: Buffer, count: int, *, is_alone: bool) -> Iterator[float]:
+        """Measure `count` times into a buffer, with the pauses in between.
+
+        Args:
+            is_alone: nothing else happens on the bench meanwhile but what happens by itself.
+        """
+        is_first = True
+        while count > 0:
+            steps = self._output.autorange(settings)
+            pause = steps * TIMING.autorange_seconds + self._seconds(settings) + TIMING.trigger_seconds
+            most = min(count, _MOST_AT_ONCE)
+            if is_alone and steps == 0 and self._is_steady(settings, most, pause):
+                begin = self._now
+                yield most * pause
+                self._draw(settings, buffer, most, begin, pause, is_first)
+                count -= most
+            else:
+                yield from self._take_one(settings, buffer, pause, is_first)
+                count -= 1
+            is_first = False
+
+    @property
+    def _now(self) -> float:
+        return self._world.seconds + self.clock_offset
+
+    def _is_steady(self, settings: Settings, count: int, pause: float) -> bool:
+        sense = settings.sense
+        return (
+            count >= _FEWEST_AT_ONCE
+            and not (sense.filter.is_on and sense.filter.kind == "MOV")
+            and not self._is_compensated(settings)
+            and self._nothing_happens_in(count * pause)
+        )
+
+    def _nothing_happens_in(self, seconds: float) -> bool:
+        return not self._world.processes and self._world.event_rate(seconds) * seconds < _QUIET
+
+    @staticmethod
+    def _is_compensated(settings: Settings) -> bool:
+        return settings.sense.is_offset_compensated and settings.sense.unit == "OHM" and settings.is_output_on
+
+    def _seconds(self, settings: Settings) -> float:
+        """Time that one reading takes."""
+        sense = settings.sense
+        conversions = 1 + (settings.source.is_read_back or settings.sense_function == "RES")
+        if sense.is_auto_zero:
+            conversions += _AUTO_CONVERSIONS
+        averaged = sense.filter.count if sense.filter.is_on and sense.filter.kind == "REP" else 1.0
+        return conversions * averaged * sense.cycles / self._world.line_hertz
+
+    def _take_one(self, settings: Settings, buffer: Buffer, pause: float, is_first: bool) -> Iterator[float]:
+        yield pause
+        volts, amps = self._converted(settings, 1)
+        source_status = self._source_status(settings)
+        pair = (volts[0], amps[0])
+        if self._is_compensated(settings):
+            self._output.drive_zero(settings)
+            yield pause
+            at_zero = self._converted(settings, 1)
+            self._output.drive(settings)
+            pair = (pair[0] - at_zero[0][0], pair[1] - at_zero[1][0])
+        value = self._filtered(settings, self._in_unit(settings, *pair))
+        status = self._status(settings, is_first)
+        buffer.add(self._finished(settings, value, (volts[0], amps[0]), self._now, status, source_status))
+
+    def _draw(self, settings: Settings, buffer: Buffer, count: int, begin: float, pause: float, is_first: bool) -> None:
+        volts, amps = self._converted(settings, count)
+        source_status = self._source_status(settings)
+        for k, pair in enumerate(zip(volts, amps, strict=True)):
+            value = self._in_unit(settings, *pair)
+            status = self._status(settings, is_first and k == 0)
+            buffer.add(self._finished(settings, value, pair, begin + (k + 1) * pause, status, source_status))
+
+    def _converted(self, settings: Settings, count: int) -> tuple[Sequence[float], Sequence[float]]:
+        point = self._output.point()
+        return (
+            self._output.converted(settings, "VOLT", point.volts, count),
+            self._output.converted(settings, "CURR", point.amps, count),
+        )
+
+    def _filtered(self, settings: Settings, value: float) -> float:
+        sense = settings.sense
+        if not (sense.filter.is_on and sense.filter.kind == "MOV") or abs(value) >= OVERFLOW:
+            return value
+        kept = (settings.sense_function, sense.filter.count)
+        if self._stack_of != kept:
+            self._stack_of = kept
+            self._stack = deque([value] * int(sense.filter.count), maxlen=int(sense.filter.count))
+        self._stack.append(value)
+        return sum(self._stack) / len(self._stack)
+
+    def forget(self) -> None:
+        """The moving filter begins anew."""
+        self._stack_of = ("", 0.0)
+
+    @staticmethod
+    def _in_unit(settings: Settings, volts: float, amps: float) -> float:
+        sense = settings.sense
+        if sense.unit == "OHM":
+            return _ohms(settings, sense, ratio(volts, amps))
+        if sense.unit == "WATT":
+            return finite(volts * amps)
+        return finite(volts) if sense.unit == "VOLT" else finite(amps)
+
+    @staticmethod
+    def _status(settings: Settings, is_first: bool) -> int:
+        return (_FRONT if settings.terminals == "FRON" else 0) | (_START_GROUP if is_first else 0)
+
+    @staticmethod
+    def _finished(
+        settings: Settings, value: float, pair: tuple[float, float], seconds: float, status: int, source_status: int
+    ) -> Reading:
+        """A reading from its filtered value: relative offset, math and limit tests follow."""
+        sense, source = settings.sense, settings.source
+        if sense.is_relative and abs(value) < OVERFLOW:
+            value -= sense.relative
+        value = calculated(value, sense.math)
+        status |= tested(value, sense)
+        measured_source = pair[0] if settings.function == "VOLT" else pair[1]
+        sourced = finite(measured_source) if source.is_read_back else source.level
+        return Reading(value, sense.unit, sourced, _UNITS[settings.function], seconds, status, source_status)
+
+    def relative(self, settings: Settings) -> Iterator[float]:
+        """Acquire the relative offset: a reading without filter, math and limit tests."""
+        self._output.autorange(settings)
+        yield self._seconds(settings)
+        volts, amps = self._converted(settings, 1)
+        settings.sense.relative = self._in_unit(settings, volts[0], amps[0])
+
+    def _source_status(self, settings: Settings) -> int:
+        is_on = settings.is_output_on
+        flags = (
+            (is_on and self._output.is_protecting(settings), _PROTECTING),
+            (settings.source.is_read_back, _READ_BACK),
+            (is_on and self._output.is_limiting(), _LIMITING),
+            (settings.sense.is_remote_sense, _FOUR_WIRE),
+            (is_on, _OUTPUT_ON),
+        )
+        return sum(bit for is_set, bit in flags if is_set)
+
+
+def _ohms(settings: Settings, sense: SenseSettings, ohms: float) -> float:
+    """A resistance as its range lets it be seen; automatic ranging moves the range of the resistance function."""
+    if settings.sense_function != "RES":
+        return ohms
+    if sense.is_auto_range:
+        if abs(ohms) < OVERFLOW:
+            sense.range = K2450Output.ohms_range(ohms, sense.lowest, sense.highest)
+        return OVERFLOW if abs(ohms) > sense.highest * 1.05 else ohms
+    return OVERFLOW if abs(ohms) > sense.range * 1.05 else ohms
