@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from .bench_file import InstrumentSpec
 from .faults import FaultPlan
+from .keysight_b2900_calculate import CALCULATE_COMMANDS
+from .keysight_b2900_calculation import Calculation
 from .keysight_b2900_channel import Channel
-from .keysight_b2900_run import Initiated, run
+from .keysight_b2900_digital import DIGITAL_COMMANDS, DigitalPort
+from .keysight_b2900_errors import BUSY, NOTHING_SAVED, OUTPUT_MUST_BE_ON, refusal
+from .keysight_b2900_files import FILE_COMMANDS, FileSystem
+from .keysight_b2900_math import Expressions
+from .keysight_b2900_panel import PANEL_COMMANDS, Panel
+from .keysight_b2900_programs import PROGRAM_COMMANDS, ProgramMemory, carry_out
+from .keysight_b2900_readings import Reading
+from .keysight_b2900_run import Initiated, TriggerEngine
 from .keysight_b2900_sense import SENSE_COMMANDS
 from .keysight_b2900_settings import (
     B2901A,
@@ -19,11 +27,15 @@ from .keysight_b2900_settings import (
     B2900Model,
     ChannelSettings,
     FormatSettings,
+    LastingSettings,
     SystemSettings,
-    steps_of,
+    TriggerOut,
 )
+from .keysight_b2900_setups import Setup
 from .keysight_b2900_source import SOURCE_COMMANDS
+from .keysight_b2900_status import StatusRegisters
 from .keysight_b2900_system import SYSTEM_COMMANDS
+from .keysight_b2900_trace import TRACE_COMMANDS
 from .keysight_b2900_trigger import TRIGGER_COMMANDS
 from .overlapped import OverlappedInstrument
 from .scpi import CommandTree, Reply
@@ -37,10 +49,11 @@ from .world import World
 _FIRMWARE = "3.4.2011.5100"
 _ERROR_AVAILABLE = 4
 _REGISTERS = {1: "measurement", 8: "questionable", 128: "operation"}
-_READING, _OVERFLOW, _TRACED, _TRACE_FULL = 1, 2, 3, 4
-_MEASUREMENT_BITS, _OPERATION_BITS = 6, 6
-_TRANSIENT_IDLE, _ACQUIRE_IDLE = 1, 4
-_PROTECTED = 2
+_KINDS = ("TRAN", "ACQ")
+_EMERGENCY = 305
+"""What a tripped output reports: the cause of a trip is not known, so that of a temperature too high."""
+_SELF_TEST_SECONDS = 3.0
+"""Assumed."""
 _MODELS = {"keysight_b2901a": B2901A, "keysight_b2902a": B2902A, "keysight_b2912a": B2912A}
 
 
@@ -54,11 +67,23 @@ class SimKeysightB2900(OverlappedInstrument):
         system: settings of the instrument as a whole.
     """
 
-    tree: ClassVar[CommandTree] = CommandTree((*SOURCE_COMMANDS, *SENSE_COMMANDS, *TRIGGER_COMMANDS, *SYSTEM_COMMANDS))
+    tree: ClassVar[CommandTree] = CommandTree(
+        (
+            *SOURCE_COMMANDS,
+            *SENSE_COMMANDS,
+            *TRIGGER_COMMANDS,
+            *TRACE_COMMANDS,
+            *CALCULATE_COMMANDS,
+            *DIGITAL_COMMANDS,
+            *FILE_COMMANDS,
+            *PROGRAM_COMMANDS,
+            *PANEL_COMMANDS,
+            *SYSTEM_COMMANDS,
+        )
+    )
     command_seconds: ClassVar[float] = TIMING.command_seconds
     polls: ClassVar[re.Pattern[str]] = re.compile(
         r"(?i):?stat(us)?:(oper(ation)?|meas(urement)?|ques(tionable)?)(:cond(ition)?|:even(t)?)?\?|\*(esr|stb)\?"
-        r"|:?idle[12]?(:\w+)?\?"
     )
 
     def __init__(
@@ -76,22 +101,37 @@ class SimKeysightB2900(OverlappedInstrument):
         super().__init__(name, world, host, status, has_end=has_end, faults=faults)
         self.model = model
         self.serial = serial
-        self.channels = [
-            Channel(number, self._stage(f"{name}.{number}"), world.line_hertz)
-            for number in range(1, model.channels + 1)
-        ]
+        self.lasting = LastingSettings(world.line_hertz)
+        self.digital = DigitalPort()
+        self.expressions = Expressions()
+        self.files = FileSystem()
+        self.programs = ProgramMemory()
+        self.channels = [self._made(number) for number in range(1, model.channels + 1)]
+        self.registers = StatusRegisters(status, self.channels)
+        self._engine = TriggerEngine(self, model.shortest_interval_seconds)
         self._time_zero = world.seconds
-        self._saved: dict[int, list[ChannelSettings]] = {}
-        self._waiting_for = ""
-        self._initiated: Initiated = {}
-        self._run_left: Iterator[str] | None = None
+        self._saved: dict[int, Setup] = {}
+        self.saved_channels: dict[tuple[int, int], ChannelSettings] = {}
         self._owed_reply: Callable[[], Reply] | None = None
+        self._owes_completion = False
+        self._swept: set[int] = set()
+        self._is_locked_out = False
+        self._last_run: dict[tuple[int, str], str] = {}
         self._set_defaults()
         self.refresh_status()
 
-    def _stage(self, name: str) -> SmuStage:
-        source = self.world.add_source(name, f"{name}.hi")
-        return SmuStage(source, self.world.rng(name), self.model.accuracy)
+    def _made(self, number: int) -> Channel:
+        name = f"{self.name}.{number}"
+        stage = SmuStage(self.world.add_source(name, f"{name}.hi"), self.world.rng(name), self.model.accuracy)
+        calculation = Calculation(
+            number, self.expressions, self._readings_of, self.digital.put_out_bits, self.status.report
+        )
+        return Channel(number, stage, self.world.line_hertz, calculation)
+
+    def _readings_of(self, number: int) -> list[Reading]:
+        if not 1 <= number <= len(self.channels):
+            raise refusal(817)
+        return self.channels[number - 1].readings
 
     @classmethod
     def from_spec(
@@ -125,168 +165,270 @@ class SimKeysightB2900(OverlappedInstrument):
         """What is accounted for happens in the world before the next action on it."""
         self._let_time_pass()
 
+    @property
+    def now(self) -> float:
+        """World seconds."""
+        return self.world.seconds
+
     def elapse(self, seconds: float) -> None:
         """Let time pass in the world."""
-        self._take_time(seconds)
-        self._let_time_pass()
+        super()._let_time_pass()
+        self.world.wait(seconds)
+
+    def _let_time_pass(self) -> None:
+        """What is accounted for passes; a sweep without end goes on meanwhile."""
+        if self._owed_seconds > 0 and self._engine.is_endless:
+            end = self.world.seconds + self._owed_seconds
+            self._owed_seconds = 0.0
+            self._engine.advance(end)
+            self._owed_seconds = max(end - self.world.seconds, 0.0)
+        super()._let_time_pass()
 
     def _set_defaults(self) -> None:
         self.format = FormatSettings()
         self.system = SystemSettings()
+        self.panel = Panel(len(self.channels))
+        self.internal_edges = {1: "BOTH", 2: "BOTH"}
+        self.digital.reset()
 
     def reset(self) -> None:
         """*RST: outputs off, everything at its reset setting, data gone; the status registers stay."""
-        self.abort()
+        self.abort([channel.number for channel in self.channels], _KINDS)
         self._let_time_pass()
         for channel in self.channels:
             channel.reset()
         self._set_defaults()
+        self.refresh_status()
+
+    def _power_on(self) -> None:
+        self._is_locked_out = False
+        super()._power_on()
+        if self.programs.is_run_at_power_on:
+            for line in self.programs.power_on_text.splitlines():
+                carry_out(self, line)
+        self.refresh_status()
+
+    def setup(self) -> Setup:
+        """All that can be set, as it is now."""
+        return Setup.of(self.channels, self.format, self.system)
+
+    def install(self, setup: Setup) -> None:
+        """Bring back a set-up; the outputs come back off."""
+        self.reset()
+        self.format, self.system = setup.install(self.channels)
 
     def save(self, location: int) -> None:
         """*SAV 0 to 4."""
+        self.require_idle()
         if location > 4:
-            raise ScpiError(-222)
-        self._saved[location] = [copy.deepcopy(channel.settings) for channel in self.channels]
+            raise refusal(-222)
+        self._saved[location] = self.setup()
 
     def recall(self, location: int) -> None:
-        """*RCL 0 to 4; the outputs come back off. Without a saved set-up it is a reset."""
+        """*RCL 0 to 4; raises ScpiError +290 if nothing was saved there."""
+        self.require_idle()
         if location > 4:
-            raise ScpiError(-222)
-        self.reset()
-        for channel, settings in zip(self.channels, self._saved.get(location, []), strict=False):
-            channel.settings = copy.deepcopy(settings)
-            channel.settings.output.is_on = False
-            channel.apply()
+            raise refusal(-222)
+        if location not in self._saved:
+            raise refusal(NOTHING_SAVED)
+        self.install(self._saved[location])
 
     def switch_output(self, channel: Channel, is_on: bool) -> None:
-        """OUTPut ON or OFF."""
+        """OUTPut ON or OFF; raises ScpiError -241 after an emergency, until *TST?."""
+        if is_on and self._is_locked_out:
+            raise refusal(-241)
         if is_on == channel.settings.output.is_on:
             return
         self._take_time(TIMING.output_seconds)
         self._let_time_pass()
         channel.switch(is_on)
+        self.refresh_status()
+
+    def _output_tripped(self, error: ScpiError) -> None:
+        """An emergency: every output at 0 V and open at once, whatever the off state; *TST? unlocks them."""
+        del error
+        self.abort([channel.number for channel in self.channels], _KINDS)
+        for channel in self.channels:
+            channel.is_high_temperature = True
+            channel.switch(False)
+            channel.stage.disconnect()
+        self._is_locked_out = True
+        self.status.report(refusal(_EMERGENCY, "Channel 1"))
+        self.refresh_status()
+
+    def self_test(self) -> int:
+        """*TST?: the outputs are off and unlocked afterwards; 0 is a pass."""
+        self.require_idle()
+        self._is_locked_out = False
+        for channel in self.channels:
+            channel.is_high_temperature = False
+            self.switch_output(channel, False)
+            channel.apply()
+        self._take_time(_SELF_TEST_SECONDS)
+        self.refresh_status()
+        return 0
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether an initiation waits for a trigger."""
-        return self._run_left is not None
+    def is_idle(self) -> bool:
+        """Whether nothing is initiated."""
+        return self._engine.is_idle
+
+    def is_busy(self, numbers: Sequence[int], kinds: Sequence[str]) -> bool:
+        """Whether any of these actions is initiated."""
+        return self._engine.is_busy(numbers, kinds)
+
+    def require_idle(self) -> None:
+        """Raises ScpiError +203 while anything is initiated."""
+        if not self._engine.is_idle:
+            raise refusal(BUSY)
+
+    def change_source(self, channel: Channel, level: float) -> None:
+        """Source a level now; a slow output filter takes its time."""
+        self._let_time_pass()
+        self._engine.change_source(channel, level)
+        if self._engine.is_idle:
+            self._engine.advance()
 
     def initiate(self, initiated: Initiated) -> None:
         """INITiate: carry out the programmed triggers, as far as nothing has to be waited for."""
-        if self.is_waiting:
-            raise ScpiError(-213)
+        if any(self.is_busy([number], list(kinds)) for number, kinds in initiated.items()):
+            raise refusal(BUSY)
+        was_idle = self._engine.is_idle
         channels = [self.channel(number) for number in initiated]
         for channel in channels:
-            self._refuse_endless(channel, initiated[channel.number])
-            if channel.settings.output.is_auto_on:
-                self.switch_output(channel, True)
-            channel.readings = []
-        if self.system.is_time_auto_reset:
+            self._prepare(channel, initiated[channel.number])
+        self._let_time_pass()
+        if self.system.is_time_auto_reset and was_idle:
             self.reset_time()
-        self._initiated = initiated
-        self._run_left = run(channels, initiated, self, self.model.shortest_interval_seconds)
+        self._engine.initiate(channels, initiated)
+        self.refresh_status()
         self._go_on()
 
-    @staticmethod
-    def _refuse_endless(channel: Channel, kinds: set[str]) -> None:
-        for kind in kinds:
-            steps = steps_of(channel.settings.arms[kind], channel.settings.triggers[kind])
-            if steps > 100_000:
-                raise ScpiError(-221, "Settings conflict; more than 100000 triggers are not simulated")
+    def _prepare(self, channel: Channel, kinds: set[str]) -> None:
+        if channel.output.is_auto_on:
+            self.switch_output(channel, True)
+        if not channel.output.is_on:
+            self.status.report(refusal(OUTPUT_MUST_BE_ON))
+        if "ACQ" in kinds:
+            channel.begin_readings()
 
     def _go_on(self) -> None:
-        if self._run_left is None:
-            return
-        waiting_for = next(self._run_left, "")
-        self._waiting_for = waiting_for
-        if not waiting_for:
-            self._run_left = None
-            for number in self._initiated:
-                channel = self.channel(number)
-                if channel.settings.output.is_auto_off:
-                    self.switch_output(channel, False)
+        self._engine.advance(self.world.seconds if self._engine.is_endless else float("inf"))
         self.refresh_status()
+        if self._engine.is_idle and self._owes_completion:
+            self._owes_completion = False
+            self.registers.complete()
+
+    def finished(self, channel: int, kind: str) -> None:
+        """An action has come to its end."""
+        unit = self.channel(channel)
+        if kind == "ACQ":
+            unit.finish_readings()
+        if kind == "TRAN":
+            self._swept.add(channel)
+        if self._engine.is_idle:
+            for number in sorted(self._swept):
+                self._return_source(self.channel(number))
+            self._swept.clear()
+        if unit.output.is_auto_off and not self.is_busy([channel], _KINDS):
+            self.switch_output(unit, False)
+
+    def _return_source(self, channel: Channel) -> None:
+        """After a sweep the source goes back to where it began, unless it is to stay (when, is assumed)."""
+        levels = channel.settings.levels()
+        is_sweep = levels is not None and channel.settings.shape == "DC"
+        if is_sweep and levels and channel.output.is_on and not channel.settings.stays_after_sweep:
+            self._engine.change_source(channel, levels[0])
+
+    def put_out(self, out: TriggerOut, moment: str) -> None:
+        """A trigger on the lines of `out`; the internal ones arrive at once."""
+        if not out.is_on:
+            return
+        self.digital.pulse(out.lines, self.world.seconds, moment)
+        for name in out.lines:
+            if name.startswith("INT") and self.internal_edges[int(name[3:])] in (moment, "BOTH"):
+                self._engine.trigger(name)
+
+    def lost(self, channel: int, kind: str) -> None:
+        """A trigger came while its action was busy."""
+        self.registers.note_lost(channel, kind)
 
     def trigger(self) -> None:
-        """*TRG, group execute trigger or an immediate trigger command."""
-        if self._run_left is None:
-            self.status.report(ScpiError(-211))
-            return
+        """*TRG or a group execute trigger; nothing happens if nothing waits for one."""
+        self.trigger_with("BUS")
+
+    def pulse_in(self, line: int) -> None:
+        """A trigger edge arrives from outside at a digital line; only a trigger input takes it."""
+        if self.digital.line(line).function == "TINP":
+            self._occupy(lambda: self.trigger_with(f"EXT{line}"))
+
+    def trigger_with(
+        self, source: str, layer: str = "", kinds: Sequence[str] = (), channels: Sequence[int] = ()
+    ) -> None:
+        """A trigger of a source, or an immediate one (empty); the arguments restrict who takes it."""
+        self._let_time_pass()
+        self._engine.trigger(source, layer, kinds, channels)
         self._go_on()
-        if not self.is_waiting and self._owed_reply is not None:
+        self._pay()
+
+    def _pay(self) -> None:
+        if self._engine.is_idle and self._owed_reply is not None:
             answer, self._owed_reply = self._owed_reply, None
             reply = answer()
             self._replies.append((reply.encode() if isinstance(reply, str) else reply) + b"\n")
 
-    def owe(self, answer: Callable[[], Reply]) -> None:
-        """A READ? whose reply follows the last trigger."""
+    def when_idle(self, answer: Callable[[], Reply]) -> Reply | None:
+        """A reply now, or once everything initiated has ended."""
+        if self._engine.is_idle:
+            return answer()
         self._owed_reply = answer
+        return None
 
-    def abort(self) -> None:
+    def complete(self) -> None:
+        """*OPC."""
+        if self._engine.is_idle:
+            self.registers.complete()
+        else:
+            self._owes_completion = True
+
+    def abort(self, numbers: Sequence[int], kinds: Sequence[str]) -> None:
         """ABORt: back to idle; a reply that still waits for a trigger is not sent."""
-        self._run_left = self._owed_reply = None
-        self._waiting_for = ""
+        self._let_time_pass()
+        self._engine.abort(numbers, kinds)
+        self._owed_reply = None
+        if self._engine.is_idle and self._owes_completion:
+            self._owes_completion = False
+            self.registers.complete()
         self.refresh_status()
 
     def _cleared(self) -> None:
-        self.abort()
+        self._owed_reply = None
+        self._owes_completion = False
+        self.abort([channel.number for channel in self.channels], _KINDS)
 
     def measure_spot(self, channels: Sequence[Channel], extra: str) -> None:
         """MEASure?: one measurement of each channel at the present output, at the same time."""
-        if self.is_waiting:
-            raise ScpiError(-221)
+        self.require_idle()
         self._take_time(TIMING.trigger_seconds)
         self._let_time_pass()
         for channel in channels:
-            channel.autorange()
-        self.elapse(max(channel.aperture_seconds for channel in channels))
+            channel.begin_readings()
+            if not channel.output.is_on:
+                self.status.report(refusal(OUTPUT_MUST_BE_ON))
+        self._engine.measure(channels, extra)
         for channel in channels:
-            point = channel.point()
-            limiting = point.is_limiting and channel.settings.output.is_on
-            channel.readings = []
-            channel.keep(
-                channel.reading(point.volts, point.amps, is_limiting=limiting, seconds=self.seconds, extra=extra)
-            )
+            channel.finish_readings()
         self.refresh_status()
 
     def condition(self, group: str) -> int:
         """A condition register; a poll during a sweep still finds the operation under way."""
-        if group == "operation" and self.is_still_running and not self.is_waiting:
-            return self._operation(self._initiated, "")
+        if group == "operation" and self.is_still_running:
+            return self.registers.operation_during(self._last_run)
         return self.status.groups[group].condition
 
     def refresh_status(self) -> None:
-        """Bring the condition registers up to date (SCPI Command Reference, tables 4-3 to 4-5)."""
-        groups = self.status.groups
-        waiting = self._initiated if self._run_left is not None else {}
-        groups["operation"].set_condition(self._operation(waiting, self._waiting_for))
-        measurement = questionable = 0
-        for channel in self.channels:
-            measurement |= _measurement_bits(channel) << ((channel.number - 1) * _MEASUREMENT_BITS)
-            if channel.was_protected:
-                questionable |= 1 << (_PROTECTED + channel.number - 1)
-        groups["measurement"].set_condition(measurement)
-        groups["questionable"].set_condition(questionable)
-
-    def _operation(self, busy: Initiated, waiting_for: str) -> int:
-        condition = 0
-        for channel in self.channels:
-            kinds = busy.get(channel.number, set())
-            bits = 0
-            for kind, idle in (("TRAN", _TRANSIENT_IDLE), ("ACQ", _ACQUIRE_IDLE)):
-                if kind not in kinds:
-                    bits |= 1 << idle
-                elif waiting_for:
-                    bits |= 1 << (idle + (1 if waiting_for == "TRIG" else 2))
-            condition |= bits << ((channel.number - 1) * _OPERATION_BITS)
-        return condition
-
-
-def _measurement_bits(channel: Channel) -> int:
-    flags = (
-        (bool(channel.readings), _READING),
-        (any(reading.is_overflow for reading in channel.readings[-1:]), _OVERFLOW),
-        (bool(channel.trace.stored), _TRACED),
-        (len(channel.trace.stored) >= int(channel.trace.size), _TRACE_FULL),
-    )
-    return sum(1 << bit for is_set, bit in flags if is_set)
+        """Bring the condition registers up to date."""
+        states = self._engine.states()
+        if states:
+            self._last_run = states
+        self.registers.refresh(states, is_program_running=self.programs.is_running)

@@ -7,17 +7,25 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from .keysight_b2900_channel import Channel
+from .keysight_b2900_errors import WRONG_CHANNELS, refusal
 from .scpi import Command
 from .scpi_errors import ScpiError
-from .scpi_parameters import ChannelList, Extreme, Number, Parameter, Switch
+from .scpi_parameters import ChannelList, Choices, Extreme, Number, Parameter, Switch
 from .scpi_settings import show_integer, show_switch
 
 if TYPE_CHECKING:
     from .keysight_b2900 import SimKeysightB2900
+    from .keysight_b2900_channel import Channel
+    from .keysight_b2900_settings import TriggerOut
 
-After = Callable[["SimKeysightB2900", Channel], None]
+After = Callable[["SimKeysightB2900", "Channel"], None]
 _INFINITE = 2147483647.0
+_REGISTER_STYLES = {"ASC": "{}", "HEX": "#H{:X}", "OCT": "#Q{:o}", "BIN": "#B{:b}"}
+
+
+def register_text(value: int, style: str) -> str:
+    """A register or bit pattern in decimal, or as #H, #Q or #B (FORMat:SREGister, FORMat:DIGital)."""
+    return _REGISTER_STYLES[style].format(value)
 
 
 def show_nr3(value: float) -> str:
@@ -53,6 +61,22 @@ class Count(Number):
         return super().parse(token, instrument)
 
 
+class OffsetIndex(Parameter):
+    """Where stored data begin: CURRent, STARt or an index."""
+
+    is_optional = True
+    LATEST = -1
+
+    def parse(self, token: str, instrument: Any) -> int:
+        """Index; LATEST for the latest datum."""
+        word = token.upper()
+        if word in ("CURR", "CURRENT"):
+            return self.LATEST
+        if word in ("STAR", "START"):
+            return 0
+        return int(Number("", 0, 100_000, is_integer=True).parse(token, instrument))
+
+
 class Channels(ChannelList):
     """Channels of the instrument, in ascending order; channel 1 if left out."""
 
@@ -68,7 +92,7 @@ class Channels(ChannelList):
         if not chosen:
             raise ScpiError(-171)
         if max(chosen) > len(instrument.channels) or min(chosen) < 1:
-            raise ScpiError(-222)
+            raise refusal(WRONG_CHANNELS)
         return [instrument.channel(number) for number in sorted(chosen)]
 
 
@@ -131,6 +155,41 @@ def of_channel(
 
     asks = (Extreme(parameter),) if isinstance(parameter, Number) else ()
     return Command(pattern, write=write, query=query, takes=(parameter,), asks=asks)
+
+
+def trigger_out_commands(node: str, places: Sequence[Callable[[Channel], TriggerOut]]) -> tuple[Command, ...]:
+    """TOUTput of a layer or device action.
+
+    Args:
+        node: header before `:TOUTput`; numbers the channel.
+        places: where it is kept, from the channel on; the first one is told.
+    """
+
+    def write_state(i: SimKeysightB2900, number: int, is_on: bool) -> None:
+        for place in places:
+            place(i.channel(number)).is_on = is_on
+
+    def write_lines(i: SimKeysightB2900, number: int, lines: list[str]) -> None:
+        for place in places:
+            place(i.channel(number)).lines = tuple(lines)
+
+    return (
+        Command(
+            f"{node}:TOUTput[:STATe]",
+            write=write_state,
+            query=lambda i, n: show_switch(places[0](i.channel(n)).is_on),
+            takes=(Switch(),),
+        ),
+        Command(
+            f"{node}:TOUTput:SIGNal",
+            write=write_lines,
+            query=lambda i, n: ",".join(places[0](i.channel(n)).lines),
+            takes=(Choices(*_OUT_LINES),),
+        ),
+    )
+
+
+_OUT_LINES = ("INT1", "INT2", "LAN", *(f"EXT{k}" for k in range(1, 15)))
 
 
 def with_optional_source(commands: Iterable[Command]) -> tuple[Command, ...]:

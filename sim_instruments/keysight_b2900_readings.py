@@ -1,20 +1,16 @@
-"""Readings of a B2900A: status data, the formats they are sent in, the trace buffer of a channel."""
+"""Readings of a B2900A and what is calculated from them: status data, elements, the formats they are sent in."""
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntFlag
+from typing import Protocol
 
-import numpy as np
-
-from mtjlab.nouns import Floats
-
-from .keysight_b2900_settings import ELEMENTS, MOST_READINGS, FormatSettings
+from .keysight_b2900_settings import CALCULATED, ELEMENTS, FormatSettings
 from .scpi import Reply
-from .scpi_errors import ScpiError
 
 _ASCII_NAN, _ASCII_INFINITY = 9.91e37, 9.9e37
 
@@ -26,8 +22,24 @@ class StatusData(IntFlag):
     COMPLIANCE = 1 << 1
     OVER_VOLTAGE = 1 << 3
     OVER_CURRENT = 1 << 4
+    HIGH_TEMPERATURE = 1 << 5
     RANGE_OVERFLOW = 1 << 13
     OFFSET_COMPENSATION = 1 << 14
+
+
+LIMIT_SHIFT = 16
+"""Bits 16 to 20 hold the result of the composite limit test."""
+
+
+class Kept(Protocol):
+    """Something that is kept with a time stamp and has elements."""
+
+    @property
+    def seconds(self) -> float:
+        """Time stamp."""
+
+    def values(self, elements: Sequence[str]) -> list[float]:
+        """The selected elements, in the instrument's order."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +64,21 @@ class Reading:
         return bool(self.status & StatusData.RANGE_OVERFLOW)
 
 
-NO_READING = Reading(math.nan, math.nan, math.nan, math.nan, 0, math.nan)
+@dataclass(frozen=True)
+class Calculated:
+    """One result of a limit test's feed or of a math expression."""
+
+    value: float
+    seconds: float
+    status: int
+
+    def values(self, elements: Sequence[str]) -> list[float]:
+        """The selected elements, in the instrument's order."""
+        every = (self.value, self.seconds, float(self.status))
+        return [value for name, value in zip(CALCULATED, every, strict=True) if name in elements]
 
 
-def in_turn(columns: Sequence[Sequence[Reading]], elements: Sequence[str]) -> list[float]:
+def in_turn(columns: Sequence[Sequence[Kept]], elements: Sequence[str]) -> list[float]:
     """Readings of several channels, one of each in turn; shorter ones are filled up with NaN."""
     longest = max(max(len(column) for column in columns), 1)
     gap = [math.nan] * len(elements)
@@ -83,56 +106,3 @@ def _ascii(value: float) -> str:
     elif math.isinf(value):
         value = math.copysign(_ASCII_INFINITY, value)
     return f"{value:+.6E}"
-
-
-_STATISTICS: dict[str, Callable[[Floats], float]] = {
-    "MEAN": lambda values: float(values.mean()),
-    "SDEV": lambda values: float(values.std(ddof=1)) if values.size > 1 else 0.0,
-    "MAX": lambda values: float(values.max()),
-    "MIN": lambda values: float(values.min()),
-    "PKPK": lambda values: float(values.max() - values.min()),
-}
-
-
-@dataclass
-class TraceBuffer:
-    """The TRACe buffer of a channel."""
-
-    size: float = float(MOST_READINGS)
-    feed: str = "SENS"
-    control: str = "NEV"
-    timestamps: str = "ABS"
-    statistic: str = "MEAN"
-    stored: list[Reading] = field(default_factory=list)
-
-    def require_idle(self) -> None:
-        """Raises ScpiError -221 while it is storing."""
-        if self.control == "NEXT":
-            raise ScpiError(-221)
-
-    def clear(self) -> None:
-        """Forget the readings."""
-        self.require_idle()
-        self.stored.clear()
-
-    def store(self, reading: Reading) -> None:
-        """Keep a reading; storage stops when the buffer is full."""
-        if self.control != "NEXT":
-            return
-        self.stored.append(reading)
-        if len(self.stored) >= int(self.size):
-            self.control = "NEV"
-
-    def timed(self) -> list[Reading]:
-        """The readings with time stamps from the first one, or from one to the next."""
-        if not self.stored:
-            return []
-        seconds = [reading.seconds for reading in self.stored]
-        zeros = [seconds[0], *seconds[:-1]] if self.timestamps == "DELT" else [seconds[0]] * len(seconds)
-        return [replace(r, seconds=r.seconds - zero) for r, zero in zip(self.stored, zeros, strict=True)]
-
-    def summary(self, elements: Sequence[str]) -> list[float]:
-        """The selected statistic of every stored element that has one."""
-        names = [name for name in ELEMENTS if name in elements and name not in ("TIME", "STAT")]
-        columns = np.array([reading.values(names) for reading in self.stored]).T
-        return [_STATISTICS[self.statistic](column) for column in columns] if self.stored else [math.nan] * len(names)

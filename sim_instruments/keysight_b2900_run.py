@@ -1,196 +1,307 @@
-"""What one initiation of a B2900A does: arms, triggers, source changes, pulses and measurements, in order of time.
+"""The trigger system of a B2900A: arm and trigger layers of every channel's transient and acquire actions, in time.
 
-User's Guide, "Trigger system". Triggers are generated for all initiated channels together: with automatic triggers a
-channel's next step begins when the measurements of all of them are done.
+User's Guide, "Trigger system". Each initiated action goes through its own layers; what it waits for is told to the
+engine, which lets time pass from one event to the next. Automatic internal triggers come to all actions that were
+initiated together, when all of them have done what their last trigger asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import NamedTuple, Protocol
 
+from .keysight_b2900_actions import BEGIN, Acquisition, At, acquire, measure, transient
 from .keysight_b2900_channel import Channel
-from .keysight_b2900_settings import steps_of
+from .keysight_b2900_settings import LayerSettings, TriggerOut, steps_of
 
-SETTLING_SECONDS = 50e-6
-"""Initial waiting time between a source change and the measurement (assumed; the manual says it is automatic)."""
-_EDGE, _BEGIN, _END = 1, 2, 0
 Initiated = dict[int, set[str]]
 """Channel number -> initiated actions, TRAN and ACQ."""
+MOST_AT_ONCE = 100_000
+"""Triggers of one initiation that are carried out as soon as it arrives; longer ones go on as time passes."""
+_TICK_SLACK = 1e-9
+_SETTLING_STEPS = 40
+
+
+class Await(NamedTuple):
+    """An action waits in its ARM or TRIG layer for a trigger of this source."""
+
+    layer: str
+    source: str
+
+
+class Barrier(NamedTuple):
+    """An action waits for the next automatic trigger."""
 
 
 class Clock(Protocol):
-    """What a run needs of the instrument."""
+    """What the engine needs of the instrument."""
 
-    def elapse(self, seconds: float) -> None:
-        """Let time pass in the world."""
+    @property
+    def now(self) -> float:
+        """World seconds."""
 
     @property
     def seconds(self) -> float:
         """Time stamp now."""
 
+    def elapse(self, seconds: float) -> None:
+        """Let time pass in the world."""
 
-class _Event(NamedTuple):
-    seconds: float
-    order: int
-    act: Callable[[], None]
+    def put_out(self, out: TriggerOut, moment: str) -> None:
+        """A trigger for the lines of `out`, BEF or AFT an action."""
 
+    def lost(self, channel: int, kind: str) -> None:
+        """A trigger came while its action was busy."""
 
-class _Acquisition:
-    """One measurement: the mean of the operating point over the aperture."""
-
-    def __init__(self, channel: Channel, clock: Clock) -> None:
-        self._channel, self._clock = channel, clock
-        self._volts = self._amps = self._seconds = 0.0
-        self._is_limiting = False
-        self.is_open = False
-
-    def begin(self) -> None:
-        self._channel.autorange()
-        self.is_open = True
-
-    def expose(self, seconds: float) -> None:
-        """Some time has passed; the operating point at its end stands for it."""
-        point = self._channel.point()
-        self._volts += point.volts * seconds
-        self._amps += point.amps * seconds
-        self._seconds += seconds
-        self._is_limiting |= point.is_limiting
-
-    def end(self) -> None:
-        self.is_open = False
-        volts, amps = self._volts / self._seconds, self._amps / self._seconds
-        limiting = self._is_limiting and self._channel.settings.output.is_on
-        self._channel.keep(self._channel.reading(volts, amps, is_limiting=limiting, seconds=self._clock.seconds))
+    def finished(self, channel: int, kind: str) -> None:
+        """An action is idle again."""
 
 
-def run(channels: Sequence[Channel], initiated: Initiated, clock: Clock, shortest_seconds: float) -> Iterator[str]:
-    """Carry out an initiation; yields ARM or TRIG wherever it has to wait for a bus trigger.
+Need = At | Await | Barrier
+
+
+class Machine:
+    """One initiated action, or an output that settles.
+
+    Attributes:
+        channel, kind: whose; kind is TRAN, ACQ or empty.
+        group: number of the initiation.
+        need: what it waits for; None once it has ended.
+    """
+
+    def __init__(self, channel: Channel, kind: str, group: int, life: Iterator[Need]) -> None:
+        self.channel = channel
+        self.kind = kind
+        self.group = group
+        self._life = life
+        self.need: Need | None = None
+        self.resume()
+
+    def resume(self) -> None:
+        """Go on to the next thing to wait for."""
+        self.need = next(self._life, None)
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it does not end by itself, or not soon."""
+        settings = self.channel.settings
+        return bool(self.kind) and steps_of(settings.arms[self.kind], settings.triggers[self.kind]) > MOST_AT_ONCE
+
+
+class TriggerEngine:
+    """All actions of an instrument that are not idle.
 
     Args:
-        channels: those that take part.
-        initiated: which of their actions.
         clock: the instrument.
-        shortest_seconds: smallest trigger interval.
+        shortest_seconds: smallest period of a timer.
     """
-    total = max(int(_steps(channel, kind)) for channel in channels for kind in initiated[channel.number])
-    begun = clock.seconds
-    for step in range(total):
-        due = [(c, k) for c in channels for k in sorted(initiated[c.number]) if step < _steps(c, k)]
-        yield from _wait_for_arm(due, step)
-        if any(c.settings.triggers[k].source not in ("AINT", "TIM") for c, k in due):
-            yield "TRIG"
-        start = clock.seconds
-        _play(due, step, clock)
-        period = max((c.settings.triggers[k].timer_seconds for c, k in due if _is_timed(c, k)), default=0.0)
-        if period:
-            period = max(period, shortest_seconds)
-            next_begin = begun + (step + 1) * period if step + 1 < total else start + period
-            clock.elapse(max(next_begin - clock.seconds, 0.0))
 
+    def __init__(self, clock: Clock, shortest_seconds: float) -> None:
+        self._clock = clock
+        self._shortest_seconds = shortest_seconds
+        self._machines: list[Machine] = []
+        self._acquisitions: list[Acquisition] = []
+        self._groups = count()
 
-def _is_timed(channel: Channel, kind: str) -> bool:
-    return channel.settings.triggers[kind].source == "TIM"
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is initiated."""
+        return not any(machine.kind for machine in self._machines)
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether it goes on as time passes, not at once."""
+        return any(machine.is_endless for machine in self._machines)
 
-def _steps(channel: Channel, kind: str) -> float:
-    return steps_of(channel.settings.arms[kind], channel.settings.triggers[kind])
+    def states(self) -> dict[tuple[int, str], str]:
+        """(channel, kind) -> ARM or TRIG while it waits for a trigger, RUN else; idle ones are not in it."""
+        return {
+            (machine.channel.number, machine.kind): machine.need.layer if isinstance(machine.need, Await) else "RUN"
+            for machine in self._machines
+            if machine.kind
+        }
 
+    def is_busy(self, channels: Sequence[int], kinds: Sequence[str]) -> bool:
+        """Whether any of these actions is initiated."""
+        return any(number in channels and kind in kinds for number, kind in self.states())
 
-def _wait_for_arm(due: Sequence[tuple[Channel, str]], step: int) -> Iterator[str]:
-    for channel, kind in due:
-        begins = step % int(channel.settings.triggers[kind].count) == 0
-        if begins and channel.settings.arms[kind].source not in ("AINT", "TIM"):
-            yield "ARM"
-            return
+    def initiate(self, channels: Sequence[Channel], initiated: Initiated) -> None:
+        """Begin actions together."""
+        group = next(self._groups)
+        for kind in ("TRAN", "ACQ"):
+            for channel in channels:
+                kinds = initiated[channel.number]
+                if kind in kinds:
+                    life = self._life(channel, kind, is_paired=len(kinds) > 1)
+                    self._machines.append(Machine(channel, kind, group, life))
 
+    def measure(self, channels: Sequence[Channel], extra: str) -> None:
+        """A spot measurement of all these channels at the same time; nothing else is under way."""
+        for channel in channels:
+            self._machines.append(Machine(channel, "", -1, self._spot(channel, extra)))
+        self.advance()
 
-def _play(due: Sequence[tuple[Channel, str]], step: int, clock: Clock) -> None:
-    """One trigger of all that is due."""
-    acquisitions: list[_Acquisition] = []
-    events: list[_Event] = []
-    for channel, kind in due:
-        if kind == "TRAN":
-            events += _transient(channel, step)
-    for channel, kind in due:
-        if kind == "ACQ":
-            acquisition = _Acquisition(channel, clock)
-            acquisitions.append(acquisition)
-            events += _acquire(channel, acquisition, step, has_transient=(channel, "TRAN") in due)
-    now = 0.0
-    for event in sorted(events, key=lambda e: (e.seconds, e.order)):
-        passed = event.seconds - now
+    def _spot(self, channel: Channel, extra: str) -> Iterator[Need]:
+        acquisition = Acquisition(channel, self._clock)
+        self._acquisitions.append(acquisition)
+        yield from measure(channel, acquisition, self._clock, extra)
+        self._acquisitions = [a for a in self._acquisitions if a is not acquisition]
+
+    def abort(self, channels: Sequence[int], kinds: Sequence[str]) -> None:
+        """End actions where they are."""
+        ended = [m for m in self._machines if m.kind in kinds and m.channel.number in channels]
+        self._machines = [machine for machine in self._machines if machine not in ended]
+        gone = {machine.channel.number for machine in ended if machine.kind == "ACQ"}
+        self._acquisitions = [a for a in self._acquisitions if a.channel.number not in gone]
+
+    def trigger(self, source: str, layer: str = "", kinds: Sequence[str] = (), channels: Sequence[int] = ()) -> None:
+        """A trigger arrives.
+
+        Args:
+            source: BUS, INT1, EXT3 and so on; empty for an immediate one, which any waiting action takes.
+            layer, kinds, channels: to which it is restricted; empty for all.
+        """
+        for machine in tuple(self._machines):
+            need = machine.need
+            if (
+                isinstance(need, Await)
+                and (not source or need.source == source)
+                and (not layer or need.layer == layer)
+                and (not kinds or machine.kind in kinds)
+                and (not channels or machine.channel.number in channels)
+            ):
+                machine.need = At(self._clock.now, BEGIN)
+
+    def change_source(self, channel: Channel, level: float) -> None:
+        """Begin to source a level now; a slow output filter lets it arrive in time."""
+        start = channel.driven_level
+        channel.prepare(level)
+        if channel.settling_seconds > 0 and channel.output.is_on:
+            self._machines.append(Machine(channel, "", -1, _settling(channel, start, self._clock)))
+        else:
+            channel.apply()
+
+    def advance(self, until: float = math.inf) -> None:
+        """Let time pass, as far as anything is due before `until` (world seconds)."""
+        while True:
+            self._clear_ended()
+            self._pass_barriers()
+            due = [(m.need, position, m) for position, m in enumerate(self._machines) if isinstance(m.need, At)]
+            if not due:
+                return
+            need, _, machine = min(due, key=lambda entry: (entry[0].seconds, entry[0].order, entry[1]))
+            if need.seconds > until:
+                return
+            self._pass_to(need.seconds)
+            machine.resume()
+
+    def _pass_to(self, seconds: float) -> None:
+        passed = seconds - self._clock.now
         if passed > 1e-12:
-            clock.elapse(passed)
-            for acquisition in acquisitions:
-                if acquisition.is_open:
-                    acquisition.expose(passed)
-            now = event.seconds
-        event.act()
+            self._clock.elapse(passed)
+            for acquisition in self._acquisitions:
+                acquisition.expose(passed)
+
+    def _clear_ended(self) -> None:
+        ended = [machine for machine in self._machines if machine.need is None]
+        if not ended:
+            return
+        self._machines = [machine for machine in self._machines if machine.need is not None]
+        for machine in ended:
+            if machine.kind:
+                self._clock.finished(machine.channel.number, machine.kind)
+
+    def _pass_barriers(self) -> None:
+        waiting = [machine for machine in self._machines if isinstance(machine.need, Barrier)]
+        for group in sorted({machine.group for machine in waiting}):
+            members = [machine for machine in self._machines if machine.group == group]
+            if any(isinstance(m.need, At) and not m.need.is_idle for m in members):
+                continue
+            for machine in members:
+                if isinstance(machine.need, Barrier):
+                    machine.need = At(self._clock.now, BEGIN)
+
+    def _life(self, channel: Channel, kind: str, *, is_paired: bool) -> Iterator[Need]:
+        arm, trigger = channel.settings.arms[kind], channel.settings.triggers[kind]
+        step = 0
+        armings = self._events(arm, "ARM", channel, kind, skips_first=arm.bypass == "ONCE")
+        for armed in _counted(arm.count):
+            yield from next(armings)
+            yield from self._delay(arm.delay_seconds)
+            skips = trigger.bypass == "ONCE" and armed == 0
+            triggers = self._events(trigger, "TRIG", channel, kind, skips_first=skips)
+            for _ in _counted(trigger.count):
+                yield from next(triggers)
+                yield from self._act(channel, kind, step, is_paired=is_paired)
+                self._clock.put_out(trigger.trigger_out, "AFT")
+                step += 1
+            self._clock.put_out(arm.trigger_out, "AFT")
+
+    def _events(
+        self, layer: LayerSettings, name: str, channel: Channel, kind: str, *, skips_first: bool
+    ) -> Iterator[Iterator[Need]]:
+        """What to wait for before each pass through a layer."""
+        begun = self._clock.now
+        due = begun
+        period = max(layer.timer_seconds, self._shortest_seconds)
+        for number in count():
+            if layer.source == "TIM":
+                due = due + period if number else due
+                if self._clock.now > due + _TICK_SLACK:
+                    due = begun + math.ceil((self._clock.now - begun) / period - _TICK_SLACK) * period
+                    self._clock.lost(channel.number, kind)
+                yield self._tick(due, layer)
+            elif number == 0 and skips_first:
+                yield self._passing(layer)
+            else:
+                yield self._event(layer, name)
+
+    def _passing(self, layer: LayerSettings) -> Iterator[Need]:
+        self._clock.put_out(layer.trigger_out, "BEF")
+        yield from ()
+
+    def _event(self, layer: LayerSettings, name: str) -> Iterator[Need]:
+        yield Barrier() if layer.source == "AINT" else Await(name, layer.source)
+        self._clock.put_out(layer.trigger_out, "BEF")
+
+    def _tick(self, due: float, layer: LayerSettings) -> Iterator[Need]:
+        yield At(due, BEGIN, True)
+        self._clock.put_out(layer.trigger_out, "BEF")
+
+    def _delay(self, seconds: float) -> Iterator[Need]:
+        if seconds > 0:
+            yield At(self._clock.now + seconds, BEGIN)
+
+    def _act(self, channel: Channel, kind: str, step: int, *, is_paired: bool) -> Iterator[Need]:
+        settings = channel.settings
+        delay = settings.triggers[kind].delay_seconds
+        if kind == "TRAN":
+            yield from self._delay(delay)
+            self._clock.put_out(settings.source_out, "BEF")
+            yield from transient(channel, step, self._clock, self)
+            self._clock.put_out(settings.source_out, "AFT")
+            return
+        self._clock.put_out(settings.sense_out, "BEF")
+        acquisition = Acquisition(channel, self._clock)
+        self._acquisitions.append(acquisition)
+        yield from acquire(channel, acquisition, self._clock, delay, is_paired=is_paired)
+        self._acquisitions = [a for a in self._acquisitions if a is not acquisition]
+        self._clock.put_out(settings.sense_out, "AFT")
 
 
-def _arm_delay(channel: Channel, kind: str, step: int) -> float:
-    begins = step % int(channel.settings.triggers[kind].count) == 0
-    return channel.settings.arms[kind].delay_seconds if begins else 0.0
+def _counted(most: float) -> Iterator[int]:
+    """0, 1, ... as often as `most` says, for ever if that is infinite."""
+    return iter(range(int(most))) if math.isfinite(most) else count()
 
 
-def _transient(channel: Channel, step: int) -> list[_Event]:
-    settings = channel.settings
-    level = _level(channel, step)
-    begin = settings.triggers["TRAN"].delay_seconds + _arm_delay(channel, "TRAN", step)
-    if settings.shape == "DC":
-        return [_Event(begin, _EDGE, lambda: _source(channel, level))]
-    rise = begin + settings.pulse_delay_seconds
-    base = settings.source.level
-    return [
-        _Event(rise, _EDGE, lambda: _source(channel, level)),
-        _Event(rise + settings.pulse_width_seconds, _EDGE, lambda: _source(channel, base)),
-    ]
-
-
-def _source(channel: Channel, level: float) -> None:
-    """A trigger moves the output only while it is on."""
-    if channel.settings.output.is_on:
-        channel.go_to(level)
-
-
-def _level(channel: Channel, step: int) -> float:
-    levels = channel.settings.levels()
-    if levels is not None:
-        return levels[step % len(levels)]
-    source = channel.settings.source
-    level = source.level if source.triggered is None else source.triggered
-    if channel.settings.shape == "DC":
-        source.level, source.triggered = level, None
-    return level
-
-
-def _acquire(channel: Channel, acquisition: _Acquisition, step: int, *, has_transient: bool) -> list[_Event]:
-    settings = channel.settings
-    begin = settings.triggers["ACQ"].delay_seconds + _arm_delay(channel, "ACQ", step)
-    aperture = channel.aperture_seconds
-    if has_transient and settings.shape == "PULS":
-        begin = _into_pulse(channel, begin, aperture, step)
-    elif has_transient:
-        changed = settings.triggers["TRAN"].delay_seconds + _arm_delay(channel, "TRAN", step)
-        begin = max(begin, changed + _waiting(channel))
-    return [
-        _Event(begin, _BEGIN, acquisition.begin),
-        _Event(begin + aperture, _END, acquisition.end),
-    ]
-
-
-def _waiting(channel: Channel) -> float:
-    wait = channel.settings.sense_wait
-    if not wait.is_on:
-        return 0.0
-    return (wait.gain * SETTLING_SECONDS if wait.is_auto else 0.0) + wait.offset_seconds
-
-
-def _into_pulse(channel: Channel, begin: float, aperture: float, step: int) -> float:
-    """With automatic triggers a measurement ends with the pulse, if it is short enough (assumed)."""
-    settings = channel.settings
-    if begin > 0 or settings.triggers["ACQ"].source != "AINT":
-        return begin
-    rise = settings.triggers["TRAN"].delay_seconds + _arm_delay(channel, "TRAN", step) + settings.pulse_delay_seconds
-    return max(rise + settings.pulse_width_seconds - aperture, rise)
+def _settling(channel: Channel, start: float, clock: Clock) -> Iterator[Need]:
+    """An output's exponential approach to its new level, in steps of a quarter of the filter's time constant."""
+    revision = channel.begin_change()
+    target, began, tau = channel.level, clock.now, channel.settling_seconds
+    for k in range(1, _SETTLING_STEPS + 1):
+        yield At(began + k * tau / 4, BEGIN)
+        if channel.output_revision != revision or not channel.output.is_on:
+            return
+        channel.settle_to(target + (start - target) * math.exp(-k / 4) if k < _SETTLING_STEPS else target)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .keysight_b2900_channel import Channel
-from .keysight_b2900_commands import Clipped, ignore, of_channel, redrive, show_nr3
+from .keysight_b2900_commands import Clipped, OffsetIndex, of_channel, redrive, show_nr3, trigger_out_commands
 from .keysight_b2900_readings import formatted, in_turn
 from .keysight_b2900_settings import (
     FUNCTIONS,
     LARGEST_PULSED,
     LONGEST_APERTURE_SECONDS,
+    OHMS_RANGES,
     SMALLEST_APERTURE_SECONDS,
 )
 from .scpi import Command, Reply
 from .scpi_errors import ScpiError
-from .scpi_parameters import Choice, Extreme, Number, Parameter, Switch, Text, Texts, short_form
+from .scpi_parameters import Choice, Extreme, Number, Switch, Text, Texts, short_form
 
 if TYPE_CHECKING:
     from .keysight_b2900 import SimKeysightB2900
@@ -106,11 +107,11 @@ class _Cycles:
         self._channel.settings.aperture_seconds = value / self._line_hertz
 
 
-_APERTURE = Clipped("S", SMALLEST_APERTURE_SECONDS, LONGEST_APERTURE_SECONDS, lambda i: 0.1 / i.world.line_hertz)
+_APERTURE = Clipped("S", SMALLEST_APERTURE_SECONDS, LONGEST_APERTURE_SECONDS, lambda i: 0.1 / i.lasting.line_hertz)
 _NPLC = Clipped(
     "",
-    lambda i: SMALLEST_APERTURE_SECONDS * i.world.line_hertz,
-    lambda i: LONGEST_APERTURE_SECONDS * i.world.line_hertz,
+    lambda i: SMALLEST_APERTURE_SECONDS * i.lasting.line_hertz,
+    lambda i: LONGEST_APERTURE_SECONDS * i.lasting.line_hertz,
     0.1,
 )
 
@@ -120,7 +121,7 @@ def _write_aperture(i: SimKeysightB2900, number: int, seconds: float) -> None:
 
 
 def _write_cycles(i: SimKeysightB2900, number: int, cycles: float) -> None:
-    _Cycles(i.channel(number), i.world.line_hertz).cycles = cycles
+    _Cycles(i.channel(number), i.lasting.line_hertz).cycles = cycles
 
 
 def _write_auto(i: SimKeysightB2900, number: int, is_auto: bool) -> None:
@@ -137,7 +138,7 @@ def _show_aperture(i: SimKeysightB2900, number: int, extreme: float | None) -> s
 
 
 def _show_cycles(i: SimKeysightB2900, number: int, extreme: float | None) -> str:
-    cycles = _Cycles(i.channel(number), i.world.line_hertz).cycles
+    cycles = _Cycles(i.channel(number), i.lasting.line_hertz).cycles
     return show_nr3(cycles if extreme is None else extreme)
 
 
@@ -197,14 +198,35 @@ def _limit_commands(quantity: str) -> tuple[Command, ...]:
     end = LARGEST_PULSED[quantity]
     limit = Number(_UNITS[quantity], -end, end, _DEFAULT_LIMITS[quantity])
 
+    def least(channel: Channel, value: float) -> float:
+        return max(abs(value), channel.stage.accuracy.ranges(quantity)[0].full_scale * 0.01)
+
     def write_limit(i: SimKeysightB2900, number: int, value: float) -> None:
         channel = i.channel(number)
-        smallest = channel.stage.accuracy.ranges(quantity)[0].full_scale * 0.01
-        channel.settings.senses[quantity].limit = max(abs(value), smallest)
+        sense = channel.settings.senses[quantity]
+        sense.limit, sense.negative_limit = least(channel, value), None
+        redrive(i, channel)
+
+    def write_positive(i: SimKeysightB2900, number: int, value: float) -> None:
+        channel = i.channel(number)
+        sense = channel.settings.senses[quantity]
+        if sense.negative_limit is None:
+            sense.negative_limit = sense.limit
+        sense.limit = least(channel, value)
+        redrive(i, channel)
+
+    def write_negative(i: SimKeysightB2900, number: int, value: float) -> None:
+        channel = i.channel(number)
+        channel.settings.senses[quantity].negative_limit = least(channel, value)
         redrive(i, channel)
 
     def show_limit(i: SimKeysightB2900, number: int, extreme: float | None) -> str:
         return show_nr3(i.channel(number).settings.senses[quantity].limit if extreme is None else extreme)
+
+    def show_negative(i: SimKeysightB2900, number: int, extreme: float | None) -> str:
+        sense = i.channel(number).settings.senses[quantity]
+        value = sense.limit if sense.negative_limit is None else sense.negative_limit
+        return show_nr3(-value if extreme is None else extreme)
 
     def tripped(i: SimKeysightB2900, number: int) -> str:
         channel = i.channel(number)
@@ -212,43 +234,55 @@ def _limit_commands(quantity: str) -> tuple[Command, ...]:
         is_limited = channel.settings.measured == quantity
         return str(int(is_limited and channel.settings.output.is_on and channel.stage.is_limiting()))
 
+    def of_side(side: str, write: Any, show: Any) -> Command:
+        return Command(f"{node}[:LEVel]{side}", write=write, query=show, takes=(limit,), asks=(Extreme(limit),))
+
     return (
-        Command(f"{node}[:LEVel][:BOTH]", write=write_limit, query=show_limit, takes=(limit,), asks=(Extreme(limit),)),
-        Command(
-            f"{node}[:LEVel]:POSitive", write=write_limit, query=show_limit, takes=(limit,), asks=(Extreme(limit),)
-        ),
-        Command(
-            f"{node}[:LEVel]:NEGative", write=write_limit, query=show_limit, takes=(limit,), asks=(Extreme(limit),)
-        ),
+        of_side("[:BOTH]", write_limit, show_limit),
+        of_side(":POSitive", write_positive, show_limit),
+        of_side(":NEGative", write_negative, show_negative),
         Command(f"{node}:TRIPped", query=tripped),
     )
 
 
-def _no_auto_ohms(_: Any, channel: Channel) -> None:
-    """Auto ohms would set source and ranges by itself; only manual ohms is simulated."""
-    if channel.settings.ohms_mode != "MAN":
-        channel.settings.ohms_mode = "MAN"
-        raise ScpiError(-221)
+def _ohms_index(value: float) -> int:
+    """The smallest resistance range that reaches a value."""
+    return next((k for k, end in enumerate(OHMS_RANGES) if value <= end * 1.001), len(OHMS_RANGES) - 1)
 
 
-class _Offset(Parameter):
-    """Where SENSe:DATA? begins: CURRent, STARt or an index."""
+def _write_ohms_range(i: SimKeysightB2900, number: int, value: float) -> None:
+    ohms = i.channel(number).settings.ohms
+    ohms.range, ohms.is_auto_range = _ohms_index(value), False
 
-    is_optional = True
 
-    def parse(self, token: str, instrument: Any) -> int:
-        """Index; -1 for the latest reading."""
-        word = token.upper()
-        if word in ("CURR", "CURRENT"):
-            return -1
-        if word in ("STAR", "START"):
-            return 0
-        return int(Number("", 0, 100_000, is_integer=True).parse(token, instrument))
+def _show_ohms_range(i: SimKeysightB2900, number: int, extreme: float | None) -> str:
+    return show_nr3(OHMS_RANGES[i.channel(number).settings.ohms.range] if extreme is None else extreme)
+
+
+_OHMS = Number("OHM", OHMS_RANGES[0], OHMS_RANGES[-1], OHMS_RANGES[0])
+_RESISTANCE = (
+    of_channel(":SENSe<c>:RESistance:MODE", "settings.ohms_mode", Choice("MANual", "AUTO")),
+    of_channel(":SENSe<c>:RESistance:OCOMpensated", "settings.is_offset_compensated", Switch()),
+    Command(
+        ":SENSe<c>:RESistance:RANGe[:UPPer]",
+        write=_write_ohms_range,
+        query=_show_ohms_range,
+        takes=(_OHMS,),
+        asks=(Extreme(_OHMS),),
+    ),
+    of_channel(":SENSe<c>:RESistance:RANGe:AUTO", "settings.ohms.is_auto_range", Switch()),
+    of_channel(":SENSe<c>:RESistance:RANGe:AUTO:LLIMit", "settings.ohms.lowest", _OHMS),
+    of_channel(
+        ":SENSe<c>:RESistance:RANGe:AUTO:ULIMit",
+        "settings.ohms.highest",
+        Number("OHM", OHMS_RANGES[0], OHMS_RANGES[-1], OHMS_RANGES[-1]),
+    ),
+)
 
 
 def _data(i: SimKeysightB2900, number: int, offset: int | None, size: float | None) -> Reply:
     readings = i.channel(number).readings
-    begin = max(len(readings) - 1, 0) if offset == -1 else offset or 0
+    begin = max(len(readings) - 1, 0) if offset == OffsetIndex.LATEST else offset or 0
     wanted = readings[begin : None if size is None else begin + int(size)]
     return formatted(in_turn([wanted], i.format.elements), i.format)
 
@@ -261,16 +295,14 @@ SENSE_COMMANDS: tuple[Command, ...] = (
     *_integration(":SENSe<c>:VOLTage[:DC]"),
     *_integration(":SENSe<c>:CURRent[:DC]"),
     *_integration(":SENSe<c>:RESistance"),
-    of_channel(":SENSe<c>:RESistance:MODE", "settings.ohms_mode", Choice("MANual", "AUTO"), after=_no_auto_ohms),
-    of_channel(":SENSe<c>:RESistance:OCOMpensated", "settings.is_offset_compensated", Switch()),
-    Command(":SENSe<c>:RESistance:RANGe:AUTO", write=ignore, query=lambda i, n: "1", takes=(Switch(),)),
-    of_channel(":SENSe<c>:REMote", "settings.is_remote_sense", Switch()),
+    *_RESISTANCE,
+    of_channel(":SENSe<c>:REMote", "settings.is_remote_sense", Switch(), after=redrive),
     of_channel(":SENSe<c>:WAIT[:STATe]", "settings.sense_wait.is_on", Switch()),
     of_channel(":SENSe<c>:WAIT:AUTO", "settings.sense_wait.is_auto", Switch()),
     of_channel(":SENSe<c>:WAIT:GAIN", "settings.sense_wait.gain", Number("", 0, 100, 1)),
     of_channel(":SENSe<c>:WAIT:OFFSet", "settings.sense_wait.offset_seconds", Number("S", 0, 1, 0)),
-    Command(":SENSe<c>:DATA", query=_data, asks=(_Offset(), _SIZE)),
-    Command(":SENSe<c>:DATA:LATest", query=lambda i, n: _data(i, n, -1, None)),
-    Command(":SENSe<c>:TOUTput[:STATe]", write=ignore, query=lambda i, n: "0", takes=(Switch(),)),
+    Command(":SENSe<c>:DATA", query=_data, asks=(OffsetIndex(), _SIZE)),
+    Command(":SENSe<c>:DATA:LATest", query=lambda i, n: _data(i, n, OffsetIndex.LATEST, None)),
+    *trigger_out_commands(":SENSe<c>", [lambda channel: channel.settings.sense_out]),
 )
 """How readings are taken."""

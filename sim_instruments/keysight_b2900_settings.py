@@ -6,14 +6,25 @@ import math
 from dataclasses import dataclass, field
 
 from .accuracy_keysight import B2900_STAGE, B2910_STAGE
+from .keysight_b2900_limits import LimitTests
 from .smu_stage import StageAccuracy
 
 ELEMENTS = ("VOLT", "CURR", "RES", "TIME", "STAT", "SOUR")
 """Data elements in the order in which they are always sent."""
+CALCULATED = ("CALC", "TIME", "STAT")
+"""Data elements of calculation results, likewise."""
+OHMS_RANGES = (2.0, 20.0, 200.0, 2e3, 20e3, 200e3, 2e6, 20e6, 200e6)
+OHMS_AMPS = (1.0, 0.1, 10e-3, 1e-3, 100e-6, 10e-6, 1e-6, 100e-9, 10e-9)
+"""Test current by resistance range (SCPI Command Reference, table 2-9)."""
+OHMS_LIMIT_VOLTS = 2.1
+"""Compliance of automatic resistance measurements: what the test current reaches at the end of a range (assumed)."""
 FUNCTIONS = ("VOLT", "CURR", "RES")
 QUANTITIES = ("VOLT", "CURR")
 MOST_LISTED = 2500
 MOST_READINGS = 100_000
+ENVELOPE = ((6.0, 3.03), (21.0, 1.515), (210.0, 0.105))
+PULSED_ENVELOPE = ((6.0, 10.5), (200.0, 1.515), (210.0, 0.105))
+"""Volts up to which so many amperes are to be had (data sheet; the pulsed ones are to be checked)."""
 LARGEST = {"VOLT": 210.0, "CURR": 3.03}
 """Largest direct output, V and A."""
 LARGEST_PULSED = {"VOLT": 210.0, "CURR": 10.5}
@@ -64,13 +75,36 @@ class SourceSettings:
     start: float = 0.0
     stop: float = 0.0
     points: float = 1.0
+    given_step: float | None = None
     listed: list[float] = field(default_factory=lambda: [0.0])
     list_start: float = 1.0
 
     @property
     def step(self) -> float:
-        """Sweep step, volts or amperes."""
+        """Sweep step, volts or amperes: the one that was given, or what start, stop and points make."""
+        if self.given_step is not None:
+            return self.given_step
         return (self.stop - self.start) / (self.points - 1) if self.points > 1 else 0.0
+
+    @property
+    def center(self) -> float:
+        """Middle of the sweep; setting it moves start and stop."""
+        return (self.start + self.stop) / 2
+
+    @center.setter
+    def center(self, value: float) -> None:
+        half = self.span / 2
+        self.start, self.stop, self.given_step = value - half, value + half, None
+
+    @property
+    def span(self) -> float:
+        """Width of the sweep; setting it moves start and stop."""
+        return self.stop - self.start
+
+    @span.setter
+    def span(self, value: float) -> None:
+        middle = self.center
+        self.start, self.stop, self.given_step = middle - value / 2, middle + value / 2, None
 
 
 @dataclass
@@ -80,11 +114,13 @@ class SenseSettings:
     Attributes:
         range: index into the model's ranges.
         limit: compliance when the other quantity is sourced.
+        negative_limit: that of the negative side, where it differs.
         lowest: smallest range that automatic ranging selects, volts or amperes.
     """
 
     limit: float
     lowest: float
+    negative_limit: float | None = None
     range: int = 0
     is_auto_range: bool = True
     auto_mode: str = "NORM"
@@ -112,6 +148,14 @@ class WaitSettings:
 
 
 @dataclass
+class TriggerOut:
+    """Whether an event also gives a trigger, and on which lines."""
+
+    is_on: bool = False
+    lines: tuple[str, ...] = ("EXT1",)
+
+
+@dataclass
 class LayerSettings:
     """The arm or trigger layer of one action, transient or acquire."""
 
@@ -120,6 +164,7 @@ class LayerSettings:
     delay_seconds: float = 0.0
     timer_seconds: float = 1e-5
     bypass: str = "OFF"
+    trigger_out: TriggerOut = field(default_factory=TriggerOut)
 
 
 def _layers() -> dict[str, LayerSettings]:
@@ -143,11 +188,39 @@ class OutputSettings:
 
 
 @dataclass
+class MathSettings:
+    """What CALCulate does with readings besides the limit tests.
+
+    Attributes:
+        feed: what is tested and what the null offset is subtracted from: VOLT, CURR, RES or MATH.
+        expression: name of the selected math expression.
+    """
+
+    feed: str = "VOLT"
+    offset: float = 0.0
+    is_offset_on: bool = False
+    is_on: bool = False
+    expression: str = "POWER"
+    unit: str = ""
+
+
+@dataclass
+class OhmsSettings:
+    """Ranging of resistance measurements with automatic test current."""
+
+    range: int = 0
+    is_auto_range: bool = True
+    lowest: float = 2.0
+    highest: float = 200e6
+
+
+@dataclass
 class ChannelSettings:
     """All of one channel that *RST resets."""
 
     function: str = "VOLT"
     shape: str = "DC"
+    stays_after_sweep: bool = False
     sources: dict[str, SourceSettings] = field(default_factory=lambda: {q: SourceSettings() for q in QUANTITIES})
     sweep: SweepSettings = field(default_factory=SweepSettings)
     pulse_delay_seconds: float = 0.0
@@ -159,10 +232,15 @@ class ChannelSettings:
     )
     aperture_seconds: float | None = None
     is_remote_sense: bool = False
+    ohms: OhmsSettings = field(default_factory=OhmsSettings)
     ohms_mode: str = "MAN"
     is_offset_compensated: bool = False
     sense_wait: WaitSettings = field(default_factory=WaitSettings)
     source_wait: WaitSettings = field(default_factory=WaitSettings)
+    source_out: TriggerOut = field(default_factory=TriggerOut)
+    sense_out: TriggerOut = field(default_factory=TriggerOut)
+    limits: LimitTests = field(default_factory=LimitTests)
+    math: MathSettings = field(default_factory=MathSettings)
     arms: dict[str, LayerSettings] = field(default_factory=_layers)
     triggers: dict[str, LayerSettings] = field(default_factory=_layers)
 
@@ -204,9 +282,11 @@ class FormatSettings:
     """How readings are sent; common to the channels."""
 
     elements: tuple[str, ...] = ELEMENTS
+    calculated: tuple[str, ...] = ("CALC",)
     data: str = "ASC"
     border: str = "NORM"
     registers: str = "ASC"
+    digital: str = "ASC"
 
 
 @dataclass
@@ -216,10 +296,29 @@ class SystemSettings:
     Attributes:
         is_time_auto_reset: whether an initiation begins with time 0.
         is_display_on: whether the display is lit in remote state.
+        grouped: channels that act together.
     """
 
     is_time_auto_reset: bool = True
     is_display_on: bool = True
+    grouped: tuple[int, ...] = (1, 2)
+
+
+@dataclass
+class LastingSettings:
+    """What *RST leaves alone (SCPI Command Reference, "Non-Volatile Settings").
+
+    Attributes:
+        line_hertz: power line frequency as set by SYSTem:LFRequency; the line's own to begin with.
+    """
+
+    line_hertz: float
+    is_beeping: bool = True
+    fan: str = "NORM"
+    power_on: str = "RST"
+    address: int = 23
+    date: tuple[float, ...] = (2024.0, 1.0, 1.0)
+    daytime_seconds: float = 0.0
 
 
 def steps_of(arm: LayerSettings, trigger: LayerSettings) -> float:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .keysight_b2900_channel import Channel
 from .keysight_b2900_commands import (
     CHANNELS,
     Clipped,
-    ignore,
     of_channel,
     redrive,
     show_nr3,
+    trigger_out_commands,
     with_optional_source,
 )
+from .keysight_b2900_errors import NOTHING_SAVED, OUTPUT_MUST_BE_OFF, refusal
 from .keysight_b2900_settings import LARGEST, LARGEST_PULSED, MOST_LISTED, SourceSettings
 from .scpi import Command
 from .scpi_errors import ScpiError
-from .scpi_parameters import Choice, Extreme, Number, Numbers, Switch
+from .scpi_parameters import Choice, Extreme, Number, Numbers, Parameter, Switch
 
 if TYPE_CHECKING:
     from .keysight_b2900 import SimKeysightB2900
@@ -47,9 +51,10 @@ def _level_commands(quantity: str) -> tuple[Command, ...]:
 
     def write_level(i: SimKeysightB2900, number: int, value: float) -> None:
         channel = _checked(i, number, quantity, value)
-        i.let_time_pass()
         channel.set_level(quantity, value)
         channel.settings.sources[quantity].triggered = None
+        if quantity == channel.settings.function:
+            i.change_source(channel, value)
 
     def write_triggered(i: SimKeysightB2900, number: int, value: float) -> None:
         _checked(i, number, quantity, value).settings.sources[quantity].triggered = value
@@ -101,10 +106,20 @@ def _range_commands(quantity: str) -> tuple[Command, ...]:
     )
 
 
+def _span_changed(quantity: str) -> Any:
+    """A step that was given no longer holds once another of the sweep's numbers has been set."""
+
+    def after(_: SimKeysightB2900, channel: Channel) -> None:
+        channel.settings.sources[quantity].given_step = None
+
+    return after
+
+
 def _sweep_commands(quantity: str) -> tuple[Command, ...]:
     node = f":SOURce<c>:{_NODES[quantity]}"
     level = _level_number(quantity)
     points = Number("", 1, MOST_LISTED, 1, is_integer=True)
+    span = Number(_UNITS[quantity], -2 * LARGEST_PULSED[quantity], 2 * LARGEST_PULSED[quantity])
 
     def source(channel: Channel) -> SourceSettings:
         return channel.settings.sources[quantity]
@@ -112,47 +127,25 @@ def _sweep_commands(quantity: str) -> tuple[Command, ...]:
     def write_step(i: SimKeysightB2900, number: int, value: float) -> None:
         sweep = source(i.channel(number))
         if value == 0 or (sweep.stop - sweep.start) * value < 0:
-            raise ScpiError(-221)
+            raise refusal(-221, f"Sweep step; channel {number}")
         count = int(abs(sweep.stop - sweep.start) / abs(value) + 1 + 1e-9)
         if count > MOST_LISTED:
             raise ScpiError(-222)
-        sweep.points = float(count)
-        sweep.stop = sweep.start + value * (count - 1)
-
-    def write_around(i: SimKeysightB2900, number: int, center: float, span: float) -> None:
-        sweep = source(i.channel(number))
-        sweep.start, sweep.stop = center - span / 2, center + span / 2
-
-    def center_of(i: SimKeysightB2900, number: int) -> float:
-        sweep = source(i.channel(number))
-        return (sweep.start + sweep.stop) / 2
-
-    def span_of(i: SimKeysightB2900, number: int) -> float:
-        sweep = source(i.channel(number))
-        return sweep.stop - sweep.start
+        sweep.points, sweep.given_step = float(count), value
 
     return (
         of_channel(f"{node}:MODE", lambda c: (source(c), "mode"), Choice("FIXed", "LIST", "SWEep")),
-        of_channel(f"{node}:STARt", lambda c: (source(c), "start"), level),
-        of_channel(f"{node}:STOP", lambda c: (source(c), "stop"), level),
-        of_channel(f"{node}:POINts", lambda c: (source(c), "points"), points),
+        of_channel(f"{node}:STARt", lambda c: (source(c), "start"), level, after=_span_changed(quantity)),
+        of_channel(f"{node}:STOP", lambda c: (source(c), "stop"), level, after=_span_changed(quantity)),
+        of_channel(f"{node}:POINts", lambda c: (source(c), "points"), points, after=_span_changed(quantity)),
+        of_channel(f"{node}:CENTer", lambda c: (source(c), "center"), level),
+        of_channel(f"{node}:SPAN", lambda c: (source(c), "span"), span),
         Command(
             f"{node}:STEP",
             write=write_step,
-            query=lambda i, n: show_nr3(source(i.channel(n)).step),
-            takes=(level,),
-        ),
-        Command(
-            f"{node}:CENTer",
-            write=lambda i, n, value: write_around(i, n, value, span_of(i, n)),
-            query=lambda i, n: show_nr3(center_of(i, n)),
-            takes=(level,),
-        ),
-        Command(
-            f"{node}:SPAN",
-            write=lambda i, n, value: write_around(i, n, center_of(i, n), value),
-            query=lambda i, n: show_nr3(span_of(i, n)),
-            takes=(Number(_UNITS[quantity], -2 * LARGEST_PULSED[quantity], 2 * LARGEST_PULSED[quantity]),),
+            query=lambda i, n, extreme: show_nr3(source(i.channel(n)).step if extreme is None else extreme),
+            takes=(span,),
+            asks=(Extreme(span),),
         ),
     )
 
@@ -209,7 +202,7 @@ _SOURCE = with_optional_source(
             takes=(Choice("VOLTage", "CURRent"),),
         ),
         of_channel(":SOURce<c>:FUNCtion[:SHAPe]", "settings.shape", Choice("DC", "PULSe")),
-        Command(":SOURce<c>:FUNCtion:TRIGgered:CONTinuous", write=ignore, query=lambda i, n: "0", takes=(Switch(),)),
+        of_channel(":SOURce<c>:FUNCtion:TRIGgered:CONTinuous", "settings.stays_after_sweep", Switch()),
         *(
             command
             for quantity in _UNITS
@@ -231,13 +224,7 @@ _SOURCE = with_optional_source(
         of_channel(":SOURce<c>:WAIT:AUTO", "settings.source_wait.is_auto", Switch()),
         of_channel(":SOURce<c>:WAIT:GAIN", "settings.source_wait.gain", Number("", 0, 100, 1)),
         of_channel(":SOURce<c>:WAIT:OFFSet", "settings.source_wait.offset_seconds", Number("S", 0, 1, 0)),
-        Command(":SOURce<c>:TOUTput[:STATe]", write=ignore, query=lambda i, n: "0", takes=(Switch(),)),
-        Command(
-            ":SOURce<c>:TOUTput:SIGNal",
-            write=ignore,
-            query=lambda i, n: "EXT1",
-            takes=(Choice("INT1", "INT2", "LAN", *(f"EXT{k}" for k in range(1, 15))),),
-        ),
+        *trigger_out_commands(":SOURce<c>", [lambda channel: channel.settings.source_out]),
     )
 )
 
@@ -246,17 +233,36 @@ def _switch(i: SimKeysightB2900, number: int, is_on: bool) -> None:
     i.switch_output(i.channel(number), is_on)
 
 
-def _refuse_while_on(i: SimKeysightB2900, channel: Channel) -> None:
-    """The low terminal and the capacitance mode can only be changed with the output off; done as the unit does it."""
-    if channel.settings.output.is_on:
-        i.switch_output(channel, False)
+def _while_off(pattern: str, name: str, parameter: Parameter) -> Command:
+    """A setting that cannot be changed while the output is on."""
+    usual = of_channel(pattern, f"settings.output.{name}", parameter)
+
+    def write(i: SimKeysightB2900, number: int, value: Any) -> None:
+        output = i.channel(number).settings.output
+        if output.is_on and getattr(output, name) != value:
+            raise refusal(OUTPUT_MUST_BE_OFF)
+        setattr(output, name, value)
+
+    return replace(usual, write=write)
 
 
-def _recall_output(_: Any, __: Any, ___: Any) -> None:
-    """OUTPut:RECall of saved set-ups is not simulated."""
-    raise ScpiError(-221)
+def _recall_output(i: SimKeysightB2900, chosen: Sequence[Channel] | None, location: float) -> None:
+    """OUTPut:RECall: channels only, from one of the memories of OUTPut:SAVE."""
+    for channel in chosen or [i.channel(1)]:
+        saved = i.saved_channels.get((channel.number, int(location)))
+        if saved is None:
+            raise refusal(NOTHING_SAVED)
+        channel.settings = copy.deepcopy(saved)
+        channel.settings.output.is_on = False
+        channel.apply()
 
 
+def _save_output(i: SimKeysightB2900, chosen: Sequence[Channel] | None, location: float) -> None:
+    for channel in chosen or [i.channel(1)]:
+        i.saved_channels[channel.number, int(location)] = copy.deepcopy(channel.settings)
+
+
+_MEMORY = Number("", 0, 4, is_integer=True)
 _OUTPUT = (
     Command(
         ":OUTPut<c>[:STATe]",
@@ -268,10 +274,8 @@ _OUTPUT = (
     of_channel(":OUTPut<c>:OFF:AUTO", "settings.output.is_auto_off", Switch()),
     of_channel(":OUTPut<c>:OFF:MODE", "settings.output.off_mode", Choice("ZERO", "HIZ", "NORMal"), after=redrive),
     of_channel(":OUTPut<c>:PROTection[:STATe]", "settings.output.is_protected", Switch(), after=redrive),
-    of_channel(":OUTPut<c>:LOW", "settings.output.low", Choice("FLOat", "GROund"), after=_refuse_while_on),
-    of_channel(
-        ":OUTPut<c>:HCAPacitance[:STATe]", "settings.output.is_high_capacitance", Switch(), after=_refuse_while_on
-    ),
+    _while_off(":OUTPut<c>:LOW", "low", Choice("FLOat", "GROund")),
+    _while_off(":OUTPut<c>:HCAPacitance[:STATe]", "is_high_capacitance", Switch()),
     of_channel(":OUTPut<c>:FILTer[:LPASs][:STATe]", "settings.output.is_filtered", Switch()),
     of_channel(":OUTPut<c>:FILTer[:LPASs]:AUTO", "settings.output.is_filter_auto", Switch()),
     of_channel(":OUTPut<c>:FILTer[:LPASs]:TCONstant", "settings.output.filter_seconds", Clipped("S", 5e-6, 5e-3, 5e-6)),
@@ -280,7 +284,8 @@ _OUTPUT = (
         lambda c: (_Frequency(c), "hertz"),
         Clipped("HZ", 31.83, 31830, 31830),
     ),
-    Command(":OUTPut:RECall", write=_recall_output, takes=(CHANNELS, Number("", 0, 4))),
+    Command(":OUTPut:RECall", write=_recall_output, takes=(CHANNELS, _MEMORY)),
+    Command(":OUTPut:SAVE", write=_save_output, takes=(CHANNELS, _MEMORY)),
 )
 
 
