@@ -90,13 +90,18 @@ class Session:
             return device
         if self._connection is None or self._connection.instrument is not device:
             self._connection = Connection(device)
-            self._connection.ends_at_pause = not self._attributes[ResourceAttribute.suppress_end_enabled]
+            self._connection.ends_at_pause = self._ends_at_pause
         return self._connection
 
     @property
     def is_lost(self) -> bool:
         """Whether the connection broke after the session was opened."""
         return self.bench.by_address[self.address].connections_lost > self._connections_lost
+
+    @property
+    def _ends_at_pause(self) -> bool:
+        """A pause between packets ends a read of a socket that does not suppress ends; a serial line knows no packets."""
+        return self.is_socket and not self._attributes[ResourceAttribute.suppress_end_enabled]
 
     @property
     def speaks_4882(self) -> bool:
@@ -166,7 +171,7 @@ class Session:
         elif attribute == ResourceAttribute.asrl_baud_rate:
             self.bus = BusTiming(0.0, 10 / float(state), 0.0)  # one start, eight data and one stop bit
         elif attribute == ResourceAttribute.suppress_end_enabled and self._connection is not None:
-            self._connection.ends_at_pause = not state
+            self._connection.ends_at_pause = self._ends_at_pause
         self.termination = self._read_termination()
 
     def set_remote_enabled(self, is_asserted: bool) -> None:

@@ -97,7 +97,7 @@ def test_events_are_discarded_and_disabled(open_resource: Any) -> None:
     smu.disable_event(SRQ, QUEUE)
     assert not smu.wait_on_event(SRQ, 0).timed_out, "what has come can still be taken"
     assert fails(lambda: smu.wait_on_event(SRQ, 0)) == StatusCode.error_not_enabled
-    smu.stb  # noqa: B018  the poll takes the request
+    smu.read_stb()
     smu.write("*CLS;:NONSENSE")
     smu.enable_event(SRQ, QUEUE)
     smu.discard_events(SRQ, QUEUE)
@@ -177,7 +177,7 @@ def test_a_handler_may_read_what_it_was_called_for(open_resource: Any) -> None:
     smu.enable_event(SRQ, HANDLER)
     for _ in range(3):
         smu.write("*ESE?")
-        smu.stb  # noqa: B018
+        smu.read_stb()
     assert answers == ["0", "0", "0"]
 
 
@@ -222,7 +222,7 @@ def test_the_queue_has_a_length(open_resource: Any) -> None:
     smu.enable_event(SRQ, QUEUE)
     for _ in range(4):
         smu.write("*CLS;*SRE 4;:NONSENSE")
-        smu.stb  # noqa: B018
+        smu.read_stb()
     assert smu.visalib.wait_on_event(smu.session, SRQ, 0)[2] == StatusCode.warning_queue_overflow
     assert smu.visalib.wait_on_event(smu.session, SRQ, 0)[2] == StatusCode.success
     assert smu.wait_on_event(SRQ, 0, capture_timeout=True).timed_out
