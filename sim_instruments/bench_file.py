@@ -62,6 +62,7 @@ class InstrumentSpec(BaseModel):
         address: VISA address it answers at, kept in canonical form.
         serial: serial number it reports.
         cards: switching mainframes only: the cards in slots 1, 2, ...; null for an empty slot.
+        options: 34980A only: DMM for its internal DMM.
         coil: DC sources only: the electromagnet at its output, instead of the terminal `<name>.hi`.
         tsp_link: TSP instruments only: node number -> name of another TSP instrument whose master this one is.
     """
@@ -73,6 +74,7 @@ class InstrumentSpec(BaseModel):
     address: str
     serial: str = "0000000"
     cards: list[CardModel | None] = Field(default=[], max_length=10)
+    options: list[Literal["DMM"]] = []
     coil: CoilSpec | None = None
     tsp_link: dict[int, str] = {}
 
@@ -114,6 +116,12 @@ class InstrumentSpec(BaseModel):
         wrong = misfit(self.model, list(self.cards))
         if wrong is not None:
             raise ValueError(f"{wrong} (cards of '{self.name}')")
+        return self
+
+    @model_validator(mode="after")
+    def _has_options_only_if_they_fit(self) -> InstrumentSpec:
+        if self.options and self.model != "keysight_34980a":
+            raise ValueError(f"a {self.model} takes no options; remove 'options' from '{self.name}'")
         return self
 
     @model_validator(mode="after")

@@ -14,10 +14,12 @@ Every row has, for each bank of 32 columns, a 100 ohm resistor with a protection
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from .keysight_34980a_modules import UNSUPPORTED, Crosspoint, Move, too_many
 from .relay_bank import RelayBank
+from .scpi_errors import ScpiError
 from .switching_tables import BYPASSING, K34934A, PROTECTING
 from .world import World
 
@@ -35,24 +37,6 @@ _HALVES: dict[str, tuple[str, ...]] = {
 """Configuration -> its matrices in the order of their channel numbers."""
 _ISOLATING = ("4x32", "8x32", "16x32")
 _FIRST, _ROW_SPACING = 100, 800
-
-
-@dataclass(frozen=True)
-class Crosspoint:
-    """One channel.
-
-    Attributes:
-        row, column: nodes without the mainframe's name.
-        bank: which 32 columns of the row it is in.
-        pair: number of the low channel that belongs to it, without the slot; 0 if there is none.
-        label: factory label.
-    """
-
-    row: str
-    column: str
-    bank: int
-    pair: int
-    label: str
 
 
 def crosspoints(configuration: str, slot: int) -> dict[int, Crosspoint]:
@@ -106,9 +90,14 @@ class Matrix34934A:
     """
 
     model = "34934A"
+    can_scan = False
+    description = "Quad 4x32 Reed Matrix"
 
     def __init__(self, name: str, world: World, slot: int, configuration: str) -> None:
         self.configuration = configuration
+        rows, columns = configuration.split("x")
+        self.type_name = f"{self.model}-{configuration}"
+        self.terminal = f"R{rows}_R{columns}"
         self.channels: Mapping[int, Crosspoint] = crosspoints(configuration, slot)
         self.protection = "AUTO100"
         self._banks = {number: f"{slot}.{point.row}.{point.bank}" for number, point in self.channels.items()}
@@ -124,21 +113,26 @@ class Matrix34934A:
         self.protecting: RelayBank[str] = RelayBank(world, name, to_row, PROTECTING)
         self.bypassing: RelayBank[str] = RelayBank(world, name, to_row, BYPASSING)
 
-    @property
-    def terminal(self) -> str:
-        """What SYSTem:MODule:TERMinal:TYPE? tells of the configuration module."""
-        rows, columns = self.configuration.split("x")
-        return f"R{rows}_R{columns}"
+    def check(self, closed: frozenset[int]) -> None:
+        """Raises ScpiError 305 if the coils would take too much power."""
+        if len(closed) > MOST_CLOSED:
+            raise too_many()
 
-    @property
-    def type_name(self) -> str:
-        """What SYSTem:CTYPe? tells."""
-        return f"{self.model}-{self.configuration}"
+    def check_protection(self, mode: str) -> None:
+        """Raises ScpiError 303 if this configuration does not have a row protection mode."""
+        if mode == "ISO" and not self.can_isolate():
+            raise ScpiError(*UNSUPPORTED)
 
-    @property
-    def description(self) -> str:
-        """What SYSTem:CDEScription? tells."""
-        return "High-Density Matrix Module"
+    def bus_channels(self, buses: Iterable[int]) -> frozenset[int]:
+        """None: it has no connection to the analog buses."""
+        return frozenset()
+
+    def moves(self, wanted: Iterable[int]) -> Iterator[Move]:
+        """Every step's bypass relays, protection relays and channels, one after the other."""
+        for step in self.steps(wanted):
+            yield self.bypassing, step.bypassing
+            yield self.protecting, step.protecting
+            yield self.relays, step.channels
 
     def can_isolate(self) -> bool:
         """Whether row protection mode ISOLated exists in this configuration."""

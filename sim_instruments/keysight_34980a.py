@@ -1,37 +1,47 @@
-"""A simulated Agilent 34980A switch/measure unit with matrix modules: SCPI as in the 34980A Programmer's Reference.
+"""A simulated Agilent 34980A switch/measure unit: SCPI as in the 34980A Programmer's Reference.
 
-There is no internal DMM. The nodes of the modules are told in keysight_34934a.py and keysight_34932a.py; every name
-begins with `<name>.`. A card is named in a bench file with its configuration, for example 34934A-8x64.
+The nodes of the modules are told in keysight_34934a.py, keysight_34932a.py and keysight_34921a.py; every name begins
+with `<name>.`. A card is named in a bench file with its configuration, for example 34934A-8x64; DMM among the `options`
+puts the internal DMM in.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .bench_file import InstrumentSpec
 from .faults import FaultPlan
-from .keysight_34932a import Matrix34932A
-from .keysight_34934a import MOST_CLOSED, Matrix34934A
+from .keysight_34921a import MULTIPLEXERS, Multiplexer
+from .keysight_34932a import BusMatrix
+from .keysight_34934a import Matrix34934A
 from .keysight_34980a_commands import COMMANDS
+from .keysight_34980a_dmm import InternalDmm
+from .keysight_34980a_measuring import Measuring
+from .keysight_34980a_modules import (
+    IN_SCAN,
+    NO_SUCH_CHANNEL,
+    NO_SUCH_SLOT,
+    UNSUPPORTED,
+    Module,
+    is_bus,
+)
+from .keysight_34980a_readings import ReadingMemory
+from .keysight_34980a_sequences import Sequences
+from .keysight_34980a_settings import Settings34980, Setups
+from .relay_bank import RelayBank
 from .scpi import CommandTree
 from .scpi_errors import ScpiError
 from .scpi_switch import ScpiSwitch
-from .status_488 import Status488
+from .status_488 import OPERATION_COMPLETE, Status488
 from .switching_tables import KEYSIGHT_34980A as TIMING
 from .wire_instrument import HostClock
 from .world import World
 
-Module = Matrix34934A | Matrix34932A
-_REGISTERS = {8: "questionable", 128: "operation"}
+_REGISTERS = {2: "alarm", 8: "questionable", 128: "operation"}
 _ERROR_AVAILABLE = 4
-_SETUPS = 6
 _REVISIONS = "2.43-2.40-2.14-0.00"
-NO_SUCH_CHANNEL = 112, "Channel list: channel number out of range"
-NO_SUCH_SLOT = 111, "Channel list: slot number out of range"
-TOO_MANY_CLOSED = 305, "Maximum number of closed channels exceeded"
-UNSUPPORTED = 303, "Module not able to perform requested operation"
 
 
 class SimKeysight34980A(ScpiSwitch):
@@ -41,9 +51,9 @@ class SimKeysight34980A(ScpiSwitch):
         modules: slot -> module.
         default_protection: row protection mode that *RST sets, by SYSTem:MODule:ROW:PROTection DEFault.
         labels: user-defined channel labels, which *RST leaves alone.
-        delays: channel delays; they act in scans only.
-        scan_list: channels of ROUTe:SCAN.
-        text: what the display shows.
+        settings: all that *RST resets apart from the relays.
+        sequences: stored commands, which *RST leaves alone.
+        measuring: what scans and measures.
     """
 
     tree: ClassVar[CommandTree] = CommandTree(COMMANDS)
@@ -58,6 +68,7 @@ class SimKeysight34980A(ScpiSwitch):
         *,
         cards: Sequence[str | None],
         serial: str = "MY44000000",
+        has_dmm: bool = False,
         has_end: bool = True,
         faults: FaultPlan | None = None,
     ) -> None:
@@ -69,17 +80,27 @@ class SimKeysight34980A(ScpiSwitch):
         }
         self.default_protection = "AUTO100"
         self.labels: dict[int, str] = {}
-        self.delays: dict[int, float] = {}
-        self.scan_list: list[int] = []
-        self.text = ""
-        self._setups: dict[int, dict[int, tuple[str, frozenset[int]]]] = {}
+        self.setups = Setups()
+        self.sequences = Sequences(self)
+        self._busy_until: dict[int, float] = {}
+        self.settings = Settings34980()
+        self.measuring = Measuring(self, InternalDmm(name, world, self.wait_for) if has_dmm else None)
 
     @classmethod
     def from_spec(
         cls, spec: InstrumentSpec, world: World, host: HostClock, faults: FaultPlan | None
     ) -> SimKeysight34980A:
         """The instrument of a bench file's entry."""
-        return cls(spec.name, world, host, cards=spec.cards, serial=spec.serial, has_end=spec.has_end, faults=faults)
+        return cls(
+            spec.name,
+            world,
+            host,
+            cards=spec.cards,
+            serial=spec.serial,
+            has_dmm="DMM" in spec.options,
+            has_end=spec.has_end,
+            faults=faults,
+        )
 
     @property
     def identity(self) -> str:
@@ -119,16 +140,23 @@ class SimKeysight34980A(ScpiSwitch):
         return channel, channel // 1000 * 1000 + pair
 
     def reset(self) -> None:
-        """*RST: all channels open, row protection at its default mode, scan list empty; labels stay."""
+        """*RST: all channels open, row protection at its default mode, scan list empty; labels and sequences stay."""
+        self.measuring.scanner.abort()
+        self.settings = Settings34980()
+        self.measuring.memory = ReadingMemory()
+        self.measuring.report_alarms()
         self.power_on(self.modules)
-        self.scan_list = []
-        self.delays.clear()
-        self.text = ""
+
+    def preset(self) -> None:
+        """SYSTem:PRESet: as *RST, but limits and what channels measure stay."""
+        measurements, limits = self.settings.measurements, self.measuring.memory.limits
+        self.reset()
+        self.settings.measurements, self.measuring.memory.limits = measurements, limits
 
     def power_on(self, slots: Iterable[int]) -> None:
         """SYSTem:CPON."""
         for slot in slots:
-            self._bring_to(slot, ())
+            self.bring_to(slot, ())
             module = self.modules[slot]
             if isinstance(module, Matrix34934A):
                 cannot = self.default_protection == "ISO" and not module.can_isolate()
@@ -136,62 +164,69 @@ class SimKeysight34980A(ScpiSwitch):
 
     def save(self, location: int) -> None:
         """*SAV 0 to 5."""
-        self._check_setup(location)
-        self._setups[location] = {slot: (m.protection, m.relays.closed) for slot, m in self.modules.items()}
+        present = {slot: (getattr(m, "protection", ""), m.relays.closed) for slot, m in self.modules.items()}
+        self.setups.save(location, present)
 
     def recall(self, location: int) -> None:
         """*RCL 0 to 5."""
-        self._check_setup(location)
-        if location not in self._setups:
-            raise ScpiError(-221)
-        for slot, (protection, closed) in self._setups[location].items():
+        setup = self.setups.get(location)
+        self.measuring.scanner.abort()
+        for slot, (protection, closed) in setup.items():
             self.set_protection(slot, protection)
-            self._bring_to(slot, closed)
-
-    @staticmethod
-    def _check_setup(location: int) -> None:
-        if location >= _SETUPS:
-            raise ScpiError(-222)
+            self.bring_to(slot, closed)
 
     def close_channels(self, channels: Iterable[int], *, is_exclusive: bool = False) -> None:
         """ROUTe:CLOSe; exclusive: everything else on the modules named opens. Raises ScpiError 305 beyond the limit."""
         wanted = self._by_slot(channels)
+        for slot, numbers in wanted.items():
+            self._refuse_if_in_scan(slot, numbers)
         targets = {
             slot: numbers if is_exclusive else numbers | self.modules[slot].relays.closed
             for slot, numbers in wanted.items()
         }
         for slot, numbers in targets.items():
-            if isinstance(self.modules[slot], Matrix34934A) and len(numbers) > MOST_CLOSED:
-                raise ScpiError(*TOO_MANY_CLOSED)
+            self.modules[slot].check(numbers)
         for slot, numbers in targets.items():
-            self._bring_to(slot, numbers)
+            self.bring_to(slot, numbers)
+
+    def _refuse_if_in_scan(self, slot: int, numbers: Iterable[int]) -> None:
+        """Banks with channels in the scan list belong to the scan, analog bus relays of their module too."""
+        banks = self.modules[slot].channels
+        scanned = {banks[c % 1000].bank for c in self.settings.scan_list if c // 1000 == slot}
+        if scanned and any(is_bus(number) or banks[number].bank in scanned for number in numbers):
+            raise ScpiError(*IN_SCAN)
 
     def open_channels(self, channels: Iterable[int]) -> None:
         """ROUTe:OPEN."""
         for slot, numbers in self._by_slot(channels).items():
-            self._bring_to(slot, self.modules[slot].relays.closed - numbers)
+            self.bring_to(slot, self.modules[slot].relays.closed - numbers)
 
     def open_buses(self, buses: Iterable[int]) -> None:
         """ROUTe:OPEN:ABUS."""
         buses = list(buses)
         for slot, module in self.modules.items():
-            if isinstance(module, Matrix34932A):
-                self._bring_to(slot, module.relays.closed - module.bus_channels(buses))
+            self.bring_to(slot, module.relays.closed - module.bus_channels(buses))
+
+    def open_banks(self, channels: Iterable[int]) -> None:
+        """Open everything in the banks that these channels are in."""
+        for slot, numbers in self._by_slot(channels).items():
+            banks, closed = self.modules[slot].channels, self.modules[slot].relays.closed
+            used = {banks[number].bank for number in numbers}
+            self.bring_to(slot, {number for number in closed if banks[number].bank not in used})
 
     def open_all(self, slots: Iterable[int]) -> None:
         """ROUTe:OPEN:ALL."""
         for slot in slots:
-            self._bring_to(slot, ())
+            self.bring_to(slot, ())
 
     def set_protection(self, slot: int, mode: str) -> None:
         """Row protection mode; raises ScpiError 303 if the module does not have it."""
         module = self.modules[slot]
         if not isinstance(module, Matrix34934A):
             return
-        if mode == "ISO" and not module.can_isolate():
-            raise ScpiError(*UNSUPPORTED)
+        module.check_protection(mode)
         module.protection = mode
-        self._bring_to(slot, module.relays.closed)
+        self.bring_to(slot, module.relays.closed)
 
     @staticmethod
     def _by_slot(channels: Iterable[int]) -> dict[int, frozenset[int]]:
@@ -200,18 +235,71 @@ class SimKeysight34980A(ScpiSwitch):
             found.setdefault(channel // 1000, set()).add(channel % 1000)
         return {slot: frozenset(numbers) for slot, numbers in found.items()}
 
-    def _bring_to(self, slot: int, wanted: Iterable[int]) -> None:
-        module = self.modules[slot]
-        if isinstance(module, Matrix34932A):
-            for step in module.steps(wanted):
-                self.move(module.relays, step.channels)
+    def bring_to(self, slot: int, wanted: Iterable[int]) -> None:
+        """Move a module's relays so that exactly these channels are closed, once what was still moving has settled."""
+        self.settle([slot])
+        for bank, closed in self.modules[slot].moves(wanted):
+            if self.settings.is_overlapped and bank is self.modules[slot].relays:
+                self._begin(slot, bank, closed)
+            else:
+                self.move(bank, closed)
+
+    def _begin(self, slot: int, bank: RelayBank[Any], closed: frozenset[Any]) -> None:
+        """Move relays while the next commands are carried out already."""
+        if closed == bank.closed:
             return
-        for step in module.steps(wanted):
-            self.move(module.bypassing, step.bypassing)
-            self.move(module.protecting, step.protecting)
-            self.move(module.relays, step.channels)
+        self.settle([slot])
+        self._let_time_pass()
+        self._busy_until[slot] = self.world.seconds + bank.begin(closed)
+
+    def is_busy(self, slots: Iterable[int]) -> bool:
+        """Whether relays of these modules are still moving."""
+        self._let_time_pass()
+        return any(self._busy_until.get(slot, 0.0) > self.world.seconds for slot in slots)
+
+    def settle(self, slots: Iterable[int]) -> None:
+        """Let time pass until the relays of these modules have settled."""
+        if not self._busy_until:
+            return
+        self._let_time_pass()
+        for slot in slots:
+            self.wait_for(self._busy_until.pop(slot, 0.0) - self.world.seconds)
+
+    def wait_for(self, seconds: float) -> None:
+        """Let seconds pass, in the world, at once."""
+        self._take_time(max(seconds, 0.0))
+        self._let_time_pass()
+
+    def completed(self) -> str:
+        """*OPC?: once all relays have settled; no answer while a scan waits for a signal."""
+        self.settle(list(self.modules))
+        return "1"
+
+    def report_completion(self) -> None:
+        """*OPC: the event comes once all relays have settled."""
+        self.settle(list(self.modules))
+        self.status.event_status |= OPERATION_COMPLETE
+
+    def trigger(self) -> None:
+        """*TRG or a group execute trigger: a trigger or a channel advance."""
+        self._signal("BUS")
+
+    def external_trigger(self) -> None:
+        """A pulse at the trigger input: a trigger or a channel advance."""
+        self._occupy(lambda: self._signal("EXT"))
+
+    def _signal(self, source: str) -> None:
+        try:
+            self.measuring.scanner.signal(source)
+        except ScpiError as error:
+            self.status.report(error)
+
+    def _cleared(self) -> None:
+        self.measuring.scanner.abort()
 
 
 def _module(name: str, world: World, slot: int, card: str) -> Module:
-    _, _, configuration = card.partition("-")
-    return Matrix34934A(name, world, slot, configuration) if configuration else Matrix34932A(name, world, slot)
+    model, _, configuration = card.partition("-")
+    if configuration:
+        return Matrix34934A(name, world, slot, configuration)
+    return Multiplexer(name, world, slot, model) if model in MULTIPLEXERS else BusMatrix(name, world, slot, model)

@@ -2,102 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .keysight_34934a import Matrix34934A
+from .keysight_34980a_channels import (
+    ALL_BUSES,
+    CHANNELS,
+    Buses,
+    LabelQuery,
+    Slot,
+    SlotOrDefault,
+    Slots,
+    every_slot,
+    ignore,
+)
+from .keysight_34980a_dmm_commands import DMM_COMMANDS
+from .keysight_34980a_modules import UNSUPPORTED
+from .keysight_34980a_scan_commands import SCAN_COMMANDS
+from .keysight_34980a_sequences import SEQUENCE_COMMANDS
 from .scpi import Command
 from .scpi_errors import ScpiError
 from .scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS, register_commands
-from .scpi_parameters import ChannelList, Choice, Number, Parameter, Switch, Text
-from .scpi_settings import show_number, show_text
+from .scpi_parameters import Choice, Number, Switch, Text
+from .scpi_settings import setting, show_number, show_switch, show_text
 from .scpi_switch import SIGNED_ERROR_COMMANDS, flags
 
 if TYPE_CHECKING:
     from .keysight_34980a import SimKeysight34980A
 
-_LONGEST_DELAY_SECONDS = 60.0
 _LONGEST_LABEL = 18
-_BUSES = (1, 2, 3, 4)
-
-
-def _ignore(*_: Any) -> None:
-    """Accepted; has no effect on what is connected."""
-
-
-class _Channels(ChannelList):
-    """`(@1101,1102:1105)`; parses to channel numbers, a range being every channel that exists in between."""
-
-    def parse(self, token: str, instrument: Any) -> Any:
-        """The channels in the order given; raises ScpiError -171, 111 or 112."""
-        found: list[int] = []
-        for first, last in super().parse(token, instrument):
-            if len(first) > 1 or len(last) > 1:
-                raise ScpiError(-171)
-            ends = instrument.check(first[0]), instrument.check(last[0])
-            between = [channel for channel in instrument.channels if ends[0] <= channel <= ends[1]]
-            found += [first[0]] if ends[0] == ends[1] else between
-        return found
-
-
-class _NoOrSomeChannels(_Channels):
-    is_optional = True
-
-
-class _Slot(Number):
-    """A slot number; parses to an integer."""
-
-    def __init__(self) -> None:
-        super().__init__("", 1, lambda i: float(i.slots), 1, is_integer=True)
-
-    def parse(self, token: str, instrument: Any) -> Any:
-        """The slot."""
-        return int(super().parse(token, instrument))
-
-
-class _Slots(_Slot):
-    """A slot number or ALL, ALL if left out; parses to the slots that hold a module."""
-
-    is_optional = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_optional = True
-
-    def parse(self, token: str, instrument: Any) -> Any:
-        """The slots; raises ScpiError 111 for an empty one."""
-        if token.upper() == "ALL":
-            return list(instrument.modules)
-        slot = super().parse(token, instrument)
-        instrument.module(slot)
-        return [slot]
-
-
-class _SlotOrDefault(_Slot):
-    """A slot number or DEFault; parses to the slot, 0 for the default."""
-
-    def parse(self, token: str, instrument: Any) -> Any:
-        """The slot."""
-        return 0 if token.upper() in ("DEF", "DEFAULT") else super().parse(token, instrument)
-
-
-class _Buses(Parameter):
-    """1 to 4 or ALL; parses to the analog buses."""
-
-    def parse(self, token: str, instrument: Any) -> tuple[int, ...]:
-        """The buses."""
-        if token.upper() == "ALL":
-            return _BUSES
-        if not token.isdecimal() or int(token) not in _BUSES:
-            raise ScpiError(-224)
-        return (int(token),)
-
-
-_CHANNELS = _Channels()
-
-
-def _every_slot(i: SimKeysight34980A, slots: list[int] | None) -> Iterable[int]:
-    return list(i.modules) if slots is None else slots
+_LONGEST_PAUSE_SECONDS = 3600.0
 
 
 def _close_pairs(i: SimKeysight34980A, channels: list[int]) -> None:
@@ -121,29 +55,37 @@ _ROUTES: tuple[Command, ...] = (
         "[:ROUTe]:CLOSe",
         write=lambda i, channels: i.close_channels(channels),
         query=lambda i, channels: flags(map(i.is_closed, channels)),
-        takes=(_CHANNELS,),
-        asks=(_CHANNELS,),
+        takes=(CHANNELS,),
+        asks=(CHANNELS,),
     ),
     Command(
         "[:ROUTe]:CLOSe:EXCLusive",
         write=lambda i, channels: i.close_channels(channels, is_exclusive=True),
-        takes=(_CHANNELS,),
+        takes=(CHANNELS,),
     ),
-    Command("[:ROUTe]:CLOSe:PAIR", write=_close_pairs, query=_pairs_closed, takes=(_CHANNELS,), asks=(_CHANNELS,)),
+    Command("[:ROUTe]:CLOSe:PAIR", write=_close_pairs, query=_pairs_closed, takes=(CHANNELS,), asks=(CHANNELS,)),
     Command(
         "[:ROUTe]:OPEN",
         write=lambda i, channels: i.open_channels(channels),
         query=lambda i, channels: flags(not i.is_closed(channel) for channel in channels),
-        takes=(_CHANNELS,),
-        asks=(_CHANNELS,),
+        takes=(CHANNELS,),
+        asks=(CHANNELS,),
     ),
-    Command("[:ROUTe]:OPEN:PAIR", write=_open_pairs, query=_pairs_open, takes=(_CHANNELS,), asks=(_CHANNELS,)),
-    Command("[:ROUTe]:OPEN:ALL", write=lambda i, slots: i.open_all(_every_slot(i, slots)), takes=(_Slots(),)),
-    Command("[:ROUTe]:OPEN:ABUS", write=lambda i, buses: i.open_buses(buses), takes=(_Buses(),)),
-    Command("[:ROUTe]:DONE", query=lambda i: "1"),
-    Command("[:ROUTe]:MODule:BUSY", query=lambda i, slots: "0", asks=(_Slots(),)),
-    Command("[:ROUTe]:MODule:WAIT", write=_ignore, takes=(_Slots(),)),
-    Command("[:ROUTe]:OPERation:OVERlap[:ENABle]", write=_ignore, query=lambda i: "0", takes=(Switch(),)),
+    Command("[:ROUTe]:OPEN:PAIR", write=_open_pairs, query=_pairs_open, takes=(CHANNELS,), asks=(CHANNELS,)),
+    Command("[:ROUTe]:OPEN:ALL", write=lambda i, slots: i.open_all(every_slot(i, slots)), takes=(Slots(),)),
+    Command(
+        "[:ROUTe]:OPEN:ABUS",
+        write=lambda i, buses: i.open_buses(ALL_BUSES if buses is None else buses),
+        takes=(Buses(),),
+    ),
+    Command("[:ROUTe]:DONE", query=lambda i: show_switch(not i.is_busy(i.modules))),
+    Command(
+        "[:ROUTe]:MODule:BUSY", query=lambda i, slots: show_switch(i.is_busy(every_slot(i, slots))), asks=(Slots(),)
+    ),
+    Command("[:ROUTe]:MODule:WAIT", write=lambda i, slots: i.settle(every_slot(i, slots)), takes=(Slots(),)),
+    setting("[:ROUTe]:OPERation:OVERlap[:ENABle]", "settings.is_overlapped", Switch()),
+    Command("*WAI", write=lambda i: i.settle(i.modules)),
+    Command("*OPC", write=lambda i: i.report_completion(), query=lambda i: i.completed()),
 )
 
 
@@ -153,43 +95,34 @@ def _set_label(i: SimKeysight34980A, label: str, channels: list[int]) -> None:
 
 
 def _clear_labels(i: SimKeysight34980A, slots: list[int] | None) -> None:
-    for slot in _every_slot(i, slots):
+    for slot in every_slot(i, slots):
         for channel in [channel for channel in i.labels if channel // 1000 == slot]:
             del i.labels[channel]
 
 
-def _labels(i: SimKeysight34980A, kind: str, channels: list[int]) -> str:
+def _labels(i: SimKeysight34980A, asked: tuple[str, list[int]]) -> str:
+    kind, channels = asked
     factory = [i.modules[channel // 1000].channels[channel % 1000].label for channel in channels]
     named = factory if kind == "FACT" else [i.labels.get(channel, "") for channel in channels]
     return ",".join(map(show_text, named))
 
 
-def _set_delay(i: SimKeysight34980A, seconds: float, channels: list[int] | None) -> None:
-    i.delays.update(dict.fromkeys(i.scan_list if channels is None else channels, seconds))
+def _refuse_verification(i: SimKeysight34980A, *_: object) -> str:
+    """Only microwave modules sense what their switches have done; a stuck relay of the others does not show."""
+    raise ScpiError(*UNSUPPORTED)
 
 
-def _delays(i: SimKeysight34980A, channels: list[int] | None) -> str:
-    asked = i.scan_list if channels is None else channels
-    return ",".join(f"{i.delays.get(channel, 0.0):+.8E}" for channel in asked)
-
-
-def _scan_list(i: SimKeysight34980A) -> str:
-    text = f"(@{','.join(map(str, i.scan_list))})"
-    return f"#{len(str(len(text)))}{len(text)}{text}"
-
-
-def _set_scan_list(i: SimKeysight34980A, channels: list[int]) -> None:
-    i.scan_list = channels
+def _write_verification(i: SimKeysight34980A, *_: object) -> None:
+    _refuse_verification(i)
 
 
 _CHANNEL_SETTINGS: tuple[Command, ...] = (
     Command("[:ROUTe]:CHANnel:LABel[:DEFine]", write=_set_label, query=_labels,
-            takes=(Text(), _CHANNELS), asks=(Choice("USER", "FACTory"), _CHANNELS)),
-    Command("[:ROUTe]:CHANnel:LABel:CLEar:MODule", write=_clear_labels, takes=(_Slots(),)),
-    Command("[:ROUTe]:CHANnel:DELay", write=_set_delay, query=_delays,
-            takes=(Number("S", 0, _LONGEST_DELAY_SECONDS, 0), _NoOrSomeChannels()), asks=(_NoOrSomeChannels(),)),
-    Command("[:ROUTe]:SCAN", write=_set_scan_list, query=_scan_list, takes=(_CHANNELS,)),
-    Command("[:ROUTe]:SCAN:SIZE", query=lambda i: f"{len(i.scan_list):+d}"),
+            takes=(Text(), CHANNELS), asks=(LabelQuery(),)),
+    Command("[:ROUTe]:CHANnel:LABel:CLEar:MODule", write=_clear_labels, takes=(Slots(),)),
+    Command("[:ROUTe]:CHANnel:VERify[:ENABle]", write=_write_verification, query=_refuse_verification,
+            takes=(Switch(), CHANNELS), asks=(CHANNELS,)),
+    Command("[:ROUTe]:CHANnel:VERify:POSition:STATe", query=_refuse_verification, asks=(CHANNELS,)),
 )  # fmt: skip
 
 
@@ -211,7 +144,7 @@ def _set_protection(i: SimKeysight34980A, slot: int, mode: str) -> None:
     elif isinstance(i.module(slot), Matrix34934A):
         i.set_protection(slot, mode)
     else:
-        raise ScpiError(303, "Module not able to perform requested operation")
+        raise ScpiError(*UNSUPPORTED)
 
 
 def _protection(i: SimKeysight34980A, slot: int) -> str:
@@ -219,7 +152,7 @@ def _protection(i: SimKeysight34980A, slot: int) -> str:
         return i.default_protection
     module = i.module(slot)
     if not isinstance(module, Matrix34934A):
-        raise ScpiError(303, "Module not able to perform requested operation")
+        raise ScpiError(*UNSUPPORTED)
     return module.protection
 
 
@@ -233,37 +166,72 @@ def _clear_cycles(i: SimKeysight34980A, channels: list[int]) -> None:
 
 
 def _set_text(i: SimKeysight34980A, text: str) -> None:
-    i.text = text
+    i.settings.text = text
 
 
+def _pause(i: SimKeysight34980A, seconds: float) -> None:
+    i.pass_time(seconds)
+
+
+def _mark_setup(i: SimKeysight34980A, number: float) -> str:
+    return show_switch(int(number) in i.setups)
+
+
+def _name_setup(i: SimKeysight34980A, number: float, name: str) -> None:
+    i.setups.names[int(number)] = name
+
+
+def _forget_setup(i: SimKeysight34980A, number: float) -> None:
+    i.setups.forget(int(number))
+
+
+def _signed_registers(node: str, group: str) -> tuple[Command, ...]:
+    """A register group as this maker tells it, with signs."""
+    plain = register_commands(node, group)
+    return tuple(
+        Command(c.pattern, write=c.write, takes=c.takes, query=lambda i, tell=c.query: f"{int(tell(i)):+d}")
+        for c in plain
+    )
+
+
+_SETUP = Number("", 0, 5, 1, is_integer=True)
 _SYSTEM: tuple[Command, ...] = (
-    Command(":SYSTem:CTYPe", query=_type, asks=(_Slot(),)),
-    Command(":SYSTem:CDEScription[:LONG]", query=_description, asks=(_Slot(),)),
-    Command(":SYSTem:CDEScription:SHORt", query=_description, asks=(_Slot(),)),
-    Command(":SYSTem:CPON", write=lambda i, slots: i.power_on(_every_slot(i, slots)), takes=(_Slots(),)),
-    Command(":SYSTem:MODule:TERMinal:TYPE", query=lambda i, slot: i.module(slot).terminal, asks=(_Slot(),)),
+    Command(":SYSTem:CTYPe", query=_type, asks=(Slot(),)),
+    Command(":SYSTem:CDEScription[:LONG]", query=_description, asks=(Slot(),)),
+    Command(":SYSTem:CDEScription:SHORt", query=_description, asks=(Slot(),)),
+    Command(":SYSTem:CPON", write=lambda i, slots: i.power_on(every_slot(i, slots)), takes=(Slots(),)),
+    Command(":SYSTem:MODule:TERMinal:TYPE", query=lambda i, slot: i.module(slot).terminal, asks=(Slot(),)),
     Command(":SYSTem:MODule:ROW:PROTection", write=_set_protection, query=_protection,
-            takes=(_SlotOrDefault(), Choice("FIXed", "ISOlated", "AUTO100", "AUTO0")),
-            asks=(_SlotOrDefault(),)),
-    Command(":SYSTem:MODule:TEMPerature[:TRANsducer[1]]", query=lambda i, slot: show_number(25.0), asks=(_Slot(),)),
-    Command(":SYSTem:PRESet", write=lambda i: i.reset()),
-    Command(":SYSTem:VERSion", query=lambda i: "1999.0"),
+            takes=(SlotOrDefault(), Choice("FIXed", "ISOlated", "AUTO100", "AUTO0")),
+            asks=(SlotOrDefault(),)),
+    Command(":SYSTem:MODule:TEMPerature[:TRANsducer[1]]", query=lambda i, slot: show_number(25.0), asks=(Slot(),)),
+    Command(":SYSTem:RMODule:STATus", query=_refuse_verification, asks=(Slot(),)),
+    Command(":SYSTem:RMODule:RESet", write=_write_verification, takes=(Slot(),)),
+    setting(":SYSTem:ABUS:INTerlock:SIMulate[:STATe]", "settings.is_interlock_simulated", Switch()),
+    Command(":SYSTem:PRESet", write=lambda i: i.preset()),
+    Command(":SYSTem:VERSion", query=lambda i: "1994.0"),
+    Command(":SYSTem:DELay[:IMMediate]", write=_pause, takes=(Number("S", 0, _LONGEST_PAUSE_SECONDS, 0),)),
     Command(":SYSTem:LOCK:OWNer", query=lambda i: show_text("NONE")),
-    Command(":SYSTem:LOCal", write=_ignore),
-    Command(":SYSTem:REMote", write=_ignore),
-    Command(":SYSTem:RWLock", write=_ignore),
-    Command(":SYSTem:BEEPer[:IMMediate]", write=_ignore),
-    Command(":SYSTem:BEEPer:STATe", write=_ignore, query=lambda i: "1", takes=(Switch(),)),
-    Command(":DIAGnostic:RELay:CYCLes", query=_cycles, asks=(_CHANNELS,)),
-    Command(":DIAGnostic:RELay:CYCLes:CLEar", write=_clear_cycles, takes=(_CHANNELS,)),
+    Command(":SYSTem:LOCK:REQuest", query=lambda i: "1"),
+    Command(":SYSTem:LOCK:RELease", write=ignore),
+    Command(":SYSTem:LOCal", write=ignore),
+    Command(":SYSTem:REMote", write=ignore),
+    Command(":SYSTem:RWLock", write=ignore),
+    Command(":SYSTem:BEEPer[:IMMediate]", write=ignore),
+    setting(":SYSTem:BEEPer:STATe", "settings.is_beeper_on", Switch()),
+    Command(":MEMory:NSTates", query=lambda i: "+6"),
+    Command(":MEMory:STATe:VALid", query=_mark_setup, asks=(_SETUP,)),
+    Command(":MEMory:STATe:NAME", write=_name_setup, takes=(_SETUP, Text()),
+            query=lambda i, n: show_text(i.setups.names.get(int(n), "")), asks=(_SETUP,)),
+    Command(":MEMory:STATe:DELete", write=_forget_setup, takes=(_SETUP,)),
+    Command(":DIAGnostic:RELay:CYCLes", query=_cycles, asks=(CHANNELS,)),
+    Command(":DIAGnostic:RELay:CYCLes:CLEar", write=_clear_cycles, takes=(CHANNELS,)),
     Command(":DIAGnostic:DMM:CYCLes", query=lambda i, relay: "+0", asks=(Number("", 1, 3),)),
-    Command(":INSTrument:DMM:INSTalled", query=lambda i: "0"),
-    Command(":DISPlay:TEXT[:DATA]", write=_set_text, query=lambda i: show_text(i.text), takes=(Text(),)),
+    Command(":DISPlay:TEXT[:DATA]", write=_set_text, query=lambda i: show_text(i.settings.text), takes=(Text(),)),
     Command(":DISPlay:TEXT:CLEar", write=lambda i: _set_text(i, "")),
-    Command(":DISPlay[:STATe]", write=_ignore, query=lambda i: "1", takes=(Switch(),)),
-    Command(":ABORt", write=_ignore),
-    *register_commands(":STATus:OPERation", "operation"),
-    *register_commands(":STATus:QUEStionable", "questionable"),
+    setting(":DISPlay[:STATe]", "settings.is_display_on", Switch()),
+    *_signed_registers(":STATus:OPERation", "operation"),
+    *_signed_registers(":STATus:QUEStionable", "questionable"),
 )  # fmt: skip
 
 COMMANDS: tuple[Command, ...] = (
@@ -272,6 +240,9 @@ COMMANDS: tuple[Command, ...] = (
     *SIGNED_ERROR_COMMANDS,
     *_ROUTES,
     *_CHANNEL_SETTINGS,
+    *SCAN_COMMANDS,
+    *SEQUENCE_COMMANDS,
+    *DMM_COMMANDS,
     *_SYSTEM,
 )
 """Everything."""

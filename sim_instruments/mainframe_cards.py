@@ -11,7 +11,20 @@ Keithley7001Card = Literal[
 KeysightB2200Card = Literal["B2211A"]
 KeysightE5250Card = Literal["E5252A"]
 Keysight34980Card = Literal[
-    "34932A", "34934A-4x32", "34934A-4x64", "34934A-4x128", "34934A-8x32", "34934A-8x64", "34934A-16x32"
+    "34921A",
+    "34922A",
+    "34923A",
+    "34924A",
+    "34925A",
+    "34931A",
+    "34932A",
+    "34933A",
+    "34934A-4x32",
+    "34934A-4x64",
+    "34934A-4x128",
+    "34934A-8x32",
+    "34934A-8x64",
+    "34934A-16x32",
 ]
 SwitchCard = Keithley7001Card | KeysightB2200Card | KeysightE5250Card | Keysight34980Card
 

@@ -75,3 +75,10 @@ class RelayBank(Generic[Name]):
         self.closed = wanted
         needed = self._contacts.seconds(closes=bool(closing), opens=is_opening)
         return max(needed - (self._world.seconds - before), 0.0)
+
+    def begin(self, closed: Iterable[Name]) -> float:
+        """As `set`, but contacts move as time goes on; what was still moving must have settled."""
+        wanted = frozenset(closed)
+        self.counts.update(wanted - self.closed)
+        self.closed = wanted
+        return 0.0 if self._switches is None else self._switches.begin(self._numbers[relay] for relay in wanted)
