@@ -1,8 +1,6 @@
-"""The analog side of a 2400: what its output does to the world and what its converters make of it."""
+"""The analog side of a 2400: what its output does to the world."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -12,53 +10,63 @@ from .accuracy import (
     K2400_SOURCE_AMPS,
     K2400_SOURCE_VOLTS,
     OUTPUT_OFF_AMPS_FRACTION,
-    OVER_RANGE,
     UnitErrors,
-    noise_fraction,
     smallest_range,
 )
 from .circuit import Source, SourcePoint
-from .keithley_2400_readings import NOT_A_NUMBER, OVERFLOW, SmuReading, StatusBit
 from .keithley_2400_settings import SenseSettings, Settings
 
-RANGE_CLAMP = 1.055
-"""Range compliance limits here, as a multiple of the fixed measure range (assumed: just beyond the reading's overflow,
-so that a reading taken in range compliance overflows)."""
+RANGE_CLAMP = 1.05
+"""Range compliance limits here, as a multiple of the fixed measure range (user's manual, table 6-1)."""
 _SMALLEST_AMPS_LIMIT = 1e-9
+_SMALLEST_VOLTS_LIMIT = 2e-4
+_HIGHEST_PROTECTION = 210.0
 
 
 class SmuOutput:
-    """Output stage and converters of one unit.
+    """Output stage of one unit, with the ranges of its source and of its meter.
 
     Args:
         source: its output in the world.
-        rng: fixes the unit's errors and its noise.
+        rng: fixes the unit's errors.
     """
 
     def __init__(self, source: Source, rng: np.random.Generator) -> None:
         self._source = source
-        self._rng = rng
         self.source_volts = UnitErrors(K2400_SOURCE_VOLTS, rng)
         self.source_amps = UnitErrors(K2400_SOURCE_AMPS, rng)
         self.measure_volts = UnitErrors(K2400_MEASURE_VOLTS, rng)
         self.measure_amps = UnitErrors(K2400_MEASURE_AMPS, rng)
-        self._noise: dict[float, float] = {}
+
+    def source_unit(self, function: str) -> UnitErrors:
+        """The source's ranges and errors for VOLT or CURR."""
+        return self.source_volts if function == "VOLT" else self.source_amps
+
+    def measure_unit(self, function: str) -> UnitErrors:
+        """The meter's ranges and errors for VOLT or CURR."""
+        return self.measure_volts if function == "VOLT" else self.measure_amps
 
     def off(self, settings: Settings) -> None:
-        """Output off, in the selected off state (user's manual, section 13)."""
+        """Output off, in the selected off state; sensing is local then (user's manual, sections 2 and 13)."""
+        self._source.sense_remotely(False)
         state = settings.off_state
+        amps_range = self.measure_amps.ranges[_range_of(settings, "CURR")].full_scale
+        normal_amps = max(OUTPUT_OFF_AMPS_FRACTION * amps_range, _SMALLEST_AMPS_LIMIT)
         if state == "HIMP":
             self._source.disconnect()
         elif state == "GUAR":
-            self._source.drive_amps(0.0, settings.sense_volts.limit)
-        elif state == "ZERO":
+            volts_range = self.measure_volts.ranges[_range_of(settings, "VOLT")].full_scale
+            self._source.drive_amps(0.0, max(OUTPUT_OFF_AMPS_FRACTION * volts_range, _SMALLEST_VOLTS_LIMIT))
+        elif state == "ZERO" and settings.function == "VOLT":
             self._source.drive_volts(0.0, self._amps_limit(settings)[0])
+        elif state == "ZERO":
+            self._source.drive_volts(0.0, max(abs(settings.amps.level), normal_amps))
         else:
-            amps_range = self.measure_amps.ranges[settings.sense_amps.range].full_scale
-            self._source.drive_volts(0.0, max(OUTPUT_OFF_AMPS_FRACTION * amps_range, _SMALLEST_AMPS_LIMIT))
+            self._source.drive_volts(0.0, normal_amps)
 
     def drive(self, settings: Settings, level: float) -> None:
         """Output on at `level`, volts or amperes, within compliance and over-voltage protection."""
+        self._source.sense_remotely(settings.is_remote_sense)
         if settings.function == "VOLT":
             protection = settings.volts.protection
             clipped = min(max(level, -protection), protection)
@@ -77,17 +85,36 @@ class SmuOutput:
         return max(self.source_volts.applied(limit, smallest_range(limit, K2400_SOURCE_VOLTS)), 0.0)
 
     def _amps_limit(self, settings: Settings) -> tuple[float, bool]:
-        ranges = self.measure_amps.ranges
-        full_scale = ranges[settings.sense_amps.range].full_scale
-        return _limit(settings.sense_amps, full_scale, "CURR" in settings.functions)
+        full_scale = self.measure_amps.ranges[settings.sense_amps.range].full_scale
+        return _limit(settings.sense_amps, full_scale, _is_measured(settings, "CURR"))
 
     def _volts_limit(self, settings: Settings) -> tuple[float, bool]:
+        if settings.is_auto_ohms:
+            return settings.sense_volts.limit, False
         full_scale = self.measure_volts.ranges[settings.sense_volts.range].full_scale
-        return _limit(settings.sense_volts, full_scale, "VOLT" in settings.functions)
+        return _limit(settings.sense_volts, full_scale, _is_measured(settings, "VOLT"))
+
+    def point(self) -> SourcePoint:
+        """Exact operating point now."""
+        return self._source.point()
 
     def is_limiting(self) -> bool:
         """Whether the output is in compliance now."""
         return self._source.point().is_limiting
+
+    def is_protecting(self, settings: Settings, level: float, point: SourcePoint) -> bool:
+        """Whether over-voltage protection holds the output back, at the operating point given."""
+        protection = settings.volts.protection
+        if protection >= _HIGHEST_PROTECTION:
+            return False
+        if settings.function == "VOLT":
+            return abs(level) > protection and not point.is_limiting
+        return point.is_limiting and protection < self._volts_limit(settings)[0]
+
+    def is_range_limited(self, settings: Settings) -> bool:
+        """Whether the limit in force is that of the fixed measure range, not the programmed compliance."""
+        limit = self._amps_limit(settings) if settings.function == "VOLT" else self._volts_limit(settings)
+        return limit[1]
 
     def autorange(self, settings: Settings) -> int:
         """Move automatic measure ranges to where the signal needs them; returns how many range steps that took."""
@@ -96,68 +123,16 @@ class SmuOutput:
             return _follow(settings.sense_amps, point.amps, self.measure_amps)
         return _follow(settings.sense_volts, point.volts, self.measure_volts)
 
-    def reading(self, settings: Settings, level: float, seconds: float) -> SmuReading:
-        """One reading at this instant.
 
-        Args:
-            settings: ranges, functions, integration, filter.
-            level: the programmed level, told where the sourced quantity is not measured.
-            seconds: its time stamp.
-        """
-        point = self._source.point()
-        is_volts_source = settings.function == "VOLT"
-        noise = self._noise_of(settings)
-        volts = amps = NOT_A_NUMBER
-        if is_volts_source:
-            volts = level
-        else:
-            amps = level
-        wants_ohms = "RES" in settings.functions
-        if wants_ohms or "VOLT" in settings.functions:
-            index = settings.volts.range if is_volts_source else settings.sense_volts.range
-            volts = self._converted(point.volts, index, self.measure_volts, noise)
-        if wants_ohms or "CURR" in settings.functions:
-            index = settings.sense_amps.range if is_volts_source else settings.amps.range
-            amps = self._converted(point.amps, index, self.measure_amps, noise)
-        ohms = _ratio(volts, amps) if wants_ohms else NOT_A_NUMBER
-        status = self._status(settings, point, (volts, amps, ohms))
-        return SmuReading(volts, amps, ohms, seconds, status)
+def _is_measured(settings: Settings, function: str) -> bool:
+    return function in settings.functions or "RES" in settings.functions
 
-    def _noise_of(self, settings: Settings) -> float:
-        cycles = settings.cycles
-        if cycles not in self._noise:
-            self._noise[cycles] = noise_fraction(cycles)
-        averaged = settings.filter.count if settings.filter.is_on else 1.0
-        return self._noise[cycles] / math.sqrt(averaged)
 
-    def _converted(self, true: float, index: int, unit: UnitErrors, noise: float) -> float:
-        full_scale = unit.ranges[index].full_scale
-        value = unit.applied(true, index) + full_scale * noise * float(self._rng.standard_normal())
-        if abs(value) > full_scale * OVER_RANGE:
-            return math.copysign(OVERFLOW, value)
-        return unit.rounded(value, index)
-
-    def _status(self, settings: Settings, point: SourcePoint, values: tuple[float, ...]) -> int:
-        word = StatusBit.VOLTS_SOURCED if settings.function == "VOLT" else StatusBit.AMPS_SOURCED
-        flags = (
-            (any(abs(value) == OVERFLOW for value in values), StatusBit.OVERFLOW),
-            (settings.filter.is_on, StatusBit.FILTER),
-            (settings.terminals == "FRON", StatusBit.FRONT),
-            (settings.is_null_on, StatusBit.NULL),
-            ("VOLT" in settings.functions, StatusBit.VOLTS_MEASURED),
-            ("CURR" in settings.functions, StatusBit.AMPS_MEASURED),
-            ("RES" in settings.functions, StatusBit.OHMS_MEASURED),
-            (settings.is_offset_compensated, StatusBit.OFFSET_COMPENSATION),
-            (settings.is_remote_sense, StatusBit.REMOTE_SENSE),
-            (abs(point.volts) >= settings.volts.protection, StatusBit.OVER_VOLTAGE),
-        )
-        for is_set, bit in flags:
-            if is_set:
-                word |= bit
-        if point.is_limiting:
-            limit = self._amps_limit(settings) if settings.function == "VOLT" else self._volts_limit(settings)
-            word |= StatusBit.RANGE_COMPLIANCE if limit[1] else StatusBit.COMPLIANCE
-        return int(word)
+def _range_of(settings: Settings, function: str) -> int:
+    """The present range of a quantity: the source's if it is sourced, else the meter's."""
+    if settings.function == function:
+        return settings.source_of(function).range
+    return settings.sense_of(function).range
 
 
 def _limit(sense: SenseSettings, full_scale: float, is_measured: bool) -> tuple[float, bool]:
@@ -175,9 +150,3 @@ def _follow(sense: SenseSettings, value: float, unit: UnitErrors) -> int:
     steps = abs(wanted - sense.range)
     sense.range = wanted
     return steps
-
-
-def _ratio(volts: float, amps: float) -> float:
-    if abs(volts) >= OVERFLOW or abs(amps) >= OVERFLOW or amps == 0.0:
-        return OVERFLOW
-    return volts / amps

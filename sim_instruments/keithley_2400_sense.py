@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .accuracy import OVER_RANGE, smallest_range
+from .keithley_2400_errors import refused
+from .keithley_2400_ohms_commands import CYCLES, OHMS_COMMANDS, acquire_zero
 from .keithley_2400_settings import AMPS_RANGES, FUNCTIONS, VOLTS_RANGES
 from .scpi import Command
 from .scpi_errors import ScpiError
@@ -46,8 +48,7 @@ def _named(names: list[str]) -> set[str]:
 
 
 def _select(i: SimKeithley2400, functions: set[str]) -> None:
-    i.settings.functions = tuple(name for name in FUNCTIONS if name in functions)
-    i.apply_output()
+    i.select_functions(tuple(name for name in FUNCTIONS if name in functions))
 
 
 def _functions_on(i: SimKeithley2400, names: list[str]) -> None:
@@ -79,19 +80,25 @@ def _others(functions: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _write_sense_range(i: SimKeithley2400, function: str, value: float) -> None:
+    if function == "VOLT":
+        i.require_free_source()
     if i.settings.function == function:
-        raise ScpiError(823, "Invalid with source read-back on")
+        raise refused(823)
     sense = i.settings.sense_of(function)
     accuracies = _measure_ranges(i, function)
     wanted = smallest_range(value, accuracies)
+    if function == "CURR" and wanted == len(AMPS_RANGES) - 1 and i.settings.guard == "OHMS":
+        raise refused(827)
     if wanted > smallest_range(sense.limit, accuracies):
-        raise ScpiError(824, "Cannot exceed compliance range")
+        if not sense.is_synchronized:
+            raise refused(824)
+        _write_limit(i, function, _RANGES[function][wanted] * OVER_RANGE)
     sense.range, sense.is_auto_range = wanted, False
     i.apply_output()
 
 
 def _measure_ranges(i: SimKeithley2400, function: str) -> Any:
-    return (i.output.measure_volts if function == "VOLT" else i.output.measure_amps).ranges
+    return i.output.measure_unit(function).ranges
 
 
 def _present_range(i: SimKeithley2400, function: str) -> float:
@@ -103,14 +110,39 @@ def _present_range(i: SimKeithley2400, function: str) -> float:
 
 def _write_limit(i: SimKeithley2400, function: str, value: float) -> None:
     sense = i.settings.sense_of(function)
-    lowest = _RANGES[function][sense.range] * 1e-3
-    limit = abs(value)
-    if not sense.is_auto_range and limit < lowest * (1 - 1e-9):
-        raise ScpiError(822, "Too small for sense range")
-    sense.limit = max(limit, _RANGES[function][0] * 1e-3)
-    if sense.is_auto_range:
-        sense.range = min(sense.range, smallest_range(sense.limit, _measure_ranges(i, function)))
+    limit = max(abs(value), _RANGES[function][0] * 1e-3)
+    if not sense.is_auto_range and not sense.is_synchronized and limit < _least_limit(function, sense.range):
+        raise refused(822)
+    if _exceeds_power(i, function, limit):
+        raise refused(826)
+    if function == "VOLT" and i.settings.ohms.set_aside is not None:
+        i.settings.ohms.set_aside[2].limit = limit  # auto ohms has its own compliance
+        return
+    sense.limit = limit
+    highest = smallest_range(limit, _measure_ranges(i, function))
+    if sense.is_auto_range or sense.is_synchronized:
+        sense.range = highest if sense.is_synchronized and not sense.is_auto_range else min(sense.range, highest)
     i.apply_output()
+
+
+def _least_limit(function: str, index: int) -> float:
+    """Compliance goes down to 0.1 % of a fixed measure range."""
+    return _RANGES[function][index] * 1e-3 * (1 - 1e-9)
+
+
+def _exceeds_power(i: SimKeithley2400, function: str, limit: float) -> bool:
+    """200 V are sourced with 100 mA at most, 1 A with 20 V (user's manual, section 18, SENSe:RANGe)."""
+    source = i.settings.function
+    is_highest = source != function and i.settings.source.range == len(_RANGES[source]) - 1
+    return is_highest and limit > _RANGES[function][-2] * OVER_RANGE * (1 + 1e-9)
+
+
+def _write_lowest(i: SimKeithley2400, function: str, value: float) -> None:
+    sense = i.settings.sense_of(function)
+    wanted = smallest_range(value, _measure_ranges(i, function))
+    if wanted > smallest_range(sense.limit, _measure_ranges(i, function)):
+        raise ScpiError(-221)
+    sense.lowest_range = wanted
 
 
 def _sense_commands(function: str) -> tuple[Command, ...]:
@@ -121,10 +153,7 @@ def _sense_commands(function: str) -> tuple[Command, ...]:
     ranges = tuple(value * OVER_RANGE for value in _RANGES[function])
     reach = SteppedNumber(ranges, lambda i: _present_range(i, function), unit, -largest, largest, ranges[2])
     limit = Number(unit, -largest, largest, default_limit)
-    cycles = Number("", 0.01, 10, 1)
-
-    def write_lowest(i: SimKeithley2400, value: float) -> None:
-        i.settings.sense_of(function).lowest_range = smallest_range(value, _measure_ranges(i, function))
+    lowest = Number(unit, -ranges[2], ranges[2], ranges[0])
 
     return (
         Command(
@@ -137,9 +166,12 @@ def _sense_commands(function: str) -> tuple[Command, ...]:
         setting(f"{node}:RANGe:AUTO", f"{owner}.is_auto_range", Switch(), after=_drive),
         Command(
             f"{node}:RANGe:AUTO:LLIMit",
-            write=write_lowest,
-            query=lambda i: show_number(ranges[i.settings.sense_of(function).lowest_range]),
-            takes=(Number(unit, -largest, largest),),
+            write=lambda i, value: _write_lowest(i, function, value),
+            query=lambda i, extreme: show_number(
+                ranges[i.settings.sense_of(function).lowest_range] if extreme is None else extreme
+            ),
+            takes=(lowest,),
+            asks=(Extreme(lowest),),
         ),
         Command(
             f"{node}:RANGe:AUTO:ULIMit",
@@ -147,7 +179,7 @@ def _sense_commands(function: str) -> tuple[Command, ...]:
                 ranges[smallest_range(i.settings.sense_of(function).limit, _measure_ranges(i, function))]
             ),
         ),
-        setting(f"{node}:NPLCycles", "settings.cycles", cycles),
+        setting(f"{node}:NPLCycles", "settings.cycles", CYCLES, after=acquire_zero),
         Command(
             f"{node}:PROTection[:LEVel]",
             write=lambda i, value: _write_limit(i, function, value),
@@ -163,21 +195,8 @@ def _sense_commands(function: str) -> tuple[Command, ...]:
     )
 
 
-def _manual_ohms(i: SimKeithley2400) -> None:
-    """Auto ohms would set source and ranges by itself; only manual ohms is simulated."""
-    if i.settings.ohms_mode != "MAN":
-        i.settings.ohms_mode = "MAN"
-        raise ScpiError(-221)
-
-
-_OHMS_RANGES = tuple(2.1 * 10.0**k for k in range(9))
-_OHMS_RANGE = Number("OHM", 0, _OHMS_RANGES[-1], 2.1e5)
-
-
-def _write_ohms_range(i: SimKeithley2400, ohms: float) -> None:
-    """In manual ohms, the only mode simulated, ranges are chosen by themselves; this is only told back."""
-    i.settings.ohms_range = next(top for top in _OHMS_RANGES if ohms <= top * (1 + 1e-9))
-    i.settings.is_ohms_auto_range = False
+def _restart_filter(i: SimKeithley2400) -> None:
+    i.meter.restart_filter()
 
 
 SENSE_COMMANDS: tuple[Command, ...] = (
@@ -210,19 +229,11 @@ SENSE_COMMANDS: tuple[Command, ...] = (
     ),
     *_sense_commands("VOLT"),
     *_sense_commands("CURR"),
-    setting("[:SENSe[1]]:RESistance:NPLCycles", "settings.cycles", Number("", 0.01, 10, 1)),
-    setting("[:SENSe[1]]:RESistance:MODE", "settings.ohms_mode", Choice("MANual", "AUTO"), after=_manual_ohms),
-    Command(
-        "[:SENSe[1]]:RESistance:RANGe[:UPPer]",
-        write=_write_ohms_range,
-        query=lambda i, extreme: show_number(i.settings.ohms_range if extreme is None else extreme),
-        takes=(_OHMS_RANGE,),
-        asks=(Extreme(_OHMS_RANGE),),
-    ),
-    setting("[:SENSe[1]]:RESistance:RANGe:AUTO", "settings.is_ohms_auto_range", Switch()),
-    setting("[:SENSe[1]]:RESistance:OCOMpensated", "settings.is_offset_compensated", Switch()),
-    setting("[:SENSe[1]]:AVERage[:STATe]", "settings.filter.is_on", Switch()),
-    setting("[:SENSe[1]]:AVERage:TCONtrol", "settings.filter.kind", Choice("REPeat", "MOVing")),
+    setting("[:SENSe[1]]:CURRent[:DC]:RANGe:HOLDoff[:STATe]", "settings.holdoff.is_on", Switch()),
+    setting("[:SENSe[1]]:CURRent[:DC]:RANGe:HOLDoff:DELay", "settings.holdoff.seconds", Number("S", 0, 999.9999, 0)),
+    *OHMS_COMMANDS,
+    setting("[:SENSe[1]]:AVERage[:STATe]", "settings.filter.is_on", Switch(), after=_restart_filter),
+    setting("[:SENSe[1]]:AVERage:TCONtrol", "settings.filter.kind", Choice("REPeat", "MOVing"), after=_restart_filter),
     setting("[:SENSe[1]]:AVERage:COUNt", "settings.filter.count", Number("", 1, 100, 10, is_integer=True)),
 )
 """How readings are taken."""

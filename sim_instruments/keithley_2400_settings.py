@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from .keithley_2400_calc_settings import CalcSettings, DigitalSettings
+
 VOLTS_RANGES = (0.2, 2.0, 20.0, 200.0)
 AMPS_RANGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 MOST_READINGS = 2500
 """Points of a sweep, readings of a trigger sequence, readings of the buffer."""
 MOST_LISTED = 100
 """Values in one LIST command."""
+MEMORY_LOCATIONS = 100
+"""Setups of the source memory."""
 ELEMENTS = ("VOLT", "CURR", "RES", "TIME", "STAT")
 """Data elements in the order in which they are always sent."""
 FUNCTIONS = ("VOLT", "CURR", "RES")
@@ -23,7 +27,9 @@ class SourceSettings:
     Attributes:
         range: index into the ranges.
         triggered_level: takes the level's place at the next source action; None after it.
+        is_step_given: whether the staircase goes by its step rather than by its number of points.
         listed: values of the list sweep.
+        scale, is_scaled: in a source memory sweep, the level as a multiple of what the location before read.
         protection: over-voltage protection limit; volts only.
     """
 
@@ -35,9 +41,13 @@ class SourceSettings:
     start: float = 0.0
     stop: float = 0.0
     step: float = 0.0
+    is_step_given: bool = False
     listed: list[float] = field(default_factory=lambda: [0.0])
     list_start: float = 1.0
+    list_direction: str = "UP"
     protection: float = 210.0
+    scale: float = 1.0
+    is_scaled: bool = False
 
 
 @dataclass
@@ -55,6 +65,33 @@ class SenseSettings:
     is_auto_range: bool = True
     lowest_range: int = 0
     is_synchronized: bool = False
+
+
+@dataclass
+class OhmsSettings:
+    """The ohms function.
+
+    Attributes:
+        mode: MAN or AUTO.
+        range, lowest_range, highest_range: indices into the auto ohms ranges, `keithley_2400_ohms.OHMS_RANGES`.
+        set_aside: source and sense settings that auto ohms has replaced; None while it is not at work.
+    """
+
+    mode: str = "AUTO"
+    range: int = 4
+    is_auto_range: bool = True
+    lowest_range: int = 0
+    highest_range: int = 7
+    is_compensated: bool = False
+    set_aside: tuple[str, SourceSettings, SenseSettings] | None = None
+
+
+@dataclass
+class HoldoffSettings:
+    """Current range holdoff of source memory sweeps."""
+
+    is_on: bool = False
+    seconds: float = 0.0
 
 
 @dataclass
@@ -88,6 +125,7 @@ class LayerSettings:
     direction: str = "ACC"
     input_line: float = 1.0
     output_line: float = 2.0
+    input_events: tuple[str, ...] = ("SOUR",)
     output_events: tuple[str, ...] = ("NONE",)
 
 
@@ -104,9 +142,32 @@ class FormatSettings:
     """How readings are sent."""
 
     elements: tuple[str, ...] = ELEMENTS
+    calc_elements: tuple[str, ...] = ("CALC",)
     data: str = "ASC"
     border: str = "NORM"
     registers: str = "ASC"
+    patterns: str = "ASC"
+
+
+@dataclass
+class SweepMemorySettings:
+    """The source memory sweep."""
+
+    is_selected: bool = False
+    points: float = 1.0
+    start: float = 1.0
+
+
+@dataclass
+class DisplaySettings:
+    """The front panel."""
+
+    is_on: bool = True
+    digits: float = 6.0
+    text: str = ""
+    is_text_on: bool = False
+    lower_text: str = ""
+    is_lower_text_on: bool = False
 
 
 @dataclass
@@ -128,24 +189,24 @@ class Settings:
     sense_volts: SenseSettings = field(default_factory=lambda: SenseSettings(range=2, limit=21.0))
     sense_amps: SenseSettings = field(default_factory=lambda: SenseSettings(range=2, limit=1.05e-4))
     cycles: float = 1.0
-    ohms_mode: str = "MAN"
-    ohms_range: float = 2.1e5
-    is_ohms_auto_range: bool = True
-    is_offset_compensated: bool = False
+    ohms: OhmsSettings = field(default_factory=OhmsSettings)
+    holdoff: HoldoffSettings = field(default_factory=HoldoffSettings)
     filter: FilterSettings = field(default_factory=FilterSettings)
     is_remote_sense: bool = False
     is_auto_zero: bool = True
+    is_zero_cached: bool = False
     guard: str = "CABL"
+    range_changes: str = "SING"
+    soak_seconds: float = 0.0
+    is_enable_watched: bool = False
     arm: LayerSettings = field(default_factory=LayerSettings)
     trigger: LayerSettings = field(default_factory=LayerSettings)
     format: FormatSettings = field(default_factory=FormatSettings)
+    calc: CalcSettings = field(default_factory=CalcSettings)
+    digital: DigitalSettings = field(default_factory=DigitalSettings)
+    memory: SweepMemorySettings = field(default_factory=SweepMemorySettings)
+    display: DisplaySettings = field(default_factory=DisplaySettings)
     terminals: str = "FRON"
-    null_offset: float = 0.0
-    is_null_on: bool = False
-    is_display_on: bool = True
-    display_digits: float = 6.0
-    display_text: str = ""
-    is_display_text_on: bool = False
     is_beeper_on: bool = True
     is_time_auto_reset: bool = False
 
@@ -163,6 +224,11 @@ class Settings:
         return self.sense_volts if function == "VOLT" else self.sense_amps
 
     @property
+    def is_auto_ohms(self) -> bool:
+        """Whether auto ohms chooses the source."""
+        return self.ohms.set_aside is not None
+
+    @property
     def trigger_points(self) -> int:
         """Source-measure operations of one READ?; arm count times trigger count."""
         return int(self.arm.count * self.trigger.count) if math.isfinite(self.arm.count) else MOST_READINGS + 1
@@ -171,6 +237,8 @@ class Settings:
         """Levels of the sweep or list that is programmed, in order; the fixed level otherwise."""
         source = self.source
         if source.mode == "LIST":
+            if source.list_direction == "DOWN":
+                return source.listed[::-1]
             first = min(int(source.list_start), len(source.listed)) - 1
             return source.listed[first:] + source.listed[:first]
         if source.mode == "SWE":
@@ -185,5 +253,5 @@ class Settings:
         if self.sweep.spacing == "LOG" and source.start * source.stop > 0:
             ratio = (source.stop / source.start) ** (1 / (points - 1))
             return [source.start * ratio**k for k in range(points)]
-        step = (source.stop - source.start) / (points - 1)
+        step = source.step if source.is_step_given else (source.stop - source.start) / (points - 1)
         return [source.start + step * k for k in range(points)]

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .accuracy import smallest_range
-from .keithley_2400_settings import AMPS_RANGES, MOST_LISTED, MOST_READINGS, VOLTS_RANGES
+from .keithley_2400_settings import AMPS_RANGES, VOLTS_RANGES
+from .keithley_2400_sweeps import SWEEP_COMMANDS, sweep_commands
 from .scpi import Command
 from .scpi_errors import ScpiError
-from .scpi_parameters import Choice, Extreme, Number, Numbers, SteppedNumber, Switch
+from .scpi_parameters import Choice, Extreme, Number, SteppedNumber, Switch
 from .scpi_settings import setting, show_number
 
 if TYPE_CHECKING:
     from .keithley_2400 import SimKeithley2400
 
 _LONGEST_DELAY_SECONDS = 9999.998
-_PROTECTIONS = (20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 160.0, 210.0)
+_LONGEST_SOAK_SECONDS = 9999.999
+_PROTECTIONS = (20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 160.0)
+_NO_PROTECTION = 210.0
 _UNITS = {"VOLT": "V", "CURR": "A"}
 _LIMITS = {"VOLT": 210.0, "CURR": 1.05}
 _RANGES = {"VOLT": VOLTS_RANGES, "CURR": AMPS_RANGES}
@@ -27,15 +30,28 @@ def _drive(i: SimKeithley2400) -> None:
     i.apply_output()
 
 
+class _Level(Number):
+    """A source level; MIN and MAX are for the highest range, on a lower fixed range they are refused with -221."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(_UNITS[function], -_LIMITS[function], _LIMITS[function], 0.0)
+        self._function = function
+
+    def parse(self, token: str, instrument: Any) -> float:
+        """The level."""
+        source = instrument.settings.source_of(self._function)
+        is_low = not source.is_auto_range and source.range < len(_RANGES[self._function]) - 1
+        if is_low and token[:3].upper() in ("MIN", "MAX"):
+            raise ScpiError(-221)
+        return super().parse(token, instrument)
+
+
 def _set_auto_range(i: SimKeithley2400) -> None:
     for function in _UNITS:
         source = i.settings.source_of(function)
-        if source.is_auto_range:
-            source.range = smallest_range(source.level, _accuracies(i, function))
-
-
-def _accuracies(i: SimKeithley2400, function: str) -> Any:
-    return (i.output.source_volts if function == "VOLT" else i.output.source_amps).ranges
+        if source.is_auto_range and not (function == "CURR" and i.settings.is_auto_ohms):
+            source.range = smallest_range(source.level, i.output.source_unit(function).ranges)
+    _drive(i)
 
 
 def _range_number(function: str) -> Number:
@@ -55,29 +71,17 @@ def _triggered(i: SimKeithley2400, function: str) -> float:
     return source.level if source.triggered_level is None else source.triggered_level
 
 
+def _write_triggered(i: SimKeithley2400, function: str, value: float) -> None:
+    if function == "CURR":
+        i.require_free_source()
+    i.settings.source_of(function).triggered_level = value
+
+
 def _source_commands(function: str) -> tuple[Command, ...]:
     node = f":SOURce[1]:{_NODES[function]}"
     owner = f"settings.{_OWNERS[function]}"
-    level = Number(_UNITS[function], -_LIMITS[function], _LIMITS[function])
-    reach = _range_number(function)
-    listed = Numbers(_UNITS[function], -_LIMITS[function], _LIMITS[function], at_most=MOST_LISTED)
-    listing = f":SOURce[1]:LIST:{_NODES[function]}"
-
-    def write_triggered(i: SimKeithley2400, value: float) -> None:
-        i.settings.source_of(function).triggered_level = value
-
-    def write_list(i: SimKeithley2400, values: list[float]) -> None:
-        i.settings.source_of(function).listed = values
-
-    def append(i: SimKeithley2400, values: list[float]) -> None:
-        present = i.settings.source_of(function).listed
-        if len(present) + len(values) > MOST_READINGS:
-            raise ScpiError(-223)
-        present.extend(values)
-
-    def show_list(i: SimKeithley2400) -> str:
-        return ",".join(f"{value:+.6E}" for value in i.settings.source_of(function).listed)
-
+    level, reach = _Level(function), _range_number(function)
+    triggered = f"{node}[:LEVel]:TRIGgered"
     return (
         Command(
             f"{node}[:LEVel][:IMMediate][:AMPLitude]",
@@ -87,12 +91,14 @@ def _source_commands(function: str) -> tuple[Command, ...]:
             asks=(Extreme(level),),
         ),
         Command(
-            f"{node}[:LEVel]:TRIGgered[:AMPLitude]",
-            write=write_triggered,
+            f"{triggered}[:AMPLitude]",
+            write=lambda i, value: _write_triggered(i, function, value),
             query=lambda i, extreme: show_number(_triggered(i, function) if extreme is None else extreme),
             takes=(level,),
             asks=(Extreme(level),),
         ),
+        setting(f"{triggered}:SFACtor", f"{owner}.scale", Number("", -9.999999e20, 9.999999e20, 1.0)),
+        setting(f"{triggered}:SFACtor:STATe", f"{owner}.is_scaled", Switch()),
         Command(
             f"{node}:RANGe",
             write=lambda i, value: i.select_source_range(function, value),
@@ -102,46 +108,25 @@ def _source_commands(function: str) -> tuple[Command, ...]:
         ),
         setting(f"{node}:RANGe:AUTO", f"{owner}.is_auto_range", Switch(), after=_set_auto_range),
         setting(f"{node}:MODE", f"{owner}.mode", Choice("FIXed", "LIST", "SWEep")),
-        setting(f"{node}:STARt", f"{owner}.start", level),
-        setting(f"{node}:STOP", f"{owner}.stop", level),
-        setting(f"{node}:STEP", f"{owner}.step", level, after=lambda i: _points_from_step(i, function)),
-        Command(listing, write=write_list, query=show_list, takes=(listed,)),
-        Command(f"{listing}:APPend", write=append, takes=(listed,)),
-        Command(f"{listing}:POINts", query=lambda i: str(len(i.settings.source_of(function).listed))),
-        setting(
-            f"{listing}:STARt",
-            f"{owner}.list_start",
-            Number("", 1, MOST_READINGS, 1, is_integer=True),
-        ),
+        *sweep_commands(function, node, owner),
     )
 
 
-def _points_from_step(i: SimKeithley2400, function: str) -> None:
-    source = i.settings.source_of(function)
-    span = source.stop - source.start
-    if source.step == 0 or span == 0:
-        return
-    if span * source.step < 0:
-        raise ScpiError(-221)
-    points = int(span / source.step + 1e-9) + 1
-    i.settings.sweep.points = float(min(max(points, 1), MOST_READINGS))
-
-
-def _step_from_points(i: SimKeithley2400) -> None:
-    for function in _UNITS:
-        source = i.settings.source_of(function)
-        source.step = (source.stop - source.start) / max(i.settings.sweep.points - 1, 1)
-
-
 class _Protection(Number):
-    """Over-voltage protection: the nearest setting that is not lower; NONE is the highest."""
+    """Over-voltage protection: the nearest setting that is not higher, but the lowest below it; beyond 160 V none."""
 
     def parse(self, token: str, instrument: Any) -> float:
         """One of the protection settings."""
         if token.upper() == "NONE":
-            return _PROTECTIONS[-1]
+            return _NO_PROTECTION
         value = abs(super().parse(token, instrument))
-        return next((step for step in _PROTECTIONS if step >= value), _PROTECTIONS[-1])
+        if value > _PROTECTIONS[-1]:
+            return _NO_PROTECTION
+        return next((step for step in reversed(_PROTECTIONS) if step <= value), _PROTECTIONS[0])
+
+    def special(self, word: str, instrument: Any) -> float:
+        """MIN is the lowest setting, although magnitudes may be given as negative numbers."""
+        return max(super().special(word, instrument), _PROTECTIONS[0])
 
 
 def _manual_delay(i: SimKeithley2400) -> None:
@@ -152,12 +137,16 @@ def _clear_source(i: SimKeithley2400) -> None:
     i.switch_output(False)
 
 
+def _show_function(i: SimKeithley2400) -> str:
+    return "MEM" if i.settings.memory.is_selected else i.settings.function
+
+
 _SOURCE: tuple[Command, ...] = (
     Command(
         ":SOURce[1]:FUNCtion[:MODE]",
         write=lambda i, function: i.select_function(function),
-        query=lambda i: i.settings.function,
-        takes=(Choice("VOLTage", "CURRent"),),
+        query=_show_function,
+        takes=(Choice("VOLTage", "CURRent", "MEMory"),),
     ),
     Command(":SOURce[1]:FUNCtion:SHAPe", write=lambda i, _: None, query=lambda i: "DC", takes=(Choice("DC"),)),
     *_source_commands("VOLT"),
@@ -165,10 +154,10 @@ _SOURCE: tuple[Command, ...] = (
     setting(
         ":SOURce[1]:VOLTage:PROTection[:LEVel]",
         "settings.volts.protection",
-        _Protection("V", -210, 210, 210),
+        _Protection("V", -_NO_PROTECTION, _NO_PROTECTION, _NO_PROTECTION),
         after=_drive,
     ),
-    Command(":SOURce[1]:VOLTage:PROTection:TRIPped", query=lambda i: "0"),
+    Command(":SOURce[1]:VOLTage:PROTection:TRIPped", query=lambda i: str(int(i.is_protecting()))),
     setting(
         ":SOURce[1]:DELay",
         "settings.delay_seconds",
@@ -176,20 +165,23 @@ _SOURCE: tuple[Command, ...] = (
         after=_manual_delay,
     ),
     setting(":SOURce[1]:DELay:AUTO", "settings.is_auto_delay", Switch()),
+    setting(":SOURce[1]:SOAK", "settings.soak_seconds", Number("S", 0, _LONGEST_SOAK_SECONDS, 0)),
     Command(":SOURce[1]:CLEar[:IMMediate]", write=_clear_source),
     setting(":SOURce[1]:CLEar:AUTO", "settings.is_auto_clear", Switch()),
     setting(":SOURce[1]:CLEar:AUTO:MODE", "settings.auto_clear_mode", Choice("ALWays", "TCOunt")),
-    setting(":SOURce[1]:SWEep:SPACing", "settings.sweep.spacing", Choice("LINear", "LOGarithmic")),
-    setting(
-        ":SOURce[1]:SWEep:POINts",
-        "settings.sweep.points",
-        Number("", 2, MOST_READINGS, MOST_READINGS, is_integer=True),
-        after=_step_from_points,
-    ),
-    setting(":SOURce[1]:SWEep:DIRection", "settings.sweep.direction", Choice("UP", "DOWN")),
-    setting(":SOURce[1]:SWEep:RANGing", "settings.sweep.ranging", Choice("BEST", "AUTO", "FIXed")),
-    setting(":SOURce[1]:SWEep:CABort", "settings.sweep.abort_on_compliance", Choice("NEVer", "EARLy", "LATE")),
 )
+
+
+def _watch_enable(i: SimKeithley2400) -> None:
+    """An output that the enable line does not allow goes off, to high impedance (user's manual, section 13)."""
+    if not i.may_switch_on:
+        i.drop_output()
+
+
+def _terminals_changed(i: SimKeithley2400, terminals: str) -> None:
+    if terminals != i.settings.terminals:
+        i.settings.terminals = terminals
+        i.output_goes_off()
 
 
 _OUTPUT: tuple[Command, ...] = (
@@ -200,10 +192,17 @@ _OUTPUT: tuple[Command, ...] = (
         takes=(Switch(),),
     ),
     setting(":OUTPut[1]:SMODe", "settings.off_state", Choice("HIMPedance", "NORMal", "ZERO", "GUARd"), after=_drive),
-    Command(":OUTPut[1]:ENABle[:STATe]", write=lambda i, _: None, query=lambda i: "0", takes=(Switch(),)),
-    Command(":OUTPut[1]:ENABle:TRIPped", query=lambda i: "0"),
-    setting(":ROUTe:TERMinals", "settings.terminals", Choice("FRONt", "REAR")),
+    setting(
+        ":OUTPut[1]:ENABle|INTerlock[:STATe]", "settings.is_enable_watched", Switch(), after=_watch_enable
+    ),  # INTerlock in older firmware
+    Command(":OUTPut[1]:ENABle|INTerlock:TRIPped", query=lambda i: str(int(i.may_switch_on))),
+    Command(
+        ":ROUTe:TERMinals",
+        write=_terminals_changed,
+        query=lambda i: i.settings.terminals,
+        takes=(Choice("FRONt", "REAR"),),
+    ),
 )
 
-SOURCE_COMMANDS: tuple[Command, ...] = (*_SOURCE, *_OUTPUT)
+SOURCE_COMMANDS: tuple[Command, ...] = (*_SOURCE, *SWEEP_COMMANDS, *_OUTPUT)
 """How the output is programmed."""

@@ -1,233 +1,31 @@
-"""Trigger model, formats, buffer, statistics, system and display commands of a 2400 (user's manual, section 18)."""
+"""System, display, status and common commands of a 2400 (user's manual, sections 15, 16 and 18)."""
 
 from __future__ import annotations
 
-import math
-from operator import attrgetter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .keithley_2400_readings import formatted
-from .keithley_2400_settings import ELEMENTS, MOST_READINGS, FilterSettings, LayerSettings
+from .keithley_2400_errors import refused
+from .keithley_2400_run import Event
+from .keithley_2400_settings import AMPS_RANGES
+from .keithley_2400_status import ALL_ERRORS, Interval, in_base
 from .scpi import Command, Reply
 from .scpi_errors import ScpiError
 from .scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS, register_commands
-from .scpi_parameters import Choice, Choices, Number, Parameter, Switch, Text, parse_number
+from .scpi_parameters import Block, Choice, Number, Parameter, Switch, Text
 from .scpi_settings import setting
 
 if TYPE_CHECKING:
     from .keithley_2400 import SimKeithley2400
 
-_LONGEST_DELAY_SECONDS = 999.9999
-_SCPI_INFINITY = 9.9e37
+_TRIGGER_KEY, _OUTPUT_KEY = 20, 24
+_SOURCE_KEYS = {12: "VOLT", 19: "CURR"}
+_MEASURE_KEYS = {15: "VOLT", 22: "CURR", 29: "RES"}
+_LAST_KEY = 32
 
 
 def _ignore(*_: Any) -> None:
     """Accepted; has no effect on what can be measured."""
-
-
-class _Count(Number):
-    """A count that may be INFinite."""
-
-    def __init__(self) -> None:
-        super().__init__("", 1, MOST_READINGS, 1, is_integer=True)
-
-    def parse(self, token: str, instrument: Any) -> float:
-        """The count."""
-        return math.inf if token.upper() in ("INF", "INFINITE") else super().parse(token, instrument)
-
-
-_COUNT = Number("", 1, MOST_READINGS, 1, is_integer=True)
-
-
-def _configure(i: SimKeithley2400, function: str) -> None:
-    """CONFigure: one-shot measurement of one function with everything else at its default, output on."""
-    settings = i.settings
-    if settings.is_concurrent:
-        settings.functions = tuple(name for name in settings.functions if name == function) or (function,)
-    else:
-        settings.functions = (function,)
-    settings.arm, settings.trigger, settings.filter = LayerSettings(), LayerSettings(), FilterSettings()
-    settings.cycles, settings.is_auto_zero = 1.0, True
-    if function != "RES" and function != settings.function:
-        settings.sense_of(function).is_auto_range = True
-    i.buffer.control = "NEV"
-    i.abort()
-    i.switch_output(True)
-
-
-def _measure(i: SimKeithley2400, function: str) -> Reply | None:
-    _configure(i, function)
-    return i.read()
-
-
-def _show_configured(i: SimKeithley2400) -> str:
-    shown = {"VOLT": '"VOLT:DC"', "CURR": '"CURR:DC"', "RES": '"RES"'}
-    return ",".join(shown[name] for name in i.settings.functions)
-
-
-_MEASURED = (("VOLTage[:DC]", "VOLT"), ("CURRent[:DC]", "CURR"), ("RESistance", "RES"))
-_ONE_SHOT: tuple[Command, ...] = tuple(
-    command
-    for node, function in _MEASURED
-    for command in (
-        Command(f":CONFigure:{node}", write=lambda i, function=function: _configure(i, function)),
-        Command(f":MEASure:{node}", query=lambda i, function=function: _measure(i, function)),
-    )
-)
-
-
-_LINE = Number("", 1, 4, is_integer=True)
-
-
-def _write_events(layer: LayerSettings, events: list[str]) -> None:
-    layer.output_events = tuple(dict.fromkeys(event for event in events if event != "NONE")) or ("NONE",)
-
-
-def _layer(node: str, owner: str, sources: Choice, count: Number, *events: str) -> tuple[Command, ...]:
-    lines = f"{node}[:TCONfigure][:ASYNchronous]"
-    layer = attrgetter(owner)
-    return (
-        setting(f"{lines}:ILINe", f"{owner}.input_line", _LINE),
-        setting(f"{lines}:OLINe", f"{owner}.output_line", _LINE),
-        Command(
-            f"{lines}:OUTPut",
-            write=lambda i, names: _write_events(layer(i), names),
-            query=lambda i: ",".join(layer(i).output_events),
-            takes=(Choices(*events, "NONE"),),
-        ),
-        setting(f"{node}:COUNt", f"{owner}.count", count),
-        setting(f"{node}:SOURce", f"{owner}.source", sources),
-        setting(f"{node}[:TCONfigure]:DIRection", f"{owner}.direction", Choice("ACCeptor", "SOURce")),
-    )
-
-
-_TRIGGER: tuple[Command, ...] = (
-    Command(":INITiate[:IMMediate]", write=lambda i: i.initiate()),
-    Command(":ABORt", write=lambda i: i.abort()),
-    Command(":READ", query=lambda i: i.read()),
-    Command(":FETCh", query=lambda i: i.fetch()),
-    Command("[:SENSe[1]]:DATA[:LATest]", query=lambda i: i.fetch_latest()),
-    Command(":CONFigure", query=_show_configured),
-    Command(":MEASure", query=lambda i: _measure(i, i.settings.functions[-1] if i.settings.functions else "CURR")),
-    *_ONE_SHOT,
-    *_layer(
-        ":ARM[:SEQuence[1]][:LAYer[1]]",
-        "settings.arm",
-        Choice("IMMediate", "TIMer", "MANual", "BUS", "TLINk", "NSTest", "PSTest", "BSTest"),
-        _Count(),
-        "TENTer",
-        "TEXit",
-    ),
-    setting(":ARM[:SEQuence[1]][:LAYer[1]]:TIMer", "settings.arm.timer_seconds", Number("S", 0.001, 99999.99, 0.1)),
-    *_layer(
-        ":TRIGger[:SEQuence[1]]", "settings.trigger", Choice("IMMediate", "TLINk"), _COUNT, "SOURce", "DELay", "SENSe"
-    ),
-    setting(
-        ":TRIGger[:SEQuence[1]]:DELay", "settings.trigger.delay_seconds", Number("S", 0, _LONGEST_DELAY_SECONDS, 0)
-    ),
-    Command(":TRIGger:CLEar", write=lambda i: i.abort()),
-)
-
-
-class _ElementList(Choices):
-    """Names of data elements, or DEFault for all."""
-
-    def __init__(self) -> None:
-        super().__init__("VOLTage", "CURRent", "RESistance", "TIME", "STATus", "DEFault")
-
-
-def _write_elements(i: SimKeithley2400, names: list[str]) -> None:
-    i.settings.format.elements = ELEMENTS if "DEF" in names else tuple(n for n in ELEMENTS if n in names)
-
-
-class _RealLength(Parameter):
-    """The 32 of REAL,32."""
-
-    is_optional = True
-
-    def parse(self, token: str, instrument: Any) -> int:
-        """32, the only one there is."""
-        if parse_number(token) != 32:
-            raise ScpiError(-224)
-        return 32
-
-
-def _write_format(i: SimKeithley2400, name: str, _: int | None) -> None:
-    i.settings.format.data = "REAL" if name in ("REAL", "SRE") else name
-
-
-_FORMAT: tuple[Command, ...] = (
-    Command(
-        ":FORMat[:DATA]",
-        write=_write_format,
-        query=lambda i: "REAL,32" if i.settings.format.data == "REAL" else i.settings.format.data,
-        takes=(Choice("ASCii", "REAL", "SREal"), _RealLength()),
-    ),
-    setting(":FORMat:BORDer", "settings.format.border", Choice("NORMal", "SWAPped")),
-    Command(
-        ":FORMat:ELEMents[:SENSe[1]]",
-        write=_write_elements,
-        query=lambda i: ",".join(i.settings.format.elements),
-        takes=(_ElementList(),),
-    ),
-    setting(":FORMat:SREGister", "settings.format.registers", Choice("ASCii", "HEXadecimal", "OCTal", "BINary")),
-)
-
-
-def _write_points(i: SimKeithley2400, points: float) -> None:
-    i.buffer.require_idle()
-    i.buffer.size = points
-    i.buffer.stored.clear()
-
-
-def _write_feed(i: SimKeithley2400, feed: str) -> None:
-    i.buffer.require_idle()
-    i.buffer.feed = feed
-
-
-def _trace_data(i: SimKeithley2400) -> Reply:
-    if not i.buffer.stored:
-        raise ScpiError(-230)
-    return formatted(i.buffer.timed(), i.settings.format)
-
-
-def _free(i: SimKeithley2400) -> str:
-    return f"{(MOST_READINGS - len(i.buffer.stored)) * 12},{len(i.buffer.stored) * 12}"
-
-
-def _statistic(i: SimKeithley2400) -> str:
-    return ",".join(f"{value:+.6E}" for value in i.buffer.statistic())
-
-
-_TRACE: tuple[Command, ...] = (
-    Command(":TRACe|DATA:DATA", query=_trace_data),
-    Command(":TRACe|DATA:CLEar", write=lambda i: i.buffer.clear()),
-    Command(":TRACe|DATA:FREE", query=_free),
-    Command(":TRACe|DATA:POINts", write=_write_points, query=lambda i: str(int(i.buffer.size)), takes=(_COUNT,)),
-    Command(":TRACe|DATA:POINts:ACTual", query=lambda i: str(len(i.buffer.stored))),
-    Command(
-        ":TRACe|DATA:FEED",
-        write=_write_feed,
-        query=lambda i: i.buffer.feed,
-        takes=(Choice("SENSe", "SENSe1", "CALCulate1", "CALCulate2"),),
-    ),
-    Command(
-        ":TRACe|DATA:FEED:CONTrol",
-        write=lambda i, control: i.buffer.start(control),
-        query=lambda i: i.buffer.control,
-        takes=(Choice("NEXT", "NEVer"),),
-    ),
-    setting(":TRACe|DATA:TSTamp:FORMat", "buffer.timestamps", Choice("ABSolute", "DELTa")),
-    setting(":CALCulate3:FORMat", "buffer.shown_statistic", Choice("MEAN", "SDEViation", "MAXimum", "MINimum", "PKPK")),
-    Command(":CALCulate3:DATA", query=_statistic),
-    Command(":CALCulate[1]:STATe", write=lambda i, is_on: _no_math(is_on), query=lambda i: "0", takes=(Switch(),)),
-)
-
-
-def _no_math(is_on: bool) -> None:
-    """Math expressions are not simulated."""
-    if is_on:
-        raise ScpiError(-221)
 
 
 class _AutoZero(Switch):
@@ -235,12 +33,10 @@ class _AutoZero(Switch):
 
     def parse(self, token: str, instrument: Any) -> bool:
         """Whether it is on afterwards."""
-        return False if token.upper() == "ONCE" else super().parse(token, instrument)
-
-
-def _preset(i: SimKeithley2400) -> None:
-    i.reset()
-    i.settings.format.border = "SWAP"
+        if token.upper() == "ONCE":
+            instrument.acquire_zero()
+            return False
+        return super().parse(token, instrument)
 
 
 def _write_line_frequency(i: SimKeithley2400, hertz: float) -> None:
@@ -254,10 +50,65 @@ def _find_line_frequency(i: SimKeithley2400) -> None:
     i.line.hertz = None if i.line.is_auto else i.line.hertz or i.world.line_hertz
 
 
+def _write_remote_sense(i: SimKeithley2400, is_remote: bool) -> None:
+    if is_remote != i.settings.is_remote_sense:
+        i.settings.is_remote_sense = is_remote
+        i.output_goes_off()
+
+
+def _write_guard(i: SimKeithley2400, guard: str) -> None:
+    settings, largest = i.settings, len(AMPS_RANGES) - 1
+    in_use = settings.amps.range if settings.function == "CURR" else settings.sense_amps.range
+    if guard == "OHMS" and in_use == largest:
+        raise refused(828)
+    if guard != settings.guard:
+        settings.guard = guard
+        i.output_goes_off()
+
+
+def _press(i: SimKeithley2400, code: float) -> None:
+    """SYSTem:KEY: those of the front panel's keys that act by themselves."""
+    key = i.last_key = int(code)
+    if key == _TRIGGER_KEY:
+        i.model.occur(Event("MAN"))
+    elif key == _OUTPUT_KEY:
+        i.switch_output(not i.settings.is_output_on)
+    elif key in _SOURCE_KEYS:
+        i.select_function(_SOURCE_KEYS[key])
+    elif key in _MEASURE_KEYS:
+        i.select_functions((_MEASURE_KEYS[key],))
+
+
+def _no_contact_check(i: SimKeithley2400, is_on: bool) -> None:
+    """The contact check is an option, which this unit does not have."""
+    if is_on:
+        raise ScpiError(-241)
+
+
+def _empty_cache(i: SimKeithley2400) -> None:
+    i.cached_zeros = []
+
+
+def _initialize_memory(i: SimKeithley2400) -> None:
+    i.memory.initialize(i.settings)
+    i.calculations.catalogue.delete_all()
+    i.settings.calc.math_name = "POWER"
+
+
+_POWER_ON = Choice("RST", "PRESet", *(f"SAV{n}" for n in range(5)))
 _SYSTEM: tuple[Command, ...] = (
-    setting(":SYSTem:RSENse", "settings.is_remote_sense", Switch()),
+    Command(
+        ":SYSTem:RSENse",
+        write=_write_remote_sense,
+        query=lambda i: str(int(i.settings.is_remote_sense)),
+        takes=(Switch(),),
+    ),
     setting(":SYSTem:AZERo[:STATe]", "settings.is_auto_zero", _AutoZero()),
-    setting(":SYSTem:GUARd", "settings.guard", Choice("OHMS", "CABLe")),
+    setting(":SYSTem:AZERo:CACHing[:STATe]", "settings.is_zero_cached", Switch()),
+    Command(":SYSTem:AZERo:CACHing:RESet", write=_empty_cache),
+    Command(":SYSTem:AZERo:CACHing:REFResh", write=lambda i: i.acquire_zero()),
+    Command(":SYSTem:AZERo:CACHing:NPLCycles", query=lambda i: ",".join(f"{cycles:.6E}" for cycles in i.cached_zeros)),
+    Command(":SYSTem:GUARd", write=_write_guard, query=lambda i: i.settings.guard, takes=(Choice("OHMS", "CABLe"),)),
     Command(
         ":SYSTem:LFRequency",
         write=_write_line_frequency,
@@ -265,39 +116,147 @@ _SYSTEM: tuple[Command, ...] = (
         takes=(Number("HZ", 50, 60),),
     ),
     setting(":SYSTem:LFRequency:AUTO", "line.is_auto", Switch(), after=_find_line_frequency),
-    Command(":SYSTem:TIME", query=lambda i: f"{i.seconds:.3f}"),
+    Command(":SYSTem:TIME", query=lambda i: f"{i.timestamp:.3f}"),
     Command(":SYSTem:TIME:RESet", write=lambda i: i.reset_time()),
     setting(":SYSTem:TIME:RESet:AUTO", "settings.is_time_auto_reset", Switch()),
-    Command(":SYSTem:PRESet", write=_preset),
-    Command(":SYSTem:POSetup", write=_ignore, query=lambda i: "RST", takes=(Choice("RST", "PRESet", "SAV0"),)),
+    Command(":SYSTem:PRESet", write=lambda i: i.preset()),
+    setting(":SYSTem:POSetup", "power_on_setup", _POWER_ON),
     Command(":SYSTem:VERSion", query=lambda i: "1996.0"),
     Command(":SYSTem:BEEPer[:IMMediate]", write=_ignore, takes=(Number("HZ", 65, 2e6), Number("S", 0, 7.9))),
     setting(":SYSTem:BEEPer:STATe", "settings.is_beeper_on", Switch()),
     Command(":SYSTem:LOCal", write=_ignore),
     Command(":SYSTem:REMote", write=_ignore),
-    Command(":SYSTem:RWLock", write=_ignore),
-    Command(":SYSTem:KEY", write=_ignore, query=lambda i: "0", takes=(Number("", 1, 31),)),
+    setting(":SYSTem:RWLock", "is_locked_out", Switch()),
+    Command(
+        ":SYSTem:KEY",
+        write=_press,
+        query=lambda i: str(i.last_key),
+        takes=(Number("", 1, _LAST_KEY, is_integer=True),),
+    ),
     Command(":SYSTem:MEP[:STATe]", query=lambda i: "1"),
-    Command(":SYSTem:RCMode", write=_ignore, query=lambda i: "SING", takes=(Choice("SINGle", "MULTiple"),)),
-    Command(":SYSTem:CCHeck", write=_ignore, query=lambda i: "0", takes=(Switch(),)),
-    setting(":DISPlay:ENABle", "settings.is_display_on", Switch()),
-    setting(":DISPlay:DIGits", "settings.display_digits", Number("", 4, 7, 6, is_integer=True)),
-    setting(":DISPlay[:WINDow[1]]:TEXT[:DATA]", "settings.display_text", Text()),
-    setting(":DISPlay[:WINDow[1]]:TEXT:STATe", "settings.is_display_text_on", Switch()),
-    Command(":DISPlay:WINDow2:TEXT[:DATA]", write=_ignore, query=lambda i: '""', takes=(Text(),)),
-    Command(":DISPlay:WINDow2:TEXT:STATe", write=_ignore, query=lambda i: "0", takes=(Switch(),)),
+    setting(":SYSTem:MEP:HOLDoff", "is_held_off", Switch()),
+    setting(":SYSTem:RCMode", "settings.range_changes", Choice("SINGle", "MULTiple")),
+    Command(":SYSTem:CCHeck", write=_no_contact_check, query=lambda i: "0", takes=(Switch(),)),
+    Command(":SYSTem:MEMory:INITialize", write=_initialize_memory),
+    Command(":SYSTem:ERRor:CODE:ALL", query=lambda i: ",".join(str(code) for code in _codes(i)) or "0"),
+)
+
+
+def _codes(i: SimKeithley2400) -> list[int]:
+    return [i.status.errors.take().code for _ in range(len(i.status.errors))]
+
+
+class _Message(Parameter):
+    """A message for the display: a string or a block of so many characters at most."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+
+    def parse(self, token: str, instrument: Any) -> str:
+        """The message; raises ScpiError -223 if it is too long."""
+        if token[:1] == "#":
+            text = Block().parse(token, instrument).decode("latin-1")
+        else:
+            text = Text().parse(token, instrument)
+        if len(text) > self._longest:
+            raise ScpiError(-223)
+        return text
+
+
+def _window(node: str, prefix: str, longest: int) -> tuple[Command, ...]:
+    """What a line of the display shows is, without a message of the user's, not simulated: it is blank."""
+
+    def owner(i: SimKeithley2400) -> Any:
+        return i.settings.display
+
+    def shown(i: SimKeithley2400) -> str:
+        text = getattr(owner(i), f"{prefix}text") if getattr(owner(i), f"is_{prefix}text_on") else ""
+        return f'"{text:{longest}}"'
+
+    return (
+        Command(
+            f"{node}:TEXT[:DATA]",
+            write=lambda i, text: setattr(owner(i), f"{prefix}text", text),
+            query=lambda i: '"' + getattr(owner(i), f"{prefix}text").replace('"', '""') + '"',
+            takes=(_Message(longest),),
+        ),
+        setting(f"{node}:TEXT:STATe", f"settings.display.is_{prefix}text_on", Switch()),
+        Command(f"{node}:DATA", query=shown),
+        Command(f"{node}:ATTRibutes", query=lambda i: '"' + "0" * longest + '"'),
+    )
+
+
+_DISPLAY: tuple[Command, ...] = (
+    setting(":DISPlay:ENABle", "settings.display.is_on", Switch()),
+    setting(":DISPlay:DIGits", "settings.display.digits", Number("", 4, 7, 6, is_integer=True)),
+    *_window(":DISPlay[:WINDow[1]]", "", 20),
+    *_window(":DISPlay:WINDow2", "lower_", 32),
     Command(":DISPlay:CNDisplay", write=_ignore),
+)
+
+
+class _ErrorNumbers(Parameter):
+    """A list of error numbers and intervals of them: `(-110:-222, -220)`."""
+
+    def parse(self, token: str, instrument: Any) -> tuple[Interval, ...]:
+        """The intervals, each from its lower to its higher end."""
+        if not (token.startswith("(") and token.endswith(")")):
+            raise ScpiError(-104)
+        try:
+            parts = [[int(end) for end in part.split(":")] for part in token[1:-1].replace("@", "").split(",")]
+        except ValueError as error:
+            raise ScpiError(-104) from error
+        return tuple((min(ends), max(ends)) for ends in parts)
+
+
+def _enable_errors(i: SimKeithley2400, intervals: tuple[Interval, ...]) -> None:
+    i.errors.enabled = intervals
+
+
+def _show_enabled(i: SimKeithley2400) -> str:
+    return "(" + ",".join(f"{low}:{high}" if low != high else str(low) for low, high in i.errors.enabled) + ")"
+
+
+def _status_preset(i: SimKeithley2400) -> None:
+    """STATus:PRESet also lets all errors into the queue again."""
+    i.status.preset()
+    i.errors.enabled = ALL_ERRORS
+
+
+_COMPLETE = next(command for command in COMMON_COMMANDS if command.pattern == "*OPC")
+_IN_BASE = ("*ESE", "*ESR", "*SRE", "*STB", ":STATus:MEAS", ":STATus:QUES", ":STATus:OPER")
+
+
+def _based(command: Command) -> Command:
+    """A register's query, its number in the base that FORMat:SREGister selects."""
+    query = command.query
+    if query is None or not command.pattern.startswith(_IN_BASE):
+        return command
+    return replace(command, query=lambda i: in_base(str(query(i)), i.settings.format.registers))
+
+
+def _complete(i: SimKeithley2400) -> Reply | None:
+    return i.when_idle(lambda: "1")
+
+
+_STATUS: tuple[Command, ...] = (
     *register_commands(":STATus:MEASurement", "measurement"),
     *register_commands(":STATus:QUEStionable", "questionable"),
     *register_commands(":STATus:OPERation", "operation"),
 )
+_OVERRIDING: tuple[Command, ...] = (
+    Command(":STATus:PRESet", write=_status_preset),
+    Command(":STATus:QUEue:ENABle", write=_enable_errors, query=_show_enabled, takes=(_ErrorNumbers(),)),
+    Command(":STATus:QUEue:DISable", write=lambda i, intervals: i.errors.disable(intervals), takes=(_ErrorNumbers(),)),
+    Command("*OPC", write=_COMPLETE.write, query=_complete),
+    Command("*OPT", query=lambda i: "0", is_indefinite=True),
+)
 
 SYSTEM_COMMANDS: tuple[Command, ...] = (
-    *COMMON_COMMANDS,
+    *(_based(command) for command in (*COMMON_COMMANDS, *_STATUS)),
     *ERROR_COMMANDS,
-    *_TRIGGER,
-    *_FORMAT,
-    *_TRACE,
+    *_OVERRIDING,
     *_SYSTEM,
+    *_DISPLAY,
 )
-"""Everything but source and sense."""
+"""Everything that is neither sourced, measured, calculated nor triggered."""

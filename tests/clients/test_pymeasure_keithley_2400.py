@@ -125,6 +125,7 @@ class TestKeithley2400:
         assert smu.source_enabled is False
 
     def test_amperes_come_out(self, smu: Any, point_of: PointOf) -> None:
+        smu.resistance_mode_auto_enabled = False
         smu.source_mode = "current"
         assert smu.source_mode == "current"
         smu.compliance_voltage = 2
@@ -135,6 +136,7 @@ class TestKeithley2400:
         assert smu.resistance == pytest.approx(OHMS, rel=1e-2)
         smu.ramp_to_current(5e-4, steps=3, pause=0)
         assert point_of("k2400").amps == pytest.approx(5e-4, rel=1e-3)
+        assert smu.check_errors() == []
         smu.voltage_range = 2
         assert smu.voltage_range == pytest.approx(2.1)
         smu.resistance_range = 2000
@@ -172,6 +174,7 @@ class TestKeithley2400:
     def test_buffer(self, smu: Any, bench: SimBench) -> None:
         smu.compliance_current = 1e-2
         smu.source_voltage = 0.5
+        smu.resistance_mode_auto_enabled = False
         smu.write(":SENS:FUNC:ALL")
         smu.enable_source()
         smu.config_buffer(5, delay=0.1)
@@ -238,7 +241,19 @@ class TestKeithley2400:
         with pytest.warns(FutureWarning, match="filter_state"):
             assert smu.filter_state == 1, "a number, not one of its own words"
 
-    def test_not_simulated_auto_ohms(self, smu: Any) -> None:
+    def test_auto_ohms_chooses_the_current(self, smu: Any, point_of: PointOf) -> None:
         smu.resistance_mode_auto_enabled = True
-        assert smu.check_errors() == [[-221, '"Settings conflict"']]
-        assert smu.resistance_mode_auto_enabled is False
+        assert smu.resistance == pytest.approx(OHMS, rel=1e-3)
+        assert smu.resistance_range == pytest.approx(2.1e3)
+        assert smu.source_mode == "current"
+        assert point_of("k2400").amps == pytest.approx(1e-3, rel=1e-3)
+        smu.source_current = 5e-4
+        assert smu.check_errors() == [[825, '"Invalid with auto-ohms on"']]
+        smu.resistance_range = 2e4
+        assert smu.resistance_range == pytest.approx(2.1e4)
+        assert point_of("k2400").amps == pytest.approx(1e-4, rel=1e-3)
+        smu.resistance_mode_auto_enabled = False
+        assert smu.source_mode == "voltage"
+
+    def test_options(self, smu: Any) -> None:
+        assert smu.options == "0"
