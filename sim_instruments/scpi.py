@@ -102,7 +102,8 @@ class CommandTree:
 
     def _look_up(self, path: str, header: str) -> Call:
         if not _HEADER_SIGNS.match(header):
-            raise ScpiError(-101 if not header.isascii() or not header.isprintable() else -102)
+            is_signs = header.isascii() and header.isprintable()
+            raise ScpiError((-103 if "," in header else -102) if is_signs else -101)
         is_query = header.endswith("?")
         name = header.rstrip("?").upper().replace(":*", "*")  # not in the standard, but drivers send it and get away
         if name.startswith("*"):
@@ -233,7 +234,7 @@ def values(call: Call, arguments: Sequence[str], instrument: Any) -> list[Any]:
         elif rest:
             token = rest.pop(0)
             if not token:
-                raise ScpiError(-109)
+                raise ScpiError(-102 if rest and not found else -109)
             found.append(parameter.parse(token, instrument))
         elif parameter.is_optional:
             found.append(None)

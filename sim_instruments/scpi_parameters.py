@@ -18,6 +18,9 @@ Limit = float | Callable[[Any], float]
 _NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ \t]*[eE][ \t]*[+-]?[0-9]+)?)[ \t]*([A-Za-z/%]*)\Z")
 _NON_DECIMAL = re.compile(r"#(?:[hH]([0-9A-Fa-f]+)|[qQ]([0-7]+)|[bB]([01]+))\Z")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+_TWO_TOKENS = re.compile(r"[-+.0-9A-Za-z/%]+[ \t]+[-+.0-9A-Za-z#\"'(]")
+_MOST_DIGITS, _LARGEST_EXPONENT = 255, 32_000
+"""Of a decimal number (IEEE 488.2, 7.7.2.4.1)."""
 _MULTIPLIERS = {
     "EX": 1e18, "PE": 1e15, "T": 1e12, "G": 1e9, "MA": 1e6, "K": 1e3,
     "M": 1e-3, "U": 1e-6, "N": 1e-9, "P": 1e-12, "F": 1e-15, "A": 1e-18, "": 1.0,
@@ -44,6 +47,8 @@ def parse_number(token: str, unit: str = "") -> float:
     match = _NUMBER.match(token)
     if match is not None:
         text, suffix = match.groups()
+        if len(text) > 5:
+            _check_size(text)
         value = float(text if " " not in text and "\t" not in text else "".join(text.split()))
         if suffix:
             value *= _multiplier(suffix.upper(), unit)
@@ -57,12 +62,39 @@ def parse_number(token: str, unit: str = "") -> float:
     raise _not_a_number(token)
 
 
+def _check_size(text: str) -> None:
+    mantissa, _, exponent = text.upper().partition("E")
+    if len(mantissa.lstrip("+-0").replace(".", "").strip()) > _MOST_DIGITS:
+        raise ScpiError(-124)
+    if exponent and abs(int(exponent)) > _LARGEST_EXPONENT:
+        raise ScpiError(-123)
+
+
 def _not_a_number(token: str) -> ScpiError:
-    if token[:1] in "\"'":
-        return ScpiError(-158)
+    first = token[:1]
+    if first == "#" and token[1:2].upper() in ("H", "Q", "B"):
+        return ScpiError(-121)
+    if first in "\"'#(" and first:
+        return misplaced(token)
     if _WORD.match(token):
         return ScpiError(-104)
-    return ScpiError(-121 if token[:1].isdecimal() or token[:1] in "+-." else -104)
+    if not (first.isdecimal() or first in "+-."):
+        return ScpiError(-104)
+    return ScpiError(-103 if _TWO_TOKENS.match(token) else -121)
+
+
+def misplaced(token: str) -> ScpiError:
+    """The error of an argument of a kind that the command does not take."""
+    first = token[:1]
+    if first and first in "\"'":
+        return ScpiError(-158)
+    if first == "#" and token[1:2].isdecimal():
+        return ScpiError(-168)
+    if first == "(":
+        return ScpiError(-178)
+    if first.isdecimal() or (first and first in "+-.#"):
+        return ScpiError(-128)
+    return ScpiError(-148 if _WORD.match(token) else -104)
 
 
 def _multiplier(suffix: str, unit: str) -> float:
@@ -209,8 +241,15 @@ class Choice(Parameter):
         """Short form of the word."""
         found = self._short.get(token.upper())
         if found is None:
-            raise ScpiError(-158 if token[:1] in "\"'" else -224)
+            raise self._refusal(token)
         return found
+
+    @staticmethod
+    def _refusal(token: str) -> ScpiError:
+        if _WORD.match(token):
+            return ScpiError(-224)
+        error = misplaced(token)
+        return ScpiError(-141) if error.code == -104 else error
 
 
 class Choices(Choice):
@@ -226,10 +265,11 @@ class Text(Parameter):
         """The string's content."""
         quote = token[:1]
         if quote not in ("'", '"'):
-            raise ScpiError(-104)
-        if len(token) < 2 or token[-1] != quote:
+            raise misplaced(token)
+        content = token[1:-1]
+        if len(token) < 2 or token[-1] != quote or quote in content.replace(quote * 2, ""):
             raise ScpiError(-151)
-        return token[1:-1].replace(quote * 2, quote)
+        return content.replace(quote * 2, quote)
 
 
 class Texts(Text):

@@ -337,7 +337,7 @@ def test_errors(smu: SimKeysightB2900, tell: Any, ask: Any) -> None:
     assert ask(smu, ":SYST:ERR:CODE:ALL?") == "-420"
     tell(smu, ":SOUR:VOLT 300", ":SOUR:CURR 5", ":FORM REAL,16", ":SOUR3:VOLT 1", ":SENS:FUNC CURR")
     assert ask(smu, ":SYST:ERR:COUN?") == "5"
-    assert errors(smu) == [-222, -222, -224, -114, -104]
+    assert errors(smu) == [-222, -222, -224, -114, -148]
     tell(smu, ":CALC:LIM1:STAT OFF;:DISP:ENAB ON;:DISP:VIEW DUAL;:SYST:BEEP:STAT OFF;:SOUR:DIG:EXT3:FUNC DIO")
     tell(smu, ":SOUR2:WAIT OFF;:SENS2:WAIT:OFFS 1e-3;:OUTP2:FILT OFF;:OUTP2:HCAP ON;:SYST:GRO (@1,2)")
     assert errors(smu) == []

@@ -49,6 +49,7 @@ COMMANDS = (
     Command(":DISPlay:TEXT[:DATA]", write=lambda i, v: i.put("text", v), takes=(Text(),)),
     Command(":TRACe|DATA:FILL", write=lambda i, v: i.put("block", v), takes=(Block(),)),
     Command(":CHANnel<n>:GAIN", write=lambda i, n, v: i.put(f"gain{n}", v), takes=(Number(),)),
+    Command(":FUNCtion:MODE", write=lambda i, v: i.put("mode", v), takes=(Choice("FIXed", "SWEep"),)),
     Command(":LIST", write=lambda i, v: i.put("list", v), takes=(Numbers("V", -1, 1, at_most=3),)),
     Command(":TWO:NUMBers", write=lambda i, a, b: i.put("two", (a, b)), takes=(Number(), Number(is_optional=True))),
 )
@@ -135,6 +136,29 @@ def test_near_scpi_never_raises_out_of_the_instrument(text: str) -> None:
     SHARED.device_clear(0)
 
 
+def test_strings_in_either_quotes_with_quotes_inside(small: Small, tell: Any) -> None:
+    texts = {"'it''s'": "it's", '"a ""b"" c"': 'a "b" c', "'a\"b'": 'a"b', '""': "", "';:,'": ";:,"}
+    for text, content in texts.items():
+        tell(small, f":DISP:TEXT {text}")
+        assert small.kept["text"] == content
+    assert codes(small) == []
+
+
+def test_white_space_of_any_kind(small: Small, tell: Any) -> None:
+    tell(small, "  :SOUR:VOLT\t 2 ;\t DEL\t3\t; :TWO:NUMB 1\t,\t2\r", "\t", "", ";;:TWO:NUMB 5;")
+    assert small.kept == {"level": 2.0, "delay": 3.0, "two": (5.0, None)}
+    assert codes(small) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_on"),
+    [("ON", True), ("off", False), ("1", True), ("0", False), ("0.4", False), ("-0.6", True), ("#B1", True)],
+)
+def test_switches_round(small: Small, tell: Any, text: str, is_on: bool) -> None:
+    tell(small, f":SOUR:DEL:AUTO {text}")
+    assert small.kept["auto"] is is_on
+
+
 @given(st.lists(st.text(alphabet=st.characters(codec="ascii", exclude_characters='"\n'), max_size=8), min_size=1))
 def test_separators_in_strings_do_not_separate(texts: list[str]) -> None:
     quoted = [f'"{text}"' for text in texts]
@@ -166,14 +190,33 @@ def test_a_command_error_ends_the_message_an_execution_error_does_not(small: Sma
     ("message", "code"),
     [
         (":SOUR:VOLT", -109),
-        (":SOUR:VOLT ,", -109),
+        (":SOUR:VOLT ,1", -102),
+        (":TWO:NUMB 1,", -109),
+        (":SOUR:VOLT,1", -103),
+        (":TWO:NUMB 1 2", -103),
         (":SOUR:VOLT 1,2", -108),
         (":SOUR:VOLT 11", -222),
         (":SOUR:VOLT abc", -104),
         (":SOUR:VOLT 'abc'", -158),
         (":SOUR:VOLT 1A", -131),
         (":SOUR:VOLT 1..2", -121),
+        (":SOUR:VOLT #B102", -121),
+        (":SOUR:VOLT #H", -121),
+        (":SOUR:VOLT 1E99999", -123),
+        (f":SOUR:VOLT {'1' * 300}", -124),
+        (":SOUR:VOLT #13abc", -168),
+        (":SOUR:VOLT (1)", -178),
+        (":SOUR:VOLT 1E400", -222),
+        ("*ESE 1V", -138),
+        ("*ESE 256", -222),
         (":SOUR:DEL:AUTO MAYBE", -104),
+        (":SOUR:DEL:AUTO 'ON'", -158),
+        (":FUNC:MODE SINE", -224),
+        (":FUNC:MODE 3", -128),
+        (":FUNC:MODE 'FIX'", -158),
+        (":FUNC:MODE #11a", -168),
+        (":FUNC:MODE (@1)", -178),
+        (":FUNC:MODE F$X", -141),
         (":SOUR2:VOLT 1", -114),
         (":SOUR:VOLTAG 1", -113),
         (":SOUR:VERYLONGMNEMONIC 1", -112),
@@ -181,9 +224,12 @@ def test_a_command_error_ends_the_message_an_execution_error_does_not(small: Sma
         ("*IDN", -113),
         ("*XYZ?", -113),
         (":SOUR::VOLT 1", -102),
-        (":DISP:TEXT abc", -104),
+        (":DISP:TEXT abc", -148),
+        (":DISP:TEXT 123", -128),
         (":DISP:TEXT 'abc", -151),
+        (":DISP:TEXT 'a'b'", -151),
         (":TRAC:FILL 3", -104),
+        (":TRAC:FILL #15abc", -161),
         (":LIST 0,0,0,0", -223),
         (":SO\x80UR 1", -101),
         ("*IDN?;:SOUR:VOLT?", -440),
