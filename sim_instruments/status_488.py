@@ -8,6 +8,8 @@ from .scpi_errors import ScpiError
 
 OPERATION_COMPLETE, QUERY_ERROR, DEVICE_ERROR, EXECUTION_ERROR, COMMAND_ERROR, POWER_ON = 1, 4, 8, 16, 32, 128
 MESSAGE_AVAILABLE, EVENT_SUMMARY, SERVICE_REQUEST = 16, 32, 64
+ALL_BITS = 0x7FFF
+"""Of a SCPI register, whose highest bit is not used."""
 
 
 def event_bit(code: int) -> int:
@@ -50,16 +52,21 @@ class ErrorQueue:
 
 
 class EventRegister:
-    """A SCPI register group: condition, latched events and the enable mask that feeds its summary bit."""
+    """A SCPI register group: condition, latched events and the enable mask that feeds its summary bit.
+
+    Attributes:
+        positive, negative: transition filters: bits whose rise, or fall, is an event.
+    """
 
     def __init__(self) -> None:
         self.condition = 0
         self.event = 0
         self.enable = 0
+        self.positive, self.negative = ALL_BITS, 0
 
     def set_condition(self, condition: int) -> None:
-        """New condition; bits that rise are latched as events."""
-        self.event |= condition & ~self.condition
+        """New condition; bits that rise or fall are latched as events, as the transition filters say."""
+        self.event |= condition & ~self.condition & self.positive | self.condition & ~condition & self.negative
         self.condition = condition
 
     def take_event(self) -> int:
@@ -132,6 +139,7 @@ class Status488:
         """STATus:PRESet: no group reports."""
         for group in self.groups.values():
             group.enable = 0
+            group.positive, group.negative = ALL_BITS, 0
 
     def byte(self, *, has_message: bool) -> int:
         """The status byte without bit 6."""
