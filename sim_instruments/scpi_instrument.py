@@ -213,6 +213,19 @@ def _nothing(_: Any) -> None:
     """*WAI: commands are carried out in order anyway."""
 
 
+def _write_power_on_clear(i: ScpiInstrument, flag: float) -> None:
+    i.status.clears_at_power_on = flag != 0
+
+
+POWER_ON_COMMANDS: tuple[Command, ...] = (
+    Command(
+        "*PSC",
+        write=_write_power_on_clear,
+        query=lambda i: str(int(i.status.clears_at_power_on)),
+        takes=(Number(minimum=-32767, maximum=32767, is_integer=True),),
+    ),
+)
+"""For instruments that can keep their enables when the power fails (IEEE 488.2, 10.25)."""
 COMMON_COMMANDS: tuple[Command, ...] = (
     Command("*IDN", query=lambda i: i.identity, is_indefinite=True),
     Command("*RST", write=lambda i: i.reset()),

@@ -87,6 +87,9 @@ class Status488:
         registers: summary bit of the status byte -> name of the register group behind it.
         error_bit: status byte bit that says the error queue holds something; 0 if there is none.
         queue_capacity: entries of the error queue.
+
+    Attributes:
+        clears_at_power_on: whether the enables are 0 after the power came back (*PSC).
     """
 
     def __init__(self, registers: dict[int, str], *, error_bit: int, queue_capacity: int) -> None:
@@ -98,6 +101,7 @@ class Status488:
         self._summary_bits = dict(registers)
         self._error_bit = error_bit
         self._acknowledged = 0
+        self.clears_at_power_on = True
         self._noted: deque[tuple[float, int]] = deque()
 
     @property
@@ -119,7 +123,9 @@ class Status488:
         self.clear()
         self.preset()
         self.event_status = POWER_ON
-        self.event_enable = self._service_enable = self._acknowledged = 0
+        self._acknowledged = 0
+        if self.clears_at_power_on:
+            self.event_enable = self._service_enable = 0
 
     def take_event_status(self) -> int:
         """Read and clear the standard event register."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mtjlab.sim_instruments.scpi import Command, CommandTree, split_outside, split_units
 from mtjlab.sim_instruments.scpi_errors import ScpiError
-from mtjlab.sim_instruments.scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS, ScpiInstrument
+from mtjlab.sim_instruments.scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS, POWER_ON_COMMANDS, ScpiInstrument
 from mtjlab.sim_instruments.scpi_parameters import (
     Block,
     ChannelList,
@@ -32,6 +32,7 @@ LEVEL = Number("V", -10, 10, 0.5)
 COMMANDS = (
     *COMMON_COMMANDS,
     *ERROR_COMMANDS,
+    *POWER_ON_COMMANDS,
     Command(
         ":SOURce[1]:VOLTage[:LEVel][:IMMediate][:AMPLitude]",
         write=lambda i, v: i.put("level", v),
@@ -368,3 +369,25 @@ def test_common_commands(small: Small, tell: Any, ask: Any) -> None:
     assert ask(small, "*TST?;*OPC?") == "0;1"
     tell(small, ":*CLS", "*SAV 1")
     assert codes(small) == [-113]
+
+
+def test_enables_are_kept_over_a_power_failure_if_so_told(small: Small, tell: Any, ask: Any) -> None:
+    assert ask(small, "*PSC?") == "1"
+    tell(small, "*ESE 128;*SRE 32")
+    small.power_cycle()
+    assert ask(small, "*ESE?;*SRE?;*PSC?") == "0;0;1"
+    tell(small, "*PSC 0;*ESE 128;*SRE 32")
+    small.power_cycle()
+    assert small.requests_service, "the power came back"
+    assert ask(small, "*ESE?;*SRE?;*PSC?;*ESR?") == "128;32;0;128"
+
+
+def test_a_reason_that_went_and_came_back_requests_service_again(small: Small, tell: Any) -> None:
+    tell(small, "*SRE 4;:XXX")
+    assert small.serial_poll() & 64
+    tell(small, ":SYST:ERR?", ":XXX")
+    small.device_clear(0)
+    tell(small, "*CLS", ":XXX")
+    assert small.serial_poll() & 64
+    tell(small, "*CLS;:XXX")
+    assert small.serial_poll() & 64, "even within one message"
