@@ -22,7 +22,7 @@ from .keysight_34980a_scan_commands import SCAN_COMMANDS
 from .keysight_34980a_sequences import SEQUENCE_COMMANDS
 from .scpi import Command
 from .scpi_errors import ScpiError
-from .scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS, register_commands
+from .scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS, POWER_ON_COMMANDS, register_commands
 from .scpi_parameters import Choice, Number, Switch, Text
 from .scpi_settings import setting, show_number, show_switch, show_text
 from .scpi_switch import SIGNED_ERROR_COMMANDS, flags
@@ -236,6 +236,7 @@ _SYSTEM: tuple[Command, ...] = (
 
 COMMANDS: tuple[Command, ...] = (
     *COMMON_COMMANDS,
+    *POWER_ON_COMMANDS,
     *ERROR_COMMANDS,
     *SIGNED_ERROR_COMMANDS,
     *_ROUTES,
