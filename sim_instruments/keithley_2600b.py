@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 from zlib import crc32
 
 from lupa.lua54 import LuaError
@@ -13,26 +12,26 @@ from .bench_file import InstrumentSpec
 from .faults import FaultPlan
 from .keithley_2600b_buffer_objects import BufferObjects
 from .keithley_2600b_channel import SmuChannel
-from .keithley_2600b_events import Events
-from .keithley_2600b_front import digital_io, display, event_log, interfaces, setups
+from .keithley_2600b_meter import Meter2600
 from .keithley_2600b_scripts import FACTORY_SCRIPTS
-from .keithley_2600b_status import SUMMARIES, StatusModel
+from .keithley_2600b_settings import SmuSettings
+from .keithley_2600b_status import CHANNEL_BITS, StatusModel
 from .keithley_2600b_sweep import TriggerModel
 from .keithley_2600b_tree import SmuTree
-from .keithley_2600b_trigger import TriggerSystem
-from .keithley_2600b_trigger_tree import TriggerTree
-from .tsp import TspInstrument
-from .tsp_engine import number_argument
+from .keithley_2600b_trigger_tree import ChannelTriggerTree
+from .scpi_errors import ScpiError
+from .tsp_display import display
+from .tsp_engine import PARAMETER_ERROR
+from .tsp_setups import TspSetups
+from .tsp_status import SUMMARIES
+from .tsp_system_tree import interfaces
+from .tsp_trigger_tree import TriggerTree
+from .tsp_triggered import TriggeredTsp
 from .wire_instrument import HostClock
 from .world import World
 
-POLL_SECONDS = 0.1
-"""How long a program lets pass when it finds a sweep still running (assumed): simulated time has no other way to pass
-while a program sleeps."""
 MOST_READINGS_PER_MESSAGE = 300_000
 """Readings after which a script is stopped, sweeps apart."""
-_CLOCK_SECONDS = 20e-6
-_CHANNEL_BITS = {"smua": 2, "smub": 4}
 _MODELS: dict[str, Smu2600] = {
     "keithley_2602b": MODEL_2602B,
     "keithley_2612b": MODEL_2612B,
@@ -40,11 +39,10 @@ _MODELS: dict[str, Smu2600] = {
 }
 
 
-class SimKeithley2600B(TspInstrument):
+class SimKeithley2600B(TriggeredTsp):
     """One two-channel 2600B; channel A drives the node `<name>.a.hi`, channel B `<name>.b.hi`, LO is the common ground.
 
-    Sweeps and overlapped measurements happen in the world as soon as the message that starts them ends, or waits; the
-    instrument goes on taking commands for as long as they take.
+    Its sense terminals, `<name>.a.sense_hi` and so on, matter where something is connected to them.
 
     Attributes:
         channels: smua and smub.
@@ -70,17 +68,17 @@ class SimKeithley2600B(TspInstrument):
         faults: FaultPlan | None = None,
     ) -> None:
         self.model = smu.model  # type: ignore[misc]  # one class serves the models of a series
-        self._overlap_seconds = 0.0
-        self._overlap_ends = 0.0
         self._readings_left = MOST_READINGS_PER_MESSAGE
         super().__init__(name, world, host, serial=serial, has_end=has_end, faults=faults)
-        self.events = Events(world)
-        self.triggers = TriggerSystem(self.events)
-        self.registers = StatusModel(self.status, self._sweeping_bits)
+        self.registers = StatusModel(self.status, self._sweeping_bits, self._channel_overruns, self._line_overruns)
         self.buffer_objects = BufferObjects(self.engine, crc32(name.encode()) << 16, self._linked_buffers)
         self.channels = tuple(SmuChannel(self, letter, smu) for letter in "ab")
-        self.models = tuple(TriggerModel(channel, self.events) for channel in self.channels)
-        self._swept: set[str] = set()
+        self.meters = tuple(Meter2600(channel) for channel in self.channels)
+        self.models = tuple(
+            TriggerModel(channel, meter, self.events)
+            for channel, meter in zip(self.channels, self.meters, strict=True)
+        )  # fmt: skip
+        self.setups = TspSetups(self._settings, self._set_settings, self._reset)
         self._define()
         for channel in self.channels:
             channel.apply()
@@ -98,47 +96,29 @@ class SimKeithley2600B(TspInstrument):
 
     def _define(self) -> None:
         engine = self.engine
-        tree = TriggerTree(self, self.triggers)
-        for channel, model in zip(self.channels, self.models, strict=True):
-            engine.set_global(channel.name, SmuTree(self, channel).made(tree.of_channel(model)))
+        tree = TriggerTree(self)
+        for channel, meter, model in zip(self.channels, self.meters, self.models, strict=True):
+            trigger = ChannelTriggerTree(self, model, tree).made()
+            engine.set_global(channel.name, SmuTree(self, channel, meter).made(trigger))
         made = {
-            "trigger": tree.of_instrument(),
+            "trigger": tree.trigger(),
             "status": self.registers.made(engine),
-            "display": display(engine),
-            "digio": digital_io(engine, tree),
-            "eventlog": event_log(engine),
-            "setup": setups(engine, self._reset),
-            **interfaces(engine, tree),
-        }
-        functions: dict[str, Callable[..., Any]] = {
-            "printbuffer": self.buffer_objects.print_buffer,
-            "waitcomplete": self._wait_complete,
-            "_timer_t": self._read_timer,
-            "settime": lambda _: None,
-            "gettimezone": lambda: "0",
+            "display": display(engine, tree.panel(), tuple(channel.name for channel in self.channels)),
+            "digio": tree.digital_io(),
+            "setup": self.setups.made(engine, self.files.disk),
+            **interfaces(engine, tree.lan_members(), gpib_address=26),
         }
         for name, value in made.items():
             engine.set_global(name, value)
-        for name, function in functions.items():
-            engine.set_global(name, engine.function(function))
-        engine.run("timer.measure.t = _timer_t; _timer_t = nil")
+        engine.set_global("printbuffer", engine.function(self.buffer_objects.print_buffer))
+        self._define_triggers()
         for text in FACTORY_SCRIPTS.values():
             engine.run(text)
 
-    @property
-    def now(self) -> float:
-        """The time at this point of a script, seconds."""
-        return self._now
-
-    def take_time(self, seconds: float) -> None:
-        """Account for time; what overlapped operations have already taken of it is not counted twice."""
-        absorbed = min(seconds, self._overlap_seconds)
-        self._overlap_seconds -= absorbed
-        self._take_time(seconds - absorbed)
-
-    def let_time_pass(self) -> None:
-        """Let the accounted time pass in the world."""
-        self._let_time_pass()
+    def _report(self, error: ScpiError) -> None:
+        if error.code == PARAMETER_ERROR:  # the matrices' number; this series has others (assumed: this one)
+            error = ScpiError(-104)
+        super()._report(error)
 
     def count_readings(self, many: int) -> None:
         """A script asks for readings; raises LuaError, which ends it, beyond what one message may take."""
@@ -146,16 +126,19 @@ class SimKeithley2600B(TspInstrument):
         if self._readings_left < 0:
             raise LuaError("script stopped: it measured too often")
 
+    def _begin_message(self) -> None:
+        self._readings_left = MOST_READINGS_PER_MESSAGE
+
     def reset(self) -> None:
         """reset(): both channels, triggers; stored readings and scripts stay."""
-        for channel, model in zip(self.channels, self.models, strict=True):
-            model.reset()
-            channel.reset()
+        for channel in self.channels:
+            self.reset_channel(channel)
         self.triggers.reset()
 
     def reset_channel(self, channel: SmuChannel) -> None:
         """smuX.reset()."""
         self._model_of(channel).reset()
+        self.meters[self.channels.index(channel)].reset()
         channel.reset()
 
     def abort(self, channel: SmuChannel) -> None:
@@ -166,80 +149,64 @@ class SimKeithley2600B(TspInstrument):
     def _model_of(self, channel: SmuChannel) -> TriggerModel:
         return self.models[self.channels.index(channel)]
 
-    def settle_triggers(self) -> None:
-        """Let trigger models run until they are idle or wait for something from outside; that time overlaps."""
-        if not self.events.is_active:
-            return
-        self._let_time_pass()
-        sweeping = {c.name for c, m in zip(self.channels, self.models, strict=True) if m.is_sweeping}
-        seconds, is_endless = self.events.run()
-        if is_endless:
-            for model in self.models:
-                model.abort()
-        if seconds > 0:
-            self._swept = sweeping
-        self._overlap_seconds += seconds
+    def running_models(self) -> frozenset[str]:
+        """Names of the channels that are sweeping."""
+        pairs = zip(self.channels, self.models, strict=True)
+        return frozenset(channel.name for channel, model in pairs if model.is_sweeping)
 
-    def overlap(self, act: Callable[[], object]) -> None:
-        """Do something now whose time commands that follow need not wait for."""
-        self.settle_triggers()
-        before, self._overlap_seconds = self._overlap_seconds, 0.0
-        self._let_time_pass()
-        start = self.world.seconds
-        act()
-        self._let_time_pass()
-        self._swept = set()
-        self._overlap_seconds = before + self.world.seconds - start
-
-    def _wait_complete(self, _: object = None) -> None:
-        self.settle_triggers()
-        self._overlap_seconds = 0.0
-
-    def _complete(self) -> None:
-        self._wait_complete()
-        super()._complete()
-
-    def _delay(self, seconds: object) -> None:
-        wanted = number_argument(seconds, 0, 100_000)
-        self.settle_triggers()
-        self.take_time(wanted)
-
-    def _read_timer(self) -> float:
-        self.settle_triggers()
-        seconds = self._now - self._overlap_seconds - self._timer_zero
-        self.take_time(_CLOCK_SECONDS)
-        return seconds
-
-    def _reset_timer(self) -> None:
-        self._timer_zero = self._now - self._overlap_seconds
-
-    def _sweeping_bits(self) -> int:
-        self.settle_triggers()
-        names = {c.name for c, m in zip(self.channels, self.models, strict=True) if m.is_sweeping}
-        if self._overlap_seconds > 0:
-            names |= self._swept
-            self.take_time(POLL_SECONDS)
-        return sum(_CHANNEL_BITS[name] for name in names)
-
-    def trigger(self) -> None:
-        """*TRG or a group execute trigger."""
-        self.events.fire(self.triggers.bus)
-
-    def _cleared(self) -> None:
-        super()._cleared()
+    def abort_models(self) -> None:
+        """Both channels go back to idle."""
         for model in self.models:
             model.abort()
-        self._overlap_seconds = self._overlap_ends = 0.0
 
-    def _occupy(self, act: Callable[[], None]) -> None:
-        carried = max(0.0, self._overlap_ends - max(self._host.seconds, self._ready_at))
-        self._overlap_seconds = carried
-        self._readings_left = MOST_READINGS_PER_MESSAGE
+    def _sweeping_bits(self) -> int:
+        return sum(CHANNEL_BITS[name.upper()] for name in self.busy_models())
 
-        def act_and_settle() -> None:
-            act()
-            self.settle_triggers()
+    def _channel_overruns(self) -> dict[str, int]:
+        return {c.name: m.overruns for c, m in zip(self.channels, self.models, strict=True)}
 
-        super()._occupy(act_and_settle)
-        self._ready_at += carried - self._overlap_seconds
-        self._overlap_ends = self._ready_at + self._overlap_seconds
+    def _line_overruns(self) -> dict[str, int]:
+        triggers = self.triggers
+        objects: dict[str, list[bool]] = {
+            "TRIGGER_BLENDER": [blender.has_overrun for blender in triggers.blenders],
+            "TRIGGER_TIMER": [timer.has_overrun for timer in triggers.timers],
+            "DIGIO": [line.seen.has_overrun for line in triggers.digital],
+            "TSPLINK": [line.seen.has_overrun for line in triggers.link],
+            "LAN": [line.seen.has_overrun for line in triggers.lan],
+        }
+        return {name: sum(2 << k for k, is_set in enumerate(flags) if is_set) for name, flags in objects.items()}
+
+    def _settings(self) -> tuple[SmuSettings, ...]:
+        return tuple(channel.settings for channel in self.channels)
+
+    def _set_settings(self, settings: tuple[SmuSettings, ...]) -> None:
+        self.reset()
+        for channel, saved in zip(self.channels, settings, strict=True):
+            channel.settings = saved
+            saved.is_on = False
+            channel.apply()
+
+    def _power_on(self) -> None:
+        super()._power_on()
+        for buffer in (buffer for channel in self.channels for buffer in channel.buffers):
+            buffer.reset()
+        self.setups.power_on()
+
+    def _output_tripped(self, error: ScpiError) -> None:
+        """The interlock or the output enable line has opened, or a channel without them was too hot."""
+        del error
+        for channel in self.channels:
+            if not channel.settings.is_on:
+                continue
+            if channel.is_above_interlock:
+                self.registers.note_output_enable()
+                found = ScpiError(802, "OUTPUT blocked by interlock")
+            elif channel.settings.output_enable_action:
+                self.registers.note_output_enable()
+                found = channel.error(5041, "Output Enable not asserted")
+            else:
+                self.registers.note_heat(channel.name)
+                found = channel.error(5046, "SMU too hot")
+            self._model_of(channel).abort()
+            channel.switch(0)
+            self._report(found)

@@ -64,6 +64,38 @@ COLUMNS: dict[str, Callable[[Reading], object]] = {
 """What a buffer tells about each reading, time stamps apart."""
 
 
+class Statistics:
+    """Running statistics over readings.
+
+    Attributes:
+        n, mean: how many, and their mean.
+        lowest, highest: the readings with the extreme values.
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.mean = 0.0
+        self._squares = 0.0
+        self.lowest: Reading | None = None
+        self.highest: Reading | None = None
+
+    def add(self, reading: Reading) -> None:
+        """One more reading (Welford's recurrence)."""
+        self.n += 1
+        step = reading.value - self.mean
+        self.mean += step / self.n
+        self._squares += step * (reading.value - self.mean)
+        if self.lowest is None or reading.value < self.lowest.value:
+            self.lowest = reading
+        if self.highest is None or reading.value > self.highest.value:
+            self.highest = reading
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of the sample; None for less than two readings."""
+        return (self._squares / (self.n - 1)) ** 0.5 if self.n > 1 else None
+
+
 class Buffer2600:
     """One reading buffer.
 
@@ -72,41 +104,54 @@ class Buffer2600:
         stored: the readings.
         is_appending: whether a measurement adds to what is there rather than replacing it.
         keeps_times, keeps_source: what is collected beside the reading.
+        fill_count: readings kept in the window mode.
+        statistics: over all that was stored since it was last cleared, lost ones included.
     """
 
     def __init__(self, capacity: int, *, is_dedicated: bool) -> None:
         self.capacity = capacity
         self.stored: list[Reading] = []
-        self.is_appending = False
-        self.keeps_times = is_dedicated
-        self.keeps_source = is_dedicated
-        self.resolution_seconds = 1e-6
-        self.fill_mode = FILL_ONCE
         self._is_dedicated = is_dedicated
+        self.reset()
 
     def reset(self) -> None:
         """As after power on, keeping the capacity."""
-        self.stored.clear()
+        self.clear()
         self.is_appending = False
         self.keeps_times = self.keeps_source = self._is_dedicated
         self.fill_mode = FILL_ONCE
+        self.fill_count = self.capacity
+        self.cache_mode = 1
+        self.resolution_seconds = 1e-6
+
+    def clear(self) -> None:
+        """Forget all readings."""
+        self.stored.clear()
+        self.statistics = Statistics()
+
+    def recalculate(self) -> None:
+        """Statistics over what is stored now."""
+        self.statistics = Statistics()
+        for reading in self.stored:
+            self.statistics.add(reading)
 
     def begin(self) -> None:
         """A measurement command is about to store readings."""
         if not self.is_appending:
-            self.stored.clear()
+            self.clear()
 
     def store(self, reading: Reading) -> None:
         """Keep a reading; a full buffer takes no more, or loses its oldest in window mode."""
-        if len(self.stored) >= self.capacity:
-            if self.fill_mode == FILL_ONCE:
-                return
+        if self.fill_mode == FILL_ONCE and len(self.stored) >= self.capacity:
+            return
+        if self.fill_mode == FILL_WINDOW and len(self.stored) >= min(self.fill_count, self.capacity):
             del self.stored[0]
         self.stored.append(reading)
+        self.statistics.add(reading)
 
     def set_collecting(self, name: str, is_on: bool) -> None:
         """Switch collection of `times` or `source`; raises ScpiError while the buffer holds readings."""
-        if self.stored:
+        if self.stored and getattr(self, f"keeps_{name}") != is_on:
             raise _NOT_EMPTY
         setattr(self, f"keeps_{name}", is_on)
 

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
 
-from .keithley_2600b_buffer import COLUMNS, FILL_WINDOW, OVERFLOW, Buffer2600
+from .keithley_2600b_buffer import COLUMNS, FILL_WINDOW, OVERFLOW, Buffer2600, Reading
 from .tsp_engine import TspEngine, TspError, is_table, number_argument
 
 MOST_READINGS = 1_000_000
@@ -35,11 +35,16 @@ class BufferObjects:
         self._buffers: WeakValueDictionary[int, Buffer2600] = WeakValueDictionary()
         self._columns = ("readings", "timestamps", *(name for name in COLUMNS if name != "readings"))
 
-    def find(self, value: Any) -> tuple[Buffer2600, str]:
-        """The buffer and column behind a script's argument; raises TspError if it is none."""
+    def find(self, value: Any, place: int = 1) -> tuple[Buffer2600, str]:
+        """The buffer and column behind a script's argument; raises TspError if it is none.
+
+        Args:
+            value: the argument.
+            place: which argument it is, from 1.
+        """
         identifier = value["view_id"] if is_table(value) else None
         if not isinstance(identifier, int):
-            raise TspError(_MISMATCH[0], _MISMATCH[1].format(1))
+            raise TspError(_MISMATCH[0], _MISMATCH[1].format(place))
         number, column = divmod(identifier, len(self._columns))
         everyone = (self, *self._elsewhere())
         buffer = next((b for b in (one._buffers.get(number) for one in everyone) if b is not None), None)
@@ -64,8 +69,8 @@ class BufferObjects:
             "collecttimestamps": lambda: int(buffer.keeps_times),
             "collectsourcevalues": lambda: int(buffer.keeps_source),
             "fillmode": lambda: buffer.fill_mode,
-            "fillcount": lambda: buffer.capacity,
-            "cachemode": lambda: 1,
+            "fillcount": lambda: buffer.fill_count,
+            "cachemode": lambda: buffer.cache_mode,
             "basetimestamp": lambda: buffer.stored[0].seconds if buffer.stored else 0.0,
             "timestampresolution": lambda: buffer.resolution_seconds,
             "timestamps": lambda: views["timestamps"] if buffer.keeps_times else None,
@@ -74,7 +79,7 @@ class BufferObjects:
         always = {name: view for name, view in views.items() if name not in ("timestamps", "sourcevalues")}
         return self._engine.object(
             {**always, "view_id": number * len(self._columns), "FILL_ONCE": 0, "FILL_WINDOW": 1},
-            functions={"clear": buffer.stored.clear, "clearcache": lambda *_: None},
+            functions={"clear": buffer.clear, "clearcache": lambda *_: None},
             getters=getters,
             setters=_setters(buffer),
             kind="reading_buffer",
@@ -90,6 +95,31 @@ class BufferObjects:
         """smuX.makebuffer."""
         return self.make(Buffer2600(int(number_argument(capacity, 1, MOST_READINGS)), is_dedicated=False))
 
+    def statistics(self, buffer: Any) -> Any:
+        """smuX.buffer.getstats: a snapshot of a buffer's statistics."""
+        found = self.find(buffer)[0]
+        statistics = found.statistics
+        made = self._engine.table({"n": statistics.n})
+        if statistics.lowest is None or statistics.highest is None:
+            return made
+        made["mean"], made["stddev"] = statistics.mean, statistics.deviation
+        made["min"], made["max"] = self._entry(found, statistics.lowest), self._entry(found, statistics.highest)
+        return made
+
+    def _entry(self, buffer: Buffer2600, reading: Reading) -> Any:
+        content = {
+            name.removesuffix("es" if name == "statuses" else "s"): get(reading) for name, get in COLUMNS.items()
+        }
+        if not buffer.keeps_source:
+            del content["sourcevalue"]
+        if buffer.keeps_times:
+            content["timestamp"] = buffer.time_of(reading) if buffer.stored else 0.0
+        return self._engine.table(content)
+
+    def recalculate(self, buffer: Any) -> None:
+        """smuX.buffer.recalculatestats."""
+        self.find(buffer)[0].recalculate()
+
     def print_buffer(self, first: object, last: object, *columns: object) -> None:
         """printbuffer(first, last, column, ...): entries of the columns in turn, as `format` says.
 
@@ -98,7 +128,7 @@ class BufferObjects:
         start, stop = int(number_argument(first, 1, MOST_READINGS)), int(number_argument(last, 1, MOST_READINGS))
         if not columns:
             raise TspError(-109)
-        found = [self.find(column) for column in columns]
+        found = [self.find(column, k) for k, column in enumerate(columns, 3)]
         values = [buffer.item(name, k) for k in range(start, stop + 1) for buffer, name in found]
         self._emit(values)
         if None in values:
@@ -124,21 +154,27 @@ def _setters(buffer: Buffer2600) -> dict[str, Callable[[Any], None]]:
     def fill(value: Any) -> None:
         buffer.fill_mode = int(number_argument(value, 0, FILL_WINDOW))
 
+    def fill_count(value: Any) -> None:
+        buffer.fill_count = int(number_argument(value, 1, buffer.capacity))
+
+    def cache(value: Any) -> None:
+        buffer.cache_mode = int(number_argument(value, 0, 1))
+
     def resolve(value: Any) -> None:
         if buffer.stored:
             raise TspError(5032, "Cannot change this setting unless buffer is cleared")
-        buffer.resolution_seconds = number_argument(value, 1e-6, 1e3)
-
-    def ignore(value: Any) -> None:
-        number_argument(value, 0, MOST_READINGS)
+        wanted = number_argument(value, 0, 1e3)
+        if wanted < 1e-6:
+            raise TspError(5047, "Minimum timestamp resolution is 1us")
+        buffer.resolution_seconds = wanted
 
     return {
         "appendmode": append,
         "collecttimestamps": collect("times"),
         "collectsourcevalues": collect("source"),
         "fillmode": fill,
-        "fillcount": ignore,
-        "cachemode": ignore,
+        "fillcount": fill_count,
+        "cachemode": cache,
         "timestampresolution": resolve,
     }
 

@@ -1,33 +1,34 @@
-"""One channel, smua or smub, of a simulated 2600B: levels, limits, output and measurements."""
+"""One channel, smua or smub, of a simulated 2600B: levels, limits, ranges and output; measurements are elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .accuracy import RangeAccuracy
 from .accuracy_keithley_2600b import (
-    AUTORANGE_SECONDS,
+    AUTO_SOURCE_SECONDS,
     MEASURE_REACH,
     OUTPUT_SECONDS,
-    READING_SECONDS,
     SOURCE_REACH,
     SOURCE_SECONDS,
     Smu2600,
-    auto_delay,
 )
-from .keithley_2600b_buffer import OVERFLOW, Buffer2600, Reading, Status
-from .keithley_2600b_output import Output2600, Sample, range_for
-from .keithley_2600b_settings import HIGH_Z, MOVING, OFF, REMOTE, MeasureSide, SourceSide, default_settings
+from .keithley_2600b_buffer import Buffer2600
+from .keithley_2600b_output import Output2600, range_for
+from .keithley_2600b_settings import FOLLOW_LIMIT, HIGH_Z, OFF, MeasureSide, SourceSide, default_settings
 from .tsp_engine import TspError
 
 if TYPE_CHECKING:
     from .keithley_2600b import SimKeithley2600B
 
-OUT_OF_RANGE = -222, "Parameter data out of range"
+TOO_BIG, TOO_SMALL = (1101, "Parameter too big"), (1102, "Parameter too small")
+"""Levels, limits and ranges beyond what the model reaches (assumed: -222 is in the manual's list too)."""
 UNSAFE = 5007, "Operation would exceed safe operating area of the instrument"
+TOO_BIG_FOR_RANGE = 5005, "Value too big for range"
 DEDICATED_CAPACITY = 60_000
 """Readings in a dedicated buffer with time stamps and source values (reference manual, "Reading buffers")."""
+_HIGH_C_AMPS = 1e-6
+"""Smallest current range and limit in the high-capacitance mode (reference manual, "High-capacitance mode")."""
 
 
 class SmuChannel:
@@ -52,6 +53,10 @@ class SmuChannel:
         self.buffers = tuple(Buffer2600(DEDICATED_CAPACITY, is_dedicated=True) for _ in range(2))
         self.sweep_level: float | None = None
         self.sweep_limit: float | None = None
+
+    def error(self, code: int, text: str) -> TspError:
+        """An error of this channel, which its message names."""
+        return TspError(code, f"SMU {self.letter.upper()}: {text}")
 
     def reset(self) -> None:
         """smuX.reset(): output off, everything at its default; buffers keep their readings."""
@@ -99,14 +104,21 @@ class SmuChannel:
         """Whether this is the selected source function."""
         return self.settings.is_volts_source == (quantity == "v")
 
+    @property
+    def source_seconds(self) -> float:
+        """From a new level to the end of the source delay."""
+        delay = self.settings.source_delay
+        return SOURCE_SECONDS + (AUTO_SOURCE_SECONDS if delay < 0 else delay)
+
     def set_level(self, quantity: str, level: float) -> None:
         """source.levelv and source.leveli; raises TspError beyond the range or the safe operating area."""
         side, ranges = self.side(quantity)
-        if abs(level) > ranges[-1].full_scale * SOURCE_REACH:
-            raise TspError(*OUT_OF_RANGE)
+        if abs(level) > self.smu.most(quantity) * SOURCE_REACH:
+            raise TspError(*(TOO_BIG if level > 0 else TOO_SMALL))
         if not side.is_auto and abs(level) > ranges[side.index].full_scale * SOURCE_REACH:
-            raise TspError(5005, "Value too big for range")
-        self._require_safe(quantity, level)
+            raise self.error(*TOO_BIG_FOR_RANGE)
+        if self.is_sourcing(quantity):
+            self._require_safe(level, self._programmed_limit)
         if side.is_auto:
             side.index = max(range_for(level, ranges, SOURCE_REACH), side.lowest)
         side.level = level
@@ -115,38 +127,40 @@ class SmuChannel:
             self.sweep_level = None
             self.apply()
             if self.settings.is_on:
-                self.instrument.take_time(SOURCE_SECONDS + max(self.settings.source_delay, 0.0))
+                self.instrument.take_time(self.source_seconds)
 
-    def _require_safe(self, quantity: str, level: float) -> None:
-        settings, smu = self.settings, self.smu
-        if not self.is_sourcing(quantity):
-            return
-        volts, amps = (level, settings.limit_amps) if quantity == "v" else (settings.limit_volts, level)
-        if abs(volts) > smu.high_volts * SOURCE_REACH and abs(amps) > smu.high_volts_amps * SOURCE_REACH:
-            raise TspError(*UNSAFE)
+    @property
+    def _programmed_limit(self) -> float:
+        return self.settings.limit_amps if self.settings.is_volts_source else self.settings.limit_volts
+
+    def _require_safe(self, level: float, limit: float) -> None:
+        volts, amps = (level, limit) if self.settings.is_volts_source else (limit, level)
+        if not self.smu.is_safe(volts, amps):
+            raise self.error(*UNSAFE)
 
     def _require_interlock(self) -> None:
-        if self.settings.is_on and self._is_above_interlock():
+        if self.settings.is_on and self.is_above_interlock:
             self.settings.is_on = False
             self.apply()
             raise TspError(802, "OUTPUT blocked by interlock")
 
-    def _is_above_interlock(self) -> bool:
+    @property
+    def is_above_interlock(self) -> bool:
+        """Whether the source range needs the interlock, which no bench here closes."""
         return self.smu.source_volts[self.settings.source_volts.index].full_scale > self.smu.interlock_volts
 
     def set_limit(self, quantity: str, limit: float) -> None:
         """source.limitv and source.limiti."""
         volts = quantity == "v"
         least = self.smu.smallest_limit_volts if volts else self.smu.smallest_limit_amps
-        ranges = self.smu.source_volts if volts else self.smu.source_amps
-        if not least * (1 - 1e-9) <= limit <= ranges[-1].full_scale * SOURCE_REACH:
-            raise TspError(*OUT_OF_RANGE)
-        other = self.settings.source_amps.level if volts else self.settings.source_volts.level
-        smu = self.smu
-        pair = (limit, other) if volts else (other, limit)
-        is_concerned = not self.is_sourcing(quantity)
-        if is_concerned and abs(pair[0]) > smu.high_volts * SOURCE_REACH and abs(pair[1]) > smu.high_volts_amps * 1.01:
-            raise TspError(*UNSAFE)
+        if self.settings.is_high_capacitance and not volts:
+            least = max(least, _HIGH_C_AMPS)
+        if limit < least * (1 - 1e-9):
+            raise TspError(*TOO_SMALL)
+        if limit > self.smu.most(quantity) * SOURCE_REACH:
+            raise TspError(*TOO_BIG)
+        if not self.is_sourcing(quantity):
+            self._require_safe(self.settings.source.level, limit)
         setattr(self.settings, "limit_volts" if volts else "limit_amps", limit)
         self.apply()
 
@@ -154,10 +168,10 @@ class SmuChannel:
         """source.rangev and source.rangei: the smallest range that reaches `value`, fixed."""
         side, ranges = self.side(quantity)
         if abs(value) > ranges[-1].full_scale * SOURCE_REACH:
-            raise TspError(*OUT_OF_RANGE)
+            raise TspError(*TOO_BIG)
         index = range_for(value, ranges, SOURCE_REACH)
         if abs(side.level) > ranges[index].full_scale * SOURCE_REACH:
-            raise TspError(5005, "Value too big for range")
+            raise self.error(*TOO_BIG_FOR_RANGE)
         side.index, side.is_auto = index, False
         self._require_interlock()
         self.apply()
@@ -174,14 +188,34 @@ class SmuChannel:
         """measure.rangev and measure.rangei: the smallest range that reaches `value`, fixed."""
         side, ranges = self.measure_side(quantity)
         if abs(value) > ranges[-1].full_scale * MEASURE_REACH:
-            raise TspError(*OUT_OF_RANGE)
+            raise TspError(*TOO_BIG)
+        if self.settings.is_high_capacitance and quantity == "i":
+            value = max(abs(value), _HIGH_C_AMPS)
         side.index, side.auto = range_for(value, ranges, MEASURE_REACH), OFF
         self.apply()
 
     def set_measure_auto(self, quantity: str, mode: int) -> None:
         """measure.autorangev and measure.autorangei."""
+        if self.settings.is_high_capacitance and quantity == "i" and mode != FOLLOW_LIMIT:
+            raise self.error(5069, "Autorange locked for HighC mode")
         side, _ = self.measure_side(quantity)
         side.auto = mode
+        self.apply()
+
+    def set_high_capacitance(self, is_on: bool) -> None:
+        """source.highc: current ranges and limit of at least 1 uA, which follow the limit."""
+        settings = self.settings
+        settings.is_high_capacitance = int(is_on)
+        if is_on:
+            settings.limit_amps = max(settings.limit_amps, _HIGH_C_AMPS)
+            side, ranges = self.measure_side("i")
+            side.auto, side.lowest = FOLLOW_LIMIT, range_for(_HIGH_C_AMPS, ranges, 1.0)
+            side.index = max(side.index, side.lowest)
+        self.apply()
+
+    def set_sense(self, mode: int) -> None:
+        """smuX.sense: at the output terminals or at the sense terminals."""
+        self.settings.sense = mode
         self.apply()
 
     def switch(self, state: int) -> None:
@@ -189,8 +223,10 @@ class SmuChannel:
         if state == HIGH_Z:
             self.settings.off_mode = HIGH_Z
         is_on = state == 1
-        if is_on and self._is_above_interlock():
+        if is_on and self.is_above_interlock:
             raise TspError(802, "OUTPUT blocked by interlock")
+        if is_on:
+            self._require_safe(self.settings.source.level, self._programmed_limit)
         if is_on != self.settings.is_on:
             self.instrument.take_time(OUTPUT_SECONDS)
         self.settings.is_on = is_on
@@ -208,89 +244,3 @@ class SmuChannel:
         is_limiting = self.settings.is_on and self.output.is_limiting()
         self.instrument.registers.note_limits(self, is_limiting)
         return is_limiting
-
-    def measure(self, kinds: str, buffers: Sequence[Buffer2600 | None]) -> tuple[float, ...]:
-        """`measure.count` measurements of the quantities in `kinds`; stores them and returns the last ones."""
-        for buffer in buffers:
-            if buffer is not None:
-                buffer.begin()
-        values: tuple[float, ...] = ()
-        start = self.instrument.now
-        self.instrument.count_readings(self.settings.count)
-        for k in range(self.settings.count):
-            if k:
-                self.instrument.take_time(max(start + k * self.settings.interval - self.instrument.now, 0.0))
-            values = self.measure_once(kinds, buffers)
-        return values
-
-    def measure_once(self, kinds: str, buffers: Sequence[Buffer2600 | None]) -> tuple[float, ...]:
-        """One measurement: delay, aperture, conversion."""
-        delay, aperture = self.prepare()
-        self.instrument.take_time(delay)
-        seconds = self.instrument.now
-        self.instrument.take_time(aperture)
-        return self.convert(kinds, buffers, seconds)
-
-    def prepare(self) -> tuple[float, float]:
-        """Range for a measurement; returns its delay and its aperture in seconds."""
-        self.instrument.let_time_pass()
-        steps = self.output.autorange(self.settings, self.limit)
-        if steps:
-            self.apply()
-        return self._delay() + steps * AUTORANGE_SECONDS, self.measure_seconds()
-
-    def convert(self, kinds: str, buffers: Sequence[Buffer2600 | None], seconds: float) -> tuple[float, ...]:
-        """End of an aperture that began at `seconds`: the values, stored in the buffers."""
-        self.instrument.let_time_pass()
-        averaged = self.settings.filter_count if self.settings.is_filtering else 1
-        sample = self.output.sample(self.settings, averaged=averaged)
-        values = tuple(self._value(kind, sample) for kind in kinds)
-        for kind, value, buffer in zip(kinds, values, buffers, strict=False):
-            if buffer is not None:
-                buffer.store(self._reading(kind, value, sample, seconds))
-        self.instrument.registers.note_sample(self, sample, any(value == OVERFLOW for value in values))
-        return values
-
-    def measure_seconds(self) -> float:
-        """How long one conversion takes, averaging included."""
-        settings = self.settings
-        repeats = settings.filter_count if settings.is_filtering and settings.filter_type != MOVING else 1
-        return repeats * (settings.cycles / self.instrument.world.line_hertz + READING_SECONDS)
-
-    def _delay(self) -> float:
-        settings = self.settings
-        if settings.measure_delay >= 0:
-            return settings.measure_delay
-        full_scale = self.smu.measure_amps[self.output.amps_range(settings)].full_scale
-        return auto_delay(full_scale) * settings.delay_factor
-
-    def _value(self, kind: str, sample: Sample) -> float:
-        settings = self.settings
-        if kind == "v":
-            return _relative(sample.volts, settings.measure_volts)
-        if kind == "i":
-            return _relative(sample.amps, settings.measure_amps)
-        if OVERFLOW in (sample.volts, sample.amps) or (kind == "r" and sample.amps == 0.0):
-            return OVERFLOW
-        if kind == "r":
-            return _relative(sample.volts / sample.amps, settings.ohms)
-        return _relative(sample.volts * sample.amps, settings.watts)
-
-    def _reading(self, kind: str, value: float, sample: Sample, seconds: float) -> Reading:
-        settings, smu = self.settings, self.smu
-        index = self.output.volts_range(settings) if kind == "v" else self.output.amps_range(settings)
-        ranges = smu.measure_volts if kind == "v" else smu.measure_amps
-        source_ranges = smu.source_volts if settings.is_volts_source else smu.source_amps
-        side = {"v": settings.measure_volts, "i": settings.measure_amps, "r": settings.ohms, "p": settings.watts}[kind]
-        status = Status.COMPLIANCE * sample.is_limiting * settings.is_on
-        status |= Status.REMOTE_SENSE * (settings.sense == REMOTE) | Status.RELATIVE * side.is_relative
-        status |= Status.FILTERED * bool(settings.is_filtering) | Status.SOURCE_AUTORANGE * settings.source.is_auto
-        status |= Status.MEASURE_AUTORANGE * (kind in "iv" and side.auto != OFF and not self.is_sourcing(kind))
-        return Reading(
-            value, kind, seconds, self.level, int(status), ranges[index].full_scale,
-            source_ranges[settings.source.index].full_scale, settings.is_volts_source, settings.is_on,
-        )  # fmt: skip
-
-
-def _relative(value: float, side: MeasureSide) -> float:
-    return value - side.offset if side.is_relative and value != OVERFLOW else value

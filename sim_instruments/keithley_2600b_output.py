@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from .accuracy import RangeAccuracy, UnitErrors
 from .accuracy_keithley_2600b import MEASURE_REACH, SOURCE_REACH, Smu2600, noise_fraction_2600b
 from .circuit import Source
 from .keithley_2600b_buffer import OVERFLOW
-from .keithley_2600b_settings import FOLLOW_LIMIT, HIGH_Z, OFF, VOLTS, ZERO, MeasureSide, SmuSettings
+from .keithley_2600b_settings import FOLLOW_LIMIT, HIGH_Z, OFF, REMOTE, VOLTS, ZERO, MeasureSide, SmuSettings
 
 RANGE_CLAMP = 1.03
 """The output limits here, as a multiple of a fixed measure range below the limit (assumed: just beyond overflow)."""
@@ -26,6 +25,27 @@ class Sample:
     volts: float
     amps: float
     is_limiting: bool
+
+
+def averaged(samples: Sequence[Sample]) -> Sample:
+    """The mean of some conversions; OVERFLOW if one of them is."""
+    return _combined(samples, lambda values: sum(values) / len(values))
+
+
+def median(samples: Sequence[Sample]) -> Sample:
+    """The conversions in the middle; OVERFLOW if one of them is."""
+    return _combined(samples, lambda values: float(np.median(values)))
+
+
+def _combined(samples: Sequence[Sample], combine: Callable[[list[float]], float]) -> Sample:
+    if len(samples) == 1:
+        return samples[0]
+    volts, amps = [s.volts for s in samples], [s.amps for s in samples]
+    return Sample(
+        OVERFLOW if OVERFLOW in volts else combine(volts),
+        OVERFLOW if OVERFLOW in amps else combine(amps),
+        any(s.is_limiting for s in samples),
+    )
 
 
 def range_for(value: float, ranges: Sequence[RangeAccuracy], reach: float) -> int:
@@ -56,6 +76,7 @@ class Output2600:
 
     def off(self, settings: SmuSettings) -> None:
         """Output off, in the selected off mode (reference manual, "Output-off modes")."""
+        self._source.sense_remotely(False)
         if settings.off_mode == HIGH_Z:
             self._source.disconnect()
         elif settings.off_mode == ZERO:
@@ -67,6 +88,7 @@ class Output2600:
 
     def drive(self, settings: SmuSettings, level: float, limit: float) -> None:
         """Output on at `level`, limiting the other quantity to `limit` or a fixed measure range below it."""
+        self._source.sense_remotely(settings.sense == REMOTE)
         if settings.is_volts_source:
             limit = _clamped(limit, settings.measure_amps, self.measure_amps)
             real_limit = self.source_amps.applied(limit, range_for(limit, self.source_amps.ranges, SOURCE_REACH))
@@ -103,10 +125,10 @@ class Output2600:
         full = self.source_amps.ranges[settings.source_amps.index].full_scale
         return range_for(full, self.measure_amps.ranges, 1.0)
 
-    def sample(self, settings: SmuSettings, *, averaged: int) -> Sample:
-        """One conversion at this instant, or the average of some."""
+    def sample(self, settings: SmuSettings) -> Sample:
+        """One conversion at this instant."""
         point = self._source.point()
-        noise = self._noise_of(settings.cycles) / math.sqrt(averaged)
+        noise = self._noise_of(settings.cycles)
         volts = self._converted(point.volts, self.volts_range(settings), self.measure_volts, noise)
         amps = self._converted(point.amps, self.amps_range(settings), self.measure_amps, noise)
         return Sample(volts, amps, point.is_limiting)

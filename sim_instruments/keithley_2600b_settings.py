@@ -25,7 +25,9 @@ CONSTANTS: dict[str, int] = {
     "DELAY_OFF": 0, "DELAY_AUTO": -1, "SETTLE_SMOOTH": 0, "SETTLE_FAST_RANGE": 1, "SETTLE_FAST_POLARITY": 2,
     "SETTLE_DIRECT_IRANGE": 3, "SETTLE_SMOOTH_100NA": 4, "SETTLE_FAST_ALL": 128, "OE_NONE": 0, "OE_OUTPUT_OFF": 1,
     "DISABLE": 0, "ENABLE": 1, "ASYNC": 2, "SOURCE_IDLE": 0, "SOURCE_HOLD": 1, "CONTACT_FAST": 0,
-    "CONTACT_MEDIUM": 1, "CONTACT_SLOW": 2, "FAST": 0, "SLOW": 1, "CAL_AS_LEFT": 0,
+    "CONTACT_MEDIUM": 1, "CONTACT_SLOW": 2, "FAST": 0, "SLOW": 1, "CAL_AUTO": 0, "CAL_POSITIVE": 1, "CAL_NEGATIVE": 2,
+    "CALSTATE_LOCKED": 0, "CALSTATE_CALIBRATING": 1, "CALSTATE_UNLOCKED": 2, "CALSET_NOMINAL": 0, "CALSET_FACTORY": 1,
+    "CALSET_DEFAULT": 2, "CALSET_PREVIOUS": 3, "LIMIT_AUTO": 0, "FILL_ONCE": 0, "FILL_WINDOW": 1,
 }  # fmt: skip
 """Constants of `smua` and `smub`."""
 
@@ -109,5 +111,5 @@ def default_settings(smu: Smu2600) -> SmuSettings:
         source_volts=SourceSide(index=0),
         source_amps=SourceSide(index=0),
         measure_volts=MeasureSide(index=min(1, top_volts)),
-        measure_amps=MeasureSide(index=top_amps - 5),
+        measure_amps=MeasureSide(index=top_amps - 6),
     )

@@ -1,109 +1,70 @@
-"""The status model of a 2600B (reference manual, "Status model"): register sets that feed one another."""
+"""The status model of a 2600B (reference manual, "Status model"): what sets its bits, and its objects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .keithley_2600b_output import Sample
-from .status_488 import EventRegister, Status488
-from .tsp_attributes import Attributes
-from .tsp_engine import TspEngine, number_argument
+from .status_488 import Status488
+from .tsp_engine import TspEngine
+from .tsp_status import INST, Condition, TspRegister, TspStatus
 
 if TYPE_CHECKING:
     from .keithley_2600b_channel import SmuChannel
 
-SUMMARIES = {1: "measurement", 2: "system", 8: "questionable", 128: "operation"}
-"""Bit of the status byte -> register set behind it."""
-VLMT, ILMT, ROF, BAV, INST, SWE = 1, 2, 128, 256, 8192, 8
-_ALL = 0x7FFF
-_CHANNEL_BITS = {"SMUA": 2, "SMUB": 4}
+VLMT, ILMT, ROF, BAV, SWE, TRGOVR, OE, OTEMP = 1, 2, 128, 256, 8, 1024, 2048, 4096
+CHANNEL_BITS = {"SMUA": 2, "SMUB": 4}
 _MEASUREMENT = {
     "VOLTAGE_LIMIT": VLMT, "VLMT": VLMT, "CURRENT_LIMIT": ILMT, "ILMT": ILMT, "READING_OVERFLOW": ROF, "ROF": ROF,
     "BUFFER_AVAILABLE": BAV, "BAV": BAV,
 }  # fmt: skip
 _TOP_MEASUREMENT = {
-    **_MEASUREMENT, "OUTPUT_ENABLE": 2048, "OE": 2048, "INTERLOCK": 2048, "INT": 2048, "INSTRUMENT_SUMMARY": INST,
-    "INST": INST,
+    **_MEASUREMENT, "OUTPUT_ENABLE": OE, "OE": OE, "INTERLOCK": OE, "INT": OE, "INSTRUMENT_SUMMARY": INST, "INST": INST,
 }  # fmt: skip
 _OPERATION = {
-    "CALIBRATING": 1, "CAL": 1, "SWEEPING": SWE, "SWE": SWE, "MEASURING": 16, "MEAS": 16, "TRIGGER_OVERRUN": 1024,
-    "TRGOVR": 1024, "REMOTE_SUMMARY": 2048, "REM": 2048, "USER": 4096, "INSTRUMENT_SUMMARY": INST, "INST": INST,
+    "CALIBRATING": 1, "CAL": 1, "SWEEPING": SWE, "SWE": SWE, "MEASURING": 16, "MEAS": 16, "TRIGGER_OVERRUN": TRGOVR,
+    "TRGOVR": TRGOVR,
 }  # fmt: skip
 _QUESTIONABLE = {
-    "CALIBRATION": 256, "CAL": 256, "UNSTABLE_OUTPUT": 512, "UO": 512, "OVER_TEMPERATURE": 4096, "OTEMP": 4096,
-    "INSTRUMENT_SUMMARY": INST, "INST": INST,
+    "CALIBRATION": 256, "CAL": 256, "UNSTABLE_OUTPUT": 512, "UO": 512, "OVER_TEMPERATURE": OTEMP, "OTEMP": OTEMP,
 }  # fmt: skip
-_BYTE = {
-    "MEASUREMENT_SUMMARY_BIT": 1, "MSB": 1, "SYSTEM_SUMMARY_BIT": 2, "SSB": 2, "ERROR_AVAILABLE": 4, "EAV": 4,
-    "QUESTIONABLE_SUMMARY_BIT": 8, "QSB": 8, "MESSAGE_AVAILABLE": 16, "MAV": 16, "EVENT_SUMMARY_BIT": 32, "ESB": 32,
-    "MASTER_SUMMARY_STATUS": 64, "MSS": 64, "OPERATION_SUMMARY_BIT": 128, "OSB": 128,
+_SUMMARY = {"INSTRUMENT_SUMMARY": INST, "INST": INST}
+_SOURCES = {
+    "TRIGGER_BLENDER": 1024, "TRGBLND": 1024, "TRIGGER_TIMER": 2048, "TRGTMR": 2048, "DIGITAL_IO": 4096, "DIGIO": 4096,
+    "TSPLINK": 8192, "LAN": 16384,
 }  # fmt: skip
-_STANDARD = {
-    "OPERATION_COMPLETE": 1, "OPC": 1, "QUERY_ERROR": 4, "QYE": 4, "DEVICE_DEPENDENT_ERROR": 8, "DDE": 8,
-    "EXECUTION_ERROR": 16, "EXE": 16, "COMMAND_ERROR": 32, "CME": 32, "USER_REQUEST": 64, "URQ": 64, "POWER_ON": 128,
-    "PON": 128,
-}  # fmt: skip
+_DETECTORS = {"ARM": 2, "SRC": 4, "MEAS": 8, "ENDP": 16}
 
 
-class TspRegister(EventRegister):
-    """One register set with transition filters; its summary is a bit of `parent`."""
-
-    def __init__(self, parent: TspRegister | None = None, bit: int = 0) -> None:
-        super().__init__()
-        self.positive = _ALL
-        self.negative = 0
-        self._parent = parent
-        self._bit = bit
-
-    def set_condition(self, condition: int) -> None:
-        """New condition; transitions that the filters let through are latched as events."""
-        rising, falling = condition & ~self.condition, self.condition & ~condition
-        self.event |= (rising & self.positive) | (falling & self.negative)
-        self.condition = condition
-        self.summarise()
-
-    def set_bit(self, bit: int, is_set: bool) -> None:
-        """Change one bit of the condition."""
-        self.set_condition(self.condition | bit if is_set else self.condition & ~bit)
-
-    def take_event(self) -> int:
-        """Read and clear the events."""
-        event = super().take_event()
-        self.summarise()
-        return event
-
-    def summarise(self) -> None:
-        """Tell the parent."""
-        if self._parent is not None:
-            self._parent.set_bit(self._bit, self.is_summary_set)
-
-    def reset(self) -> None:
-        """As status.reset() leaves it."""
-        self.enable, self.event, self.positive, self.negative = 0, 0, _ALL, 0
-        self.summarise()
-
-
-class StatusModel:
-    """The register sets of one 2600B and what sets their bits.
+class StatusModel(TspStatus):
+    """The register sets of one 2600B.
 
     Args:
         status: the instrument's status byte and queues.
         sweeping: the condition of `status.operation.sweeping` when asked.
+        overruns: channel name -> the condition of its `trigger_overrun`.
+        lines: name of a trigger object's kind -> the condition of its `trigger_overrun`.
     """
 
-    def __init__(self, status: Status488, sweeping: Callable[[], int]) -> None:
-        self._status = status
+    def __init__(
+        self,
+        status: Status488,
+        sweeping: Condition,
+        overruns: Callable[[], dict[str, int]],
+        lines: Callable[[], dict[str, int]],
+    ) -> None:
+        super().__init__(status)
         self._sweeping = sweeping
-        self.measurement, self.operation = TspRegister(), TspRegister()
-        self.questionable, self.system = TspRegister(), TspRegister()
-        for name in SUMMARIES.values():
-            status.groups[name] = getattr(self, name)
-        self._summaries = {bit: TspRegister(self.measurement, bit) for bit in (VLMT, ILMT, ROF, BAV)}
-        self._instrument = TspRegister(self.measurement, INST)
-        self._channels = {name: TspRegister(self._instrument, bit) for name, bit in _CHANNEL_BITS.items()}
-        self._sweep = TspRegister(self.operation, SWE)
-        self._others: list[TspRegister] = []
+        self._overruns = overruns
+        self._lines = lines
+        self._summaries = {bit: self.lower(self.measurement, bit) for bit in (VLMT, ILMT, ROF, BAV)}
+        self._instrument = self.lower(self.measurement, INST)
+        self._channels = {name: self.lower(self._instrument, bit) for name, bit in CHANNEL_BITS.items()}
+        self._hot = self.lower(self.questionable, OTEMP)
+        self._doubtful = self.lower(self.questionable, INST)
+        self._doubts = {name: self.lower(self._doubtful, bit) for name, bit in CHANNEL_BITS.items()}
 
     def note_limits(self, channel: SmuChannel, is_limiting: bool) -> None:
         """A measurement or a query of the compliance has found whether the channel limits."""
@@ -117,110 +78,106 @@ class StatusModel:
         self._note(channel, ROF, has_overflow)
         self._note(channel, BAV, any(buffer.stored for buffer in channel.buffers))
 
+    def note_heat(self, name: str) -> None:
+        """A channel has been too hot for a moment and has switched itself off."""
+        bit = CHANNEL_BITS[name.upper()]
+        for is_hot in (True, False):
+            self._doubts[name.upper()].set_bit(OTEMP, is_hot)
+            self._hot.set_bit(bit, is_hot)
+
+    def note_output_enable(self) -> None:
+        """The output enable line or the interlock has opened for a moment."""
+        for is_open in (True, False):
+            self.measurement.set_bit(OE, is_open)
+
     def _note(self, channel: SmuChannel, bit: int, is_set: bool) -> None:
         name = channel.name.upper()
         register = self._channels[name]
         if bool(register.condition & bit) != is_set:
             register.set_bit(bit, is_set)
-            self._summaries[bit].set_bit(_CHANNEL_BITS[name], is_set)
+            self._summaries[bit].set_bit(CHANNEL_BITS[name], is_set)
 
-    def reset(self) -> None:
-        """status.reset()."""
-        for register in (*self._channels.values(), *self._summaries.values(), *self._others, self._sweep):
-            register.reset()
-        for register in (self._instrument, self.measurement, self.operation, self.questionable, self.system):
-            register.reset()
-
-    def made(self, engine: TspEngine) -> Any:
-        """The `status` object."""
-        status = self._status
-        a = Attributes()
-        a.add("condition", lambda: status.byte_with_summary(has_message=False))
-        a.add("request_enable", lambda: status.service_enable, lambda v: setattr(status, "service_enable", _mask(v)))
-        a.add("request_event", lambda: status.byte(has_message=False) & status.service_enable)
-        node = TspRegister()
-        a.add("node_enable", lambda: node.enable, lambda v: setattr(node, "enable", _mask(v)))
-        a.add("node_event", lambda: status.byte(has_message=False) & node.enable)
-        parts = {
+    def parts(self, engine: TspEngine) -> dict[str, Any]:
+        """The register sets that hang from the `status` object."""
+        parts = super().parts(engine)
+        return parts | {
             "measurement": self._measurement_tree(engine),
-            "operation": self._operation_tree(engine),
             "questionable": self._questionable_tree(engine),
-            "standard": self._standard_tree(engine),
-            "system": self._register(engine, self.system, {}),
         }
-        return a.made(engine, {**_BYTE, **parts}, {"reset": self.reset})
-
-    def _register(
-        self,
-        engine: TspEngine,
-        register: TspRegister,
-        values: dict[str, Any],
-        condition: Callable[[], int] | None = None,
-    ) -> Any:
-        a = Attributes()
-
-        def get(field: str) -> Callable[[], Any]:
-            return lambda: getattr(register, field)
-
-        def put(field: str) -> Callable[[Any], None]:
-            def set_mask(value: Any) -> None:
-                setattr(register, field, _mask(value))
-                register.summarise()
-
-            return set_mask
-
-        a.add("condition", condition or (lambda: register.condition))
-        a.add("event", register.take_event)
-        for name, field in (("enable", "enable"), ("ptr", "positive"), ("ntr", "negative")):
-            a.add(name, get(field), put(field))
-        return a.made(engine, values)
-
-    def _plain(self, engine: TspEngine, parent: TspRegister, bit: int, values: dict[str, int] = _CHANNEL_BITS) -> Any:
-        """A register set that nothing here ever sets."""
-        register = TspRegister(parent, bit)
-        self._others.append(register)
-        return self._register(engine, register, dict(values))
 
     def _measurement_tree(self, engine: TspEngine) -> Any:
         names = {"voltage_limit": VLMT, "current_limit": ILMT, "reading_overflow": ROF, "buffer_available": BAV}
-        parts = {name: self._register(engine, self._summaries[bit], dict(_CHANNEL_BITS)) for name, bit in names.items()}
-        channels = {name.lower(): self._register(engine, r, dict(_MEASUREMENT)) for name, r in self._channels.items()}
-        parts["instrument"] = self._register(engine, self._instrument, {**_CHANNEL_BITS, **channels})
-        return self._register(engine, self.measurement, {**_TOP_MEASUREMENT, **parts})
+        parts = {name: self.object(engine, self._summaries[bit], CHANNEL_BITS) for name, bit in names.items()}
+        channels = {name.lower(): self.object(engine, r, _MEASUREMENT) for name, r in self._channels.items()}
+        parts["instrument"] = self.object(engine, self._instrument, {**CHANNEL_BITS, **channels})
+        return self.object(engine, self.measurement, {**_TOP_MEASUREMENT, **parts})
 
-    def _operation_tree(self, engine: TspEngine) -> Any:
+    def operation_tree(
+        self, engine: TspEngine, values: Mapping[str, Any] | None = None, condition: Condition | None = None
+    ) -> Any:
+        """status.operation."""
+        del values, condition
+        sweep = self.lower(self.operation, SWE)
+        instrument = self.lower(self.operation, INST)
+        overrun = self.lower(self.operation, TRGOVR)
+        parts = {
+            "sweeping": self.object(engine, sweep, CHANNEL_BITS, self._sweeping),
+            "calibrating": self.object(engine, self.lower(self.operation, 1), CHANNEL_BITS),
+            "measuring": self.object(engine, self.lower(self.operation, 16), CHANNEL_BITS),
+            "trigger_overrun": self.object(engine, overrun, {**CHANNEL_BITS, **_SOURCES}, self._any_overrun),
+            "instrument": self.object(engine, instrument, self._operating_channels(engine, instrument)),
+        }
+
         def refreshed() -> int:
-            self._sweep.set_condition(self._sweeping())
-            return self._sweep.condition
-
-        def operating() -> int:
-            refreshed()
+            sweep.set_condition(self._sweeping())
+            overrun.set_condition(self._any_overrun())
             return self.operation.condition
 
-        parts = {
-            "sweeping": self._register(engine, self._sweep, dict(_CHANNEL_BITS), refreshed),
-            "calibrating": self._plain(engine, self.operation, 1),
-            "measuring": self._plain(engine, self.operation, 16),
-            "trigger_overrun": self._plain(engine, self.operation, 1024),
-            "remote": self._plain(engine, self.operation, 2048, {"COMMAND_AVAILABLE": 1, "CAV": 1}),
-            "user": self._plain(engine, self.operation, 4096, {f"BIT{k}": 1 << k for k in range(15)}),
-            "instrument": self._plain(engine, self.operation, INST),
-        }
-        return self._register(engine, self.operation, {**_OPERATION, **parts}, operating)
+        return super().operation_tree(engine, {**_OPERATION, **_SUMMARY, **parts}, refreshed)
+
+    def _any_overrun(self) -> int:
+        channels = sum(CHANNEL_BITS[name.upper()] for name, bits in self._overruns().items() if bits)
+        return channels | sum(_SOURCES[name] for name, bits in self._lines().items() if bits)
+
+    def _operating_channels(self, engine: TspEngine, instrument: TspRegister) -> dict[str, Any]:
+        made: dict[str, Any] = {**CHANNEL_BITS, **_SOURCES}
+        for name, bit in CHANNEL_BITS.items():
+            channel = self.lower(instrument, bit)
+            overrun = self.lower(channel, TRGOVR)
+            part = self.object(engine, overrun, _DETECTORS, partial(self._overrun_of, name.lower()))
+            values = {**_OPERATION, "trigger_overrun": part}
+            made[name.lower()] = self.object(engine, channel, values, partial(self._sweeping_of, bit))
+        for name in ("TRIGGER_BLENDER", "TRIGGER_TIMER", "DIGIO", "TSPLINK", "LAN"):
+            part_register = self.lower(instrument, _SOURCES[name])
+            below = self.lower(part_register, TRGOVR)
+            lines = self.object(engine, below, _line_bits(name), partial(self._overrun_lines, name))
+            bits = {"TRIGGER_OVERRUN": TRGOVR, "TRGOVR": TRGOVR}
+            made[name.lower()] = self.object(engine, part_register, {**bits, "trigger_overrun": lines})
+        return made
+
+    def _overrun_of(self, channel: str) -> int:
+        return self._overruns().get(channel, 0)
+
+    def _sweeping_of(self, bit: int) -> int:
+        return SWE if self._sweeping() & bit else 0
+
+    def _overrun_lines(self, name: str) -> int:
+        return self._lines().get(name, 0)
 
     def _questionable_tree(self, engine: TspEngine) -> Any:
-        names = {"calibration": 256, "unstable_output": 512, "over_temperature": 4096, "instrument": INST}
-        parts = {name: self._plain(engine, self.questionable, bit) for name, bit in names.items()}
-        return self._register(engine, self.questionable, {**_QUESTIONABLE, **parts})
-
-    def _standard_tree(self, engine: TspEngine) -> Any:
-        status = self._status
-        a = Attributes()
-        a.add("condition", lambda: status.event_status)
-        a.add("event", status.take_event_status)
-        a.add("enable", lambda: status.event_enable, lambda v: setattr(status, "event_enable", _mask(v) & 0xFF))
-        return a.made(engine, _STANDARD)
+        channels = {name.lower(): self.object(engine, r, _QUESTIONABLE) for name, r in self._doubts.items()}
+        parts = {
+            "calibration": self.object(engine, self.lower(self.questionable, 256), CHANNEL_BITS),
+            "unstable_output": self.object(engine, self.lower(self.questionable, 512), CHANNEL_BITS),
+            "over_temperature": self.object(engine, self._hot, CHANNEL_BITS),
+            "instrument": self.object(engine, self._doubtful, {**CHANNEL_BITS, **channels}),
+        }
+        return self.object(engine, self.questionable, {**_QUESTIONABLE, **_SUMMARY, **parts})
 
 
-def _mask(value: object) -> int:
-    return int(number_argument(value, 0, 0xFFFF))
+def _line_bits(name: str) -> dict[str, int]:
+    prefix, many = {
+        "TRIGGER_BLENDER": ("BLND", 6), "TRIGGER_TIMER": ("TMR", 8), "DIGIO": ("LINE", 14), "TSPLINK": ("LINE", 3),
+        "LAN": ("LAN", 8),
+    }[name]  # fmt: skip
+    return {f"{prefix}{k}": 1 << k for k in range(1, many + 1)}

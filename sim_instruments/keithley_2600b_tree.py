@@ -10,10 +10,11 @@ from .accuracy_keithley_2600b import MEASURE_REACH, SOURCE_REACH
 from .keithley_2600b_buffer import Buffer2600
 from .keithley_2600b_channel import SmuChannel
 from .keithley_2600b_contact import check_contact, contact_ohms
+from .keithley_2600b_meter import Meter2600
 from .keithley_2600b_output import range_for
 from .keithley_2600b_settings import CONSTANTS, MeasureSide, SmuSettings
 from .tsp_attributes import Attributes, as_choice
-from .tsp_engine import TspEngine, TspError, number_argument
+from .tsp_engine import TspEngine, TspError, number_argument, text_argument
 
 if TYPE_CHECKING:
     from .keithley_2600b import SimKeithley2600B
@@ -24,9 +25,10 @@ _LONGEST_SECONDS = 500e3
 class SmuTree:
     """Builds the object of one channel."""
 
-    def __init__(self, instrument: SimKeithley2600B, channel: SmuChannel) -> None:
+    def __init__(self, instrument: SimKeithley2600B, channel: SmuChannel, meter: Meter2600) -> None:
         self._instrument = instrument
         self._channel = channel
+        self._meter = meter
         self._buffers = instrument.buffer_objects
         self._engine: TspEngine = instrument.engine
 
@@ -34,12 +36,12 @@ class SmuTree:
         """The whole object; `trigger` is its trigger object."""
         channel, instrument = self._channel, self._instrument
         attributes = Attributes()
-        attributes.choice("sense", self._settings, "sense", 0, 1, 3)
+        attributes.add("sense", lambda: channel.settings.sense, lambda v: channel.set_sense(self._sense(v)))
         nvbuffers = {f"nvbuffer{k}": self._buffers.make(buffer) for k, buffer in enumerate(channel.buffers, 1)}
         return attributes.made(
             self._engine,
             {**CONSTANTS, **nvbuffers, "source": self._source(), "measure": self._measure(), "trigger": trigger,
-             "contact": self._contact(), "cal": self._engine.object({"state": 0, "date": 0, "due": 0, "adjustdate": 0}),
+             "contact": self._contact(), "cal": self._calibration(), "buffer": self._statistics(),
              "channel_letter": channel.letter},
             {
                 "reset": lambda: instrument.reset_channel(channel),
@@ -53,6 +55,38 @@ class SmuTree:
                 "measureivandstep": lambda level: self._measure_and_step("iv", level),
             },
         )  # fmt: skip
+
+    def _sense(self, value: object) -> int:
+        mode = as_choice(value, 0, 1, 3)
+        if mode == 3:
+            raise self._channel.error(5011, "Operation not permitted while cal is locked")
+        return mode
+
+    def _statistics(self) -> Any:
+        return self._engine.object(
+            functions={"getstats": self._buffers.statistics, "recalculatestats": self._buffers.recalculate}
+        )
+
+    def _calibration(self) -> Any:
+        """smuX.cal: locked, and the password is not known."""
+        error = self._channel.error
+
+        def refuse(*_: object) -> None:
+            raise error(5011, "Operation not permitted while cal is locked")
+
+        def unlock(password: object) -> None:
+            text_argument(password)
+            raise error(5019, "Cannot unlock - invalid password")
+
+        a = Attributes()
+        for name in ("date", "due", "adjustdate"):
+            a.add(name, lambda: 0, refuse)
+        a.add("polarity", lambda: 0, refuse)
+        a.add("password", lambda: None, refuse)
+        a.add("state", lambda: 0)
+        return a.made(
+            self._engine, functions={"unlock": unlock, "lock": lambda: None, "save": refuse, "restore": refuse}
+        )
 
     def _settings(self) -> SmuSettings:
         return self._channel.settings
@@ -68,14 +102,31 @@ class SmuTree:
         a.choice("offmode", settings, "off_mode", 0, 1, 2, then=channel.apply)
         a.choice("offfunc", settings, "off_function", 0, 1, then=channel.apply)
         smu = channel.smu
-        a.number("offlimiti", settings, "offlimit_amps", smu.smallest_limit_amps, 3.0, channel.apply)
-        a.number("offlimitv", settings, "offlimit_volts", smu.smallest_limit_volts, 200.0, channel.apply)
+        a.number("offlimiti", settings, "offlimit_amps", smu.smallest_limit_amps, smu.dc_amps, channel.apply)
+        a.number("offlimitv", settings, "offlimit_volts", smu.smallest_limit_volts, smu.most("v"), channel.apply)
         a.choice("outputenableaction", settings, "output_enable_action", 0, 1)
-        a.choice("highc", settings, "is_high_capacitance", 0, 1)
+        a.add(
+            "highc",
+            lambda: settings().is_high_capacitance,
+            lambda value: channel.set_high_capacitance(as_choice(value, 0, 1) == 1),
+        )
         a.choice("settling", settings, "settling", 0, 1, 2, 3, 4, 128)
         a.choice("sink", settings, "is_sink", 0, 1)
-        a.number("delay", settings, "source_delay", -1, _LONGEST_SECONDS)
-        return a.made(self._engine)
+        a.add("delay", lambda: settings().source_delay, self._put_delay("source_delay"))
+        functions = {f"calibrate{quantity}": self._refuse_calibration for quantity in "vi"}
+        return a.made(self._engine, functions=functions)
+
+    def _refuse_calibration(self, *_: object) -> None:
+        raise self._channel.error(5011, "Operation not permitted while cal is locked")
+
+    def _put_delay(self, field: str) -> Callable[[Any], None]:
+        def put(value: Any) -> None:
+            wanted = number_argument(value, -1, _LONGEST_SECONDS)
+            if -1 < wanted < 0:
+                raise TspError(1102, "Parameter too small")
+            setattr(self._settings(), field, wanted)
+
+        return put
 
     def _add_source(self, a: Attributes, quantity: str) -> None:
         channel = self._channel
@@ -116,17 +167,24 @@ class SmuTree:
         for quantity in "iv":
             self._add_measure_range(a, quantity)
         a.number("nplc", settings, "cycles", 0.001, 25)
-        a.choice("autozero", settings, "autozero", 0, 1, 2)
+        a.add("autozero", lambda: settings().autozero, self._zero)
         a.whole("count", settings, "count", 1, 65_535)
-        a.number("interval", settings, "interval", 0, _LONGEST_SECONDS)
-        a.number("delay", settings, "measure_delay", -1, _LONGEST_SECONDS)
+        a.number("interval", settings, "interval", 0, 1.0)
+        a.add("delay", lambda: settings().measure_delay, self._put_delay("measure_delay"))
         a.number("delayfactor", settings, "delay_factor", 0, 1e6)
-        functions: dict[str, Callable[..., Any]] = {}
+        functions: dict[str, Callable[..., Any]] = {f"calibrate{q}": self._refuse_calibration for q in "vi"}
         for kinds in ("i", "v", "r", "p", "iv"):
             functions[kinds] = self._measuring(kinds)
             functions[f"overlapped{kinds}"] = self._overlapped(kinds)
             functions[f"{kinds}andstep"] = partial(self._measure_and_step, kinds)
         return a.made(self._engine, {"filter": self._filter(), "rel": self._rel()}, functions)
+
+    def _zero(self, value: object) -> None:
+        """measure.autozero: ONCE measures zero and reference now and never again."""
+        mode = as_choice(value, 0, 1, 2)
+        if mode == 1:
+            self._instrument.take_time(2 * self._meter.seconds_of_one())
+        self._settings().autozero = mode
 
     def _add_measure_range(self, a: Attributes, quantity: str) -> None:
         channel = self._channel
@@ -152,9 +210,18 @@ class SmuTree:
 
     def _filter(self) -> Any:
         a = Attributes()
-        a.choice("enable", self._settings, "is_filtering", 0, 1)
-        a.whole("count", self._settings, "filter_count", 1, 100)
-        a.choice("type", self._settings, "filter_type", 0, 1, 2)
+        meter = self._meter
+
+        def put_count(value: Any) -> None:
+            wanted = int(number_argument(value, 1, 100))
+            if wanted > 1 and self._settings().count > 1:
+                raise self._channel.error(5025, "Cannot set filter.count > 1 when measure.count > 1")
+            self._settings().filter_count = wanted
+            meter.reset()
+
+        a.choice("enable", self._settings, "is_filtering", 0, 1, then=meter.reset)
+        a.add("count", lambda: self._settings().filter_count, put_count)
+        a.choice("type", self._settings, "filter_type", 0, 1, 2, then=meter.reset)
         return a.made(self._engine)
 
     def _rel(self) -> Any:
@@ -179,7 +246,7 @@ class SmuTree:
     def _measuring(self, kinds: str) -> Callable[..., Any]:
         def measure(first: object = None, second: object = None) -> Any:
             self._instrument.settle_triggers()
-            values = self._channel.measure(kinds, self._found(first, second))
+            values = self._meter.measure(kinds, self._found(first, second))
             return values[0] if len(values) == 1 else values
 
         return measure
@@ -189,7 +256,9 @@ class SmuTree:
             buffers = self._found(first, second)
             if buffers[0] is None:
                 raise TspError(-109)
-            self._instrument.overlap(lambda: self._channel.measure(kinds, buffers))
+            if len(buffers) > 1 and buffers[0] is buffers[1]:
+                raise self._channel.error(5040, "Cannot use same reading buffer for multiple overlapped measurements")
+            self._instrument.overlap(lambda: self._meter.measure(kinds, buffers))
 
         return measure
 

@@ -9,15 +9,18 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 
 from .faults import FaultPlan
 from .scpi_errors import ScpiError
 from .status_488 import OPERATION_COMPLETE, Status488
-from .tsp_attributes import remembered
-from .tsp_engine import SYNTAX_ERROR, TspEngine, number_argument
+from .tsp_attributes import Attributes, as_choice, as_switch, kept_number, kept_switch
+from .tsp_engine import SYNTAX_ERROR, TspEngine, number_argument, text_argument
+from .tsp_files import TspFiles
 from .tsp_link import LINK_SECONDS, NodeError, TspLink
 from .tsp_scripts import ScriptLibrary
+from .tsp_system_tree import bits, data_queue, event_log, tsp_net, user_strings
 from .wire_instrument import HostClock, WireInstrument
 from .world import World
 
@@ -63,9 +66,13 @@ class TspInstrument(WireInstrument):
         self.status = Status488(self.status_summaries, error_bit=4, queue_capacity=100)
         self.engine = TspEngine(self._report)
         self.link = TspLink(self)
-        self.link_master_number = 1
         self._lender: tuple[TspInstrument, int] | None = None
-        self.scripts = ScriptLibrary(self.engine, self.factory_scripts)
+        self.files = TspFiles(self.engine)
+        self.scripts = ScriptLibrary(self.engine, self.files.disk, self.factory_scripts)
+        self.line_hertz = world.line_hertz
+        self.has_prompts = self.shows_errors = False
+        self._is_line_measured = True
+        self._zone = "0"
         self._script: list[str] | None = None
         self._script_name = ""
         self._runs_at_end = False
@@ -105,6 +112,13 @@ class TspInstrument(WireInstrument):
             remote._lender = before
             remote._let_time_pass()
 
+    def link_members(self) -> tuple[dict[str, Any], Attributes, dict[str, Callable[..., Any]]]:
+        """What `tsplink` has about its trigger lines: values, attributes, functions."""
+        return {}, Attributes(), {}
+
+    def linked_to(self, master: TspInstrument) -> None:
+        """It has been put on the TSP-Link of another instrument."""
+
     def _define_common(self) -> None:
         engine = self.engine
         errors = self.status.errors
@@ -113,19 +127,31 @@ class TspInstrument(WireInstrument):
             functions={"next": self._next_error, "clear": errors.clear},
             getters={"count": lambda: float(len(errors))},
         )
-        engine.set_global("localnode", self._local_node())
         engine.define("timer", functions={"reset": self._reset_timer})
         engine.run("timer.measure = {}")
-        engine.define("os", functions={"clock": lambda: self._now, "time": lambda *_: float(int(self._now))})
-        engine.set_global("beeper", remembered(engine, {"enable": 1}, functions={"beep": lambda seconds, hertz: None}))
-        engine.define("display", {"screen": 0}, functions={"settext": lambda *_: None, "clear": lambda *_: None})
-        engine.define("status", {"condition": 0}, functions={"reset": self.status.preset})
-        engine.set_global("script", self.scripts.made())
+        objects = {
+            "localnode": self._local_node(),
+            "script": self.scripts.made(),
+            "userstring": user_strings(engine),
+            "bit": bits(engine),
+            "beeper": self._beeper(),
+            "eventlog": event_log(engine),
+            "dataqueue": data_queue(engine, self._take_time),
+            "tspnet": tsp_net(engine, self._take_time),
+            "fs": self.files.file_system(),
+            "io": self.files.input_output(),
+            "os": self.files.operating_system(lambda: self._now),
+        }
+        for name, made in objects.items():
+            engine.set_global(name, made)
         functions: dict[str, Callable[..., object]] = {
             "delay": self._delay,
             "opc": self._complete,
             "waitcomplete": lambda *_: None,
             "reset": lambda *_: self._reset_system(),
+            "settime": lambda seconds: self._set_time(seconds),
+            "settimezone": lambda offset, *_: self._set_zone(offset),
+            "gettimezone": lambda: self._zone,
         }
         for name, function in functions.items():
             engine.set_global(name, engine.function(function))
@@ -133,16 +159,47 @@ class TspInstrument(WireInstrument):
         engine.run("timer.measure.t = _timer_t; _timer_t = nil")
         self.link.define()
 
+    def _set_time(self, seconds: object) -> None:
+        number_argument(seconds, 0, 2**32 - 1)
+
+    def _set_zone(self, offset: object) -> None:
+        self._zone = text_argument(offset)
+
+    def _beeper(self) -> Any:
+        a = Attributes()
+        a.add("enable", *kept_switch(1))
+
+        def beep(seconds: object, hertz: object) -> None:
+            self._take_time(number_argument(seconds, 0.001, 100))
+            number_argument(hertz, 20, 8000)
+
+        return a.made(self.engine, {"ON": 1, "OFF": 0}, {"beep": beep})
+
     def _local_node(self) -> Any:
         fixed = {
             "model": self.model, "serialno": self.serial, "version": self.firmware, "revision": self.firmware,
-            "description": f"Keithley Instruments {self.model}", "license": "",
+            "license": "", "PASSWORD_NONE": 0, "PASSWORD_WEB": 1, "PASSWORD_LAN": 2, "PASSWORD_ALL": 3,
         }  # fmt: skip
-        kept = {
-            "linefreq": self.world.line_hertz, "autolinefreq": True, "prompts": 0, "prompts4882": 1, "showerrors": 0,
-            "passwordmode": 0, "password": "",
-        }  # fmt: skip
-        return remembered(self.engine, kept, fixed, functions={"reset": lambda *_: self._reset()})
+        a = Attributes()
+        kept = {"description": f"Keithley {self.model} #{self.serial}", "password": ""}
+        for name in kept:
+            a.add(name, partial(kept.__getitem__, name), partial(_put_text, kept, name))
+        a.add("passwordmode", *kept_number(0, 0, 3))
+        a.add("linefreq", lambda: self.line_hertz, self._set_line_frequency)
+        a.add("autolinefreq", lambda: self._is_line_measured, self._measure_line)
+        a.add("prompts4882", *kept_switch(1))
+        a.switch_number("prompts", lambda: self, "has_prompts")
+        a.switch_number("showerrors", lambda: self, "shows_errors")
+        return a.made(self.engine, fixed, {"reset": lambda *_: self._reset()})
+
+    def _set_line_frequency(self, value: object) -> None:
+        self.line_hertz = float(as_choice(value, 50, 60))
+        self._is_line_measured = False
+
+    def _measure_line(self, value: object) -> None:
+        self._is_line_measured = as_switch(value)
+        if self._is_line_measured:
+            self.line_hertz = self.world.line_hertz
 
     @property
     def _now(self) -> float:
@@ -168,6 +225,13 @@ class TspInstrument(WireInstrument):
     def _complete(self) -> None:
         self.status.event_status |= OPERATION_COMPLETE
 
+    def _finish(self) -> None:
+        """Wait for whatever overlaps."""
+
+    def _completed(self) -> int:
+        self._finish()
+        return 1
+
     def _next_error(self) -> tuple[float, str, float, float]:
         error = self.status.errors.take()
         if error.code == 0:
@@ -185,6 +249,23 @@ class TspInstrument(WireInstrument):
     def _carry_out(self, message: str) -> None:
         self._note_status()
         self._take_time(self.command_seconds)
+        problems = len(self.status.errors)
+        self._interpret(message)
+        if self.has_prompts or self.shows_errors:
+            self._prompt(problems)
+
+    def _prompt(self, problems: int) -> None:
+        """What follows a message while prompts or errors are to be shown ("localnode.prompts")."""
+        is_bad = len(self.status.errors) > problems
+        if self.shows_errors and self._script is None:
+            while self.status.errors:
+                error = self.status.errors.take()
+                self._replies.append(f"{error.code}, {error.text}\n".encode("latin-1", "replace"))
+        if self.has_prompts:
+            prompt = b">>>>" if self._script is not None else b"TSP?" if is_bad else b"TSP>"
+            self._replies.append(prompt + b"\n")
+
+    def _interpret(self, message: str) -> None:
         if self._script is not None:
             self._collect(message)
             return
@@ -223,7 +304,7 @@ class TspInstrument(WireInstrument):
         status = self.status
         queries: dict[str, Callable[[], object]] = {
             "*IDN?": lambda: self.identity,
-            "*OPC?": lambda: 1,
+            "*OPC?": self._completed,
             "*ESR?": status.take_event_status,
             "*ESE?": lambda: status.event_enable,
             "*SRE?": lambda: status.service_enable,
@@ -234,7 +315,7 @@ class TspInstrument(WireInstrument):
             "*RST": self._reset,
             "*CLS": status.clear,
             "*OPC": self._complete,
-            "*WAI": lambda: None,
+            "*WAI": self._finish,
             "*TRG": self.trigger,
         }
         if name in queries:
@@ -256,7 +337,9 @@ class TspInstrument(WireInstrument):
 
     def _power_on(self) -> None:
         self._cleared()
+        self.has_prompts = self.shows_errors = False
         self._reset()
+        self.scripts.power_on()
         self.status.power_on()
 
     def _output_tripped(self, error: ScpiError) -> None:
@@ -284,3 +367,7 @@ class TspInstrument(WireInstrument):
         if self.busy_seconds > 0:
             return self.status.requested_at(self._host.seconds)
         return self.status.requests_service(has_message=self._has_message)
+
+
+def _put_text(kept: dict[str, str], name: str, value: object) -> None:
+    kept[name] = text_argument(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .tsp_engine import PARAMETER_ERROR, TspEngine, TspError, number_argument
+from .tsp_engine import TspEngine, TspError, number_argument
 
 Get = Callable[[], Any]
 Put = Callable[[Any], None]
@@ -13,9 +13,22 @@ Put = Callable[[Any], None]
 
 def as_choice(value: object, *choices: int) -> int:
     """A number that is one of the choices; raises TspError for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value not in choices:
-        raise TspError(PARAMETER_ERROR, "Parameter error")
-    return int(value)
+    wanted = number_argument(value, min(choices), max(choices))
+    if wanted not in choices:
+        raise TspError(-224, "Illegal Parameter Value")
+    return int(wanted)
+
+
+def kept_switch(default: int) -> tuple[Get, Put]:
+    """A setting that is 0 or 1 and changes nothing."""
+    kept = [default]
+    return lambda: kept[0], lambda value: kept.__setitem__(0, int(as_switch(value)))
+
+
+def kept_number(default: int, low: int, high: int) -> tuple[Get, Put]:
+    """A whole number that changes nothing."""
+    kept = [default]
+    return lambda: kept[0], lambda value: kept.__setitem__(0, int(number_argument(value, low, high)))
 
 
 def as_switch(value: object) -> bool:
@@ -66,6 +79,10 @@ class Attributes:
         """A boolean that scripts read as true or false."""
         self._keep(name, owner, field, as_switch, None)
 
+    def switch_number(self, name: str, owner: Callable[[], Any], field: str) -> None:
+        """A boolean that scripts read as 0 or 1."""
+        self.add(name, lambda: int(getattr(owner(), field)), lambda value: setattr(owner(), field, as_switch(value)))
+
     def _keep(
         self,
         name: Any,
@@ -89,6 +106,11 @@ class Attributes:
     ) -> Any:
         """The object, with constants, sub-objects and functions."""
         return engine.object(values, functions=functions, getters=self.getters, setters=self.setters)
+
+
+def fixed_items(engine: TspEngine, items: Mapping[int, Any]) -> Any:
+    """An array of objects, such as `trigger.timer`."""
+    return engine.object(items)
 
 
 def remembered(

@@ -14,11 +14,17 @@ from typing import Any
 from lupa.lua54 import LuaError, LuaRuntime, lua_type
 
 from .scpi_errors import ScpiError
-from .tsp_prelude import CALL_STEPS, MOST_BYTES, MOST_STEPS, PRELUDE, STEP_INSTRUCTIONS
+from .tsp_prelude import CALL_STEPS, MOST_BYTES, MOST_SECONDS, MOST_STEPS, PRELUDE, STEP_INSTRUCTIONS
 
 SYNTAX_ERROR, RUNTIME_ERROR, PARAMETER_ERROR = -285, -286, 1115
 _MOST_CACHED = 1000
 _WHERE = re.compile(r"TSP:(\d+): (.*)", re.DOTALL)
+_WHAT = re.compile(r"attempt to ([\w ]+?)(?: (on))? (an? \w+ value) \((\w+) '([^']*)'\)")
+_QUOTED = re.compile(r"'([^']*)'|(?<=near )(<eof>)")
+_VARIABLE_PARAMETERS = re.compile(r"\bfunction(?:\s+[\w.:]+)?\s*\([^()]*\.\.\.\s*\)")
+_PLAIN_NUMBER = re.compile(r"\s*[-+]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][-+]?\d{1,3})?\s*\Z")
+_MOST_WHOLE = 1e6
+"""Whole numbers up to this size reach scripts as such, so that `..` shows them without a point, as TSP does."""
 
 
 class TspError(ScpiError):
@@ -43,9 +49,9 @@ class TspEngine:
             max_memory=MOST_BYTES,
         )
         prelude = self._lua.execute(f"return function(...) {PRELUDE} end")
-        made = prelude(STEP_INSTRUCTIONS, MOST_STEPS, CALL_STEPS)
+        made = prelude(STEP_INSTRUCTIONS, MOST_STEPS, CALL_STEPS, MOST_SECONDS)
         self._run, self._compile, self._function_of, self._with_attributes, self._script_object, *rest = made
-        self.reset_format, self._object, self._view, self._emit, self._number_style, self._proxy = rest
+        self.reset_format, self._object, self._view, self._emit, self._number_style, self._proxy, self.put = rest
         self._chunks: dict[str, Any] = {}
 
     def run(self, text: str) -> list[str]:
@@ -77,6 +83,8 @@ class TspEngine:
         self._report(ScpiError(RUNTIME_ERROR, _message("TSP Runtime error", str(problem))))
 
     def _compiled(self, text: str) -> Any:
+        if "..." in text and "arg" in text:  # Lua 5.0 puts variable arguments into `arg`
+            text = _VARIABLE_PARAMETERS.sub(lambda m: m[0] + " local arg = {n = select('#', ...), ...} ", text)
         try:
             chunk = self._compile(text)
         except LuaError as error:
@@ -86,14 +94,10 @@ class TspEngine:
         self._report(ScpiError(SYNTAX_ERROR, _message("TSP Syntax error", str(chunk[1]))))
         return None
 
-    def define_script(self, name: str, text: str) -> Any:
-        """Make a named script, a global that can be called or `run()`; None if it has a syntax error."""
+    def define_script(self, name: str, text: str, save: Callable[..., None]) -> Any:
+        """Make a script that can be called or `run()`; None if it has a syntax error. `save` is called by `save()`."""
         chunk = self._compiled(text)
-        if chunk is None:
-            return None
-        made = self._script_object(name, text, chunk)
-        self._lua.globals()[name] = made
-        return made
+        return None if chunk is None else self._script_object(name, text, chunk, self.function(save))
 
     def define(
         self,
@@ -173,6 +177,17 @@ class TspEngine:
         """A Lua table with these items at 1, 2, ..."""
         return self._lua.table_from(items)
 
+    def copied(self, table: Any, depth: int = 0) -> Any:
+        """A copy of a table with what is in it; raises TspError for functions and for depths beyond 8."""
+        if depth > 8:
+            raise TspError(-225)
+        parts = {}
+        for key, value in table.items():
+            if is_function(value):
+                raise TspError(-104)
+            parts[key] = self.copied(value, depth + 1) if is_table(value) else value
+        return self._lua.table_from(parts)
+
     def set_global(self, name: str, value: Any) -> None:
         """Assign a global."""
         self._lua.globals()[name] = value
@@ -186,10 +201,13 @@ class TspEngine:
             try:
                 if not fewest <= len(arguments) <= most:
                     raise TspError(-109 if len(arguments) < fewest else -108)
-                return python_function(*arguments)
+                result = python_function(*arguments)
             except ScpiError as error:
                 report(error)
                 return None
+            if type(result) is float and -_MOST_WHOLE <= result <= _MOST_WHOLE and result.is_integer():
+                return int(result)
+            return result
 
         return self._function_of(guarded)
 
@@ -199,7 +217,10 @@ def _deny(_: object, name: object, __: bool) -> str:
 
 
 def _arity(function: Callable[..., Any]) -> tuple[int, int]:
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some functions of Python itself have no signature
+        return 0, 255
     named = [p for p in parameters if p.kind is not p.VAR_POSITIONAL]
     required = sum(p.default is p.empty for p in named)
     return required, len(named) if len(named) == len(parameters) else 255
@@ -214,6 +235,8 @@ def _lines(printed: Any) -> list[str]:
 
 
 def _message(kind: str, problem: str) -> str:
+    problem = _WHAT.sub(lambda m: f"attempt to {m[1]}{' on' if m[2] else ''} {m[4]} `{m[5]}' ({m[3]})", problem)
+    problem = _QUOTED.sub(lambda m: f"`{m[1] or m[2]}'", problem)
     match = _WHERE.match(problem)
     return f"{kind} at line {match[1]}: {match[2]}" if match else f"{kind}: {problem}"
 
@@ -226,7 +249,9 @@ def text_argument(value: object) -> str:
 
 
 def number_argument(value: object, minimum: float, maximum: float) -> float:
-    """A number within limits; raises TspError for anything else."""
+    """A number within limits, or the text of one as Lua takes it; raises TspError for anything else."""
+    if isinstance(value, str) and _PLAIN_NUMBER.match(value):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TspError(PARAMETER_ERROR, "Parameter error")
     if value != value:  # not a number: it would pass both limits and stop the clock

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 LINK_SECONDS = 200e-6
 """One access to another node (assumed)."""
 _DEEPEST = 8
-_LINES = 3
 
 
 class NodeError(ScpiError):
@@ -138,37 +137,28 @@ class TspLink:
         self.is_online = False
         self._roots: dict[int, Any] = {}
         self._group = 0
+        self._master = 0
         self._local: Any = None
 
     def join(self, nodes: dict[int, TspInstrument]) -> None:
-        """This instrument is the master of these nodes."""
-        self.nodes = dict(nodes)
-        for number, instrument in nodes.items():
+        """This instrument and these nodes are on one link; each of them can be its master."""
+        everyone = {self.number: self._instrument, **nodes}
+        for number, instrument in everyone.items():
             instrument.link.number = number
+            instrument.link.nodes = {n: other for n, other in everyone.items() if n != number}
+            if instrument is not self._instrument:
+                instrument.linked_to(self._instrument)
 
     def define(self) -> None:
         """Make `tsplink` and `node`."""
         engine = self._instrument.engine
-        own = engine.object({k: engine.object({"EVENT_ID": 0, "mode": 0, "stimulus": 0}) for k in range(1, _LINES + 1)})
-        engine.define_object(
-            "tsplink",
-            {"trigger": own, "TRIG_BYPASS": 0, "TRIG_FALLING": 1},
-            functions={
-                "reset": self._initialise,
-                "initialize": self._initialise,
-                "readbit": lambda _: 1,
-                "writebit": lambda *_: None,
-                "readport": lambda: 7,
-                "writeport": lambda _: None,
-            },
-            getters={
-                "state": lambda: "online" if self.is_online else "offline",
-                "node": lambda: self.number,
-                "master": lambda: self._instrument.link_master_number,
-                "group": lambda: self._group,
-            },
-            setters={"node": self._set_number, "group": self._set_group},
-        )
+        values, a, functions = self._instrument.link_members()
+        a.add("state", lambda: "online" if self.is_online else "offline")
+        a.add("node", lambda: self.number, self._set_number)
+        a.add("master", lambda: self._master)
+        a.add("group", lambda: self._group, self._set_group)
+        functions |= {"reset": self._initialise, "initialize": self._initialise}
+        engine.set_global("tsplink", a.made(engine, values, functions))
         self._local = engine.proxy(engine.get_global, engine.set_global)
         engine.set_global("node", engine.object(item=self._node))
 
@@ -191,6 +181,8 @@ class TspLink:
         if expected is not None and number_argument(expected, 1, 64) != found:
             self.is_online = False
             raise TspError(1206, "TSP-Link initialization failed")
+        for one in (self, *(node.link for node in self.nodes.values())):
+            one._master = self.number
         return found
 
     def _node(self, number: Any) -> Any:

@@ -7,32 +7,42 @@ as `2.0` where TSP shows `2`.
 
 from __future__ import annotations
 
-STEP_INSTRUCTIONS = 100_000
+from .tsp_patterns import PATTERNS
+
+STEP_INSTRUCTIONS = 1000
 """The budget is checked each time this many Lua instructions have run."""
-MOST_STEPS = 300
+MOST_STEPS = 30_000
 """How many times, per message, before the script is stopped."""
-CALL_STEPS = 0.001
+CALL_STEPS = 0.1
 """What one call of an instrument function counts in that budget."""
+MOST_SECONDS = 10.0
+"""Processor time after which a script is stopped whatever it counts: one instruction can copy megabytes."""
 MOST_BYTES = 64 * 1024 * 1024
 """Memory of one instrument's Lua."""
 
-PRELUDE = r"""
-local step, most_steps, call_cost = ...
+PRELUDE = (
+    PATTERNS
+    + r"""
+local step, most_steps, call_cost, most_seconds = ...
 local raw_pcall, raw_error, raw_tostring, raw_setmetatable = pcall, error, tostring, setmetatable
 local raw_load, sethook, format_text, select, rawset, type = load, debug.sethook, string.format, select, rawset, type
 local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
-local concat, pack_floats = table.concat, string.pack
+local concat, unpack, pack_floats = table.concat, table.unpack, string.pack
+local gsub, find, gmatch, ceil, floor = string.gsub, string.find, string.gmatch, math.ceil, math.floor
 local TOO_LONG = "script stopped: it ran too long"
 local EXIT = {}
-function exit() raw_error(EXIT, 0) end
+local is_exiting = false
+function exit() is_exiting = true; raw_error(EXIT, 0) end
 
-local left, is_exhausted = 0, false
+local clock, raw_getmetatable, rawget, rawlen = os.clock, debug.getmetatable, rawget, rawlen
+local left, is_exhausted, deadline = 0, false, 0
 local function tick()
     left = left - 1
-    if left <= 0 then is_exhausted = true; raw_error(TOO_LONG, 0) end
+    if left <= 0 or clock() > deadline then is_exhausted = true; raw_error(TOO_LONG, 0) end
 end
 local function passed(...)
     if is_exhausted then raw_error(TOO_LONG, 0) end
+    if is_exiting then raw_error(EXIT, 0) end
     return ...
 end
 function pcall(...) return passed(raw_pcall(...)) end
@@ -62,7 +72,6 @@ function setmetatable(t, metatable)
 end
 
 function loadstring(text, name) return raw_load(text, name or "=TSP", "t") end
-unpack = table.unpack
 table.getn = function(t) return #t end
 table.setn = function() end
 table.foreach = function(t, f) for k, v in pairs(t) do local r = f(k, v); if r ~= nil then return r end end end
@@ -71,15 +80,57 @@ math.mod = math.fmod
 math.pow = function(x, y) return x ^ y end
 math.log10 = function(x) return math.log(x, 10) end
 math.ldexp = function(m, e) return m * 2.0 ^ e end
+math.atan2 = math.atan2 or function(y, x) return math.atan(y, x) end
+math.frexp = math.frexp or function(x)
+    if x == 0 then return 0, 0 end
+    local exponent = math.floor(math.log(math.abs(x), 2)) + 1
+    return x / 2.0 ^ exponent, exponent
+end
 math.cosh = function(x) return (math.exp(x) + math.exp(-x)) / 2 end
 math.sinh = function(x) return (math.exp(x) - math.exp(-x)) / 2 end
 math.tanh = function(x) local p, m = math.exp(x), math.exp(-x); return (p - m) / (p + m) end
-string.gfind = string.gmatch
-gcinfo = function() return 0 end
-string.dump, load, dofile, loadfile, require, package, debug, io, os, python, collectgarbage, warn = nil
+local function refuse_false_length(t)
+    local metatable = raw_getmetatable(t)
+    if type(t) == "table" and metatable and type(rawget(metatable, "__len")) == "function"
+        and not rawget(metatable, "is_native") then
+        raw_error("this table has a length of its own making", 3)
+    end
+end
+for _, name in ipairs({"insert", "remove", "sort", "concat", "unpack"}) do
+    local original = table[name]
+    table[name] = function(t, ...) refuse_false_length(t); return original(t, ...) end
+end
+_G.unpack = table.unpack
+gcinfo = function() return 0, 0 end
+meminfo = function() return 32768, 32768 end
+collectgarbage = function() return 0 end
+_VERSION = "Lua 5.0.2"
+load, dofile, loadfile, require, package, debug, io, os, python, warn, utf8, table.move, coroutine.close = nil
+string.pack, string.unpack, string.packsize = nil
 function tostring(value)
-    if type(value) == "number" then return format_text("%.14g", value) end
-    return raw_tostring(value)
+    local kind = type(value)
+    if kind == "number" then return format_text("%.14g", value) end
+    local shown = raw_tostring(value)
+    if kind == "string" or kind == "boolean" or kind == "nil" then return shown end
+    return (gsub(shown, "^(%a+: )0x0*(%x+)$", "%1%2"))
+end
+local function truncated(value)
+    if type(value) ~= "number" then return value end
+    return value < 0 and ceil(value) or floor(value)
+end
+function string.format(text, ...)
+    local is_good, made = raw_pcall(format_text, text, ...)
+    if is_good then return made end
+    local values, k = {n = select("#", ...), ...}, 0
+    local plain = gsub(text, "%%([%-%+ #0]*%d*%.?%d*)(.)", function(flags, kind)
+        if kind == "%" then return nil end
+        k = k + 1
+        if find("diuoxXc", kind, 1, true) then values[k] = truncated(values[k]) end
+        return kind == "u" and "%" .. flags .. "d" or nil
+    end)
+    is_good, made = raw_pcall(format_text, plain, unpack(values, 1, values.n))
+    if not is_good then raw_error(made, 2) end
+    return made
 end
 
 local lines, count, is_binary = {}, 0, false
@@ -131,6 +182,7 @@ local function object(content, getters, setters, kind, item)
     end
     return raw_setmetatable({}, {
         __metatable = {Getters = getters, Setters = setters, Objects = content, luatype = kind},
+        is_native = true,
         __index = get_member,
         __newindex = function(_, name, value)
             local set = setters[name]
@@ -156,6 +208,7 @@ local function view(get_item, get_size, id)
     local content = {getreading = get_item, view_id = id}
     return raw_setmetatable({}, {
         __metatable = {Getters = {}, Setters = {}, Objects = content, luatype = "synchronous_table"},
+        is_native = true,
         __index = function(_, index)
             if type(index) == "number" then return get_item(index) end
             return content[index]
@@ -206,6 +259,8 @@ end
 local function compile(text) return raw_load(text, "=TSP", "t") end
 local function run(f)
     left, is_exhausted, count, is_binary = most_steps, false, 0, false
+    is_exiting = false
+    deadline = clock() + most_seconds
     sethook(tick, "", step)
     local is_good, problem = raw_pcall(f)
     sethook()
@@ -222,17 +277,36 @@ local function run(f)
     return text, problem
 end
 local function function_of(python_function)
+    local function finished(began, ...)
+        deadline = deadline + clock() - began
+        return ...
+    end
     return function(...)
         left = left - call_cost
         if left <= 0 then tick() end
-        return python_function(...)
+        return finished(clock(), python_function(...))
     end
 end
-local function script_object(name, text, f)
-    local made = {name = name, source = text, run = f, autorun = "no", save = function() end}
-    function made.list() for line in string.gmatch(text .. "\n", "(.-)\n") do print(line) end end
-    return raw_setmetatable(made, {__call = function() return f() end})
+local function script_object(name, text, f, save)
+    local made, compiled = {name = name, source = text, autorun = "no"}, text
+    function made.run()
+        if made.source ~= compiled then
+            local chunk, problem = compile(made.source)
+            if chunk == nil then raw_error(problem, 0) end
+            f, compiled = chunk, made.source
+        end
+        return f()
+    end
+    function made.save(file) save(made, file) end
+    function made.list()
+        print("loadscript " .. made.name)
+        for line in gmatch(made.source .. "\n", "([^\n]*)\n") do print(line) end
+        print("endscript")
+    end
+    return raw_setmetatable(made, {__call = function() return made.run() end})
 end
+local function put(made, name, value) raw_getmetatable(made).__metatable.Objects[name] = value end
 return run, compile, function_of, with_attributes, script_object, reset_format, object, view, emit, number_style,
-    proxy
+    proxy, put
 """
+)
