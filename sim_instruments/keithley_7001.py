@@ -16,7 +16,8 @@ from .faults import FaultPlan
 from .keithley_7001_cards import CARDS, Card, Channel
 from .keithley_7001_route import ROUTE_COMMANDS
 from .keithley_7001_scan import Scanner
-from .keithley_7001_settings import Settings7001, SlotSettings
+from .keithley_7001_settings import Kept, Settings7001, SlotSettings
+from .keithley_7001_status import REGISTERS, OperationStatus
 from .keithley_7001_system import SYSTEM_COMMANDS
 from .relay_bank import RelayBank
 from .scpi import CommandTree
@@ -27,9 +28,7 @@ from .switching_tables import KEITHLEY_7001 as TIMING
 from .wire_instrument import HostClock
 from .world import World
 
-_REGISTERS = {8: "questionable", 128: "operation"}
 _ERROR_AVAILABLE = 4
-_SETUPS = 10
 
 
 class SimKeithley7001(ScpiSwitch):
@@ -39,7 +38,8 @@ class SimKeithley7001(ScpiSwitch):
         settings: all that *RST resets apart from the relays.
         cards: slot -> card; *OPT? and CTYPe tell them.
         channels: every channel, in order.
-        memories: channel patterns by memory location, which *RST leaves alone.
+        kept: memories and setups, which *RST leaves alone.
+        operation: what the trigger model and the relays report.
     """
 
     tree: ClassVar[CommandTree] = CommandTree((*ROUTE_COMMANDS, *SYSTEM_COMMANDS))
@@ -59,7 +59,7 @@ class SimKeithley7001(ScpiSwitch):
         has_end: bool = True,
         faults: FaultPlan | None = None,
     ) -> None:
-        status = Status488(_REGISTERS, error_bit=_ERROR_AVAILABLE, queue_capacity=10)
+        status = Status488(REGISTERS, error_bit=_ERROR_AVAILABLE, queue_capacity=10)
         super().__init__(name, world, host, status, has_end=has_end, faults=faults)
         self.serial = serial
         fitted = [CARDS[card] if card else None for card in cards]  # type: ignore[index]  # checked in the bench file
@@ -68,10 +68,9 @@ class SimKeithley7001(ScpiSwitch):
         self._places = {channel: place for place, channel in enumerate(self.channels)}
         self._banks = {slot: self._make_bank(slot, card) for slot, card in self.cards.items()}
         self.settings = self._default_settings()
-        self.memories: dict[int, tuple[Channel, ...]] = {}
-        self._setups: dict[int, tuple[Settings7001, frozenset[Channel]]] = {}
-        operation = status.groups["operation"]
-        self.scanner = Scanner(lambda: self.settings, self._scan_step, self._take_time, operation.set_condition)
+        self.kept = Kept()
+        self.operation = OperationStatus(status, self._replies.append)
+        self.scanner = Scanner(lambda: self.settings, self._scan_step, self._take_time, self.operation.enter)
         self._scanned: frozenset[Channel] = frozenset()
 
     @classmethod
@@ -117,9 +116,9 @@ class SimKeithley7001(ScpiSwitch):
 
     def memory(self, number: int) -> tuple[Channel, ...]:
         """Channels of a memory location; raises ScpiError -222 if nothing was saved there."""
-        if number not in self.memories:
+        if number not in self.kept.memories:
             raise ScpiError(-222)
-        return self.memories[number]
+        return self.kept.memories[number]
 
     def reset(self) -> None:
         """*RST: all channels open, settings at their defaults; memory and setups stay."""
@@ -129,24 +128,46 @@ class SimKeithley7001(ScpiSwitch):
 
     def save(self, location: int) -> None:
         """*SAV 0 to 9, closed channels included."""
-        self._setups[location] = copy.deepcopy(self.settings), self.closed
+        self.kept.setups[location] = copy.deepcopy(self.settings), self.closed
 
     def recall(self, location: int) -> None:
         """*RCL 0 to 9."""
         self.scanner.abort()
-        settings, closed = self._setups.get(location, (self._default_settings(), frozenset()))
+        settings, closed = self.kept.setups.get(location, (self._default_settings(), frozenset()))
         self.settings = copy.deepcopy(settings)
         self.bring_to(closed)
 
     def trigger(self) -> None:
         """*TRG or a group execute trigger."""
+        self._signal("BUS")
+
+    def external_trigger(self) -> None:
+        """A pulse at the external trigger input."""
+        self._occupy(lambda: self._signal("EXT"))
+
+    def trigger_link(self, line: int) -> None:
+        """A pulse on a line of the Trigger Link."""
+        self._occupy(lambda: self._signal("TLIN", line))
+
+    def step_key(self) -> None:
+        """The STEP key on the front panel: what a layer with the source MANual waits for."""
+        self._occupy(lambda: self._signal("MAN"))
+
+    def _signal(self, source: str, line: int | None = None) -> None:
         try:
-            self.scanner.bus_trigger()
+            self.scanner.signal(source, line)
         except ScpiError as error:
             self.status.report(error)
 
     def _cleared(self) -> None:
+        self.operation.forget()
         self.scanner.abort()
+
+    def _power_on(self) -> None:
+        super()._power_on()
+        setup = self.kept.power_on_setup
+        if setup.startswith("SAV"):
+            self.recall(int(setup[3:]))
 
     def close_channels(self, channels: Iterable[Channel]) -> None:
         """ROUTe:CLOSe: close these too; raises ScpiError -221 if one is forbidden, and then closes none."""
@@ -179,7 +200,9 @@ class SimKeithley7001(ScpiSwitch):
         if not moving:
             return
         self._let_time_pass()
+        self.operation.settle(True)
         self._take_time(max([self._move_bank(slot, wanted) for slot in moving]))
+        self.operation.settle(False)
 
     def _move_bank(self, slot: int, wanted: frozenset[Channel]) -> float:
         """Move one card's relays; returns the seconds until it counts as settled."""

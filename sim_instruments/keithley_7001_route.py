@@ -28,7 +28,7 @@ def _set_scanned(i: SimKeithley7001, groups: list[tuple[Channel, ...]]) -> None:
 
 
 def _save_pattern(i: SimKeithley7001, number: int) -> None:
-    i.memories[number] = tuple(i.in_order(i.closed))
+    i.kept.memories[number] = tuple(i.in_order(i.closed))
 
 
 def _recall_pattern(i: SimKeithley7001, number: int) -> None:

@@ -15,7 +15,8 @@ from .keithley_7001_settings import Layer, Settings7001
 from .scpi_errors import ScpiError
 
 _WAITING_SOURCES = ("HOLD", "MAN", "BUS", "TLIN", "EXT")
-_OPERATION_BITS = {"scanning": 1 << 3, "channel": 1 << 5, "arm": 1 << 6, "scan": 1 << 6, "idle": 1 << 10}
+_BYPASSED_SOURCES = ("TLIN", "EXT")
+"""What the first pass of a layer does not wait for with its source bypass on (TCONfigure:DIRection SOURce)."""
 
 
 class Scanner:
@@ -25,7 +26,7 @@ class Scanner:
         settings: asks for the present settings.
         step: moves the relays to the next item of the scan list.
         pass_time: lets a delay pass.
-        report: told the condition bits of the operation register.
+        report: told the layer that waits, or "idle" or "scanning".
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Scanner:
         settings: Callable[[], Settings7001],
         step: Callable[[tuple[tuple[int, ...], ...]], None],
         pass_time: Callable[[float], None],
-        report: Callable[[int], None],
+        report: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._step = step
@@ -41,7 +42,7 @@ class Scanner:
         self._report = report
         self._run: Generator[str, None, None] | None = None
         self._waiting = "idle"
-        report(_OPERATION_BITS["idle"])
+        report("idle")
 
     @property
     def waits_for(self) -> str:
@@ -73,11 +74,17 @@ class Scanner:
             raise ScpiError(-211)
         self._proceed()
 
-    def bus_trigger(self) -> None:
-        """*TRG or GET; raises ScpiError -211 if no layer waits for it."""
-        if self.waits_for != "BUS":
+    def signal(self, source: str, line: int | None = None) -> None:
+        """BUS (*TRG or GET), EXT, MAN, or TLIN on a line; raises ScpiError -211 if no layer waits for it."""
+        if self.waits_for != source or (line is not None and self._layers[self._waiting].input_line != line):
             raise ScpiError(-211)
         self._proceed()
+
+    def continue_if_set(self) -> None:
+        """INITiate:CONTinuous was set: out of idle, if there is something to scan."""
+        settings = self._settings()
+        if settings.is_continuous and self._run is None and settings.scanned and self._would_wait:
+            self.initiate()
 
     def _proceed(self) -> None:
         if self._run is None:
@@ -93,7 +100,7 @@ class Scanner:
 
     def _wait_in(self, layer: str) -> None:
         self._waiting = layer
-        self._report(_OPERATION_BITS.get(layer, 0))
+        self._report(layer)
 
     @property
     def _would_wait(self) -> bool:
@@ -125,7 +132,8 @@ class Scanner:
 
     def _event(self, name: str, *, is_first: bool) -> Generator[str, None, None]:
         layer = self._layers[name]
-        if layer.source in _WAITING_SOURCES:
+        is_bypassed = is_first and layer.direction == "SOUR" and layer.source in _BYPASSED_SOURCES
+        if layer.source in _WAITING_SOURCES and not is_bypassed:
             yield name
         elif layer.source == "TIM" and not is_first:
             self._pass_time(layer.timer_seconds)

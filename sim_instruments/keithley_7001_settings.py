@@ -70,8 +70,25 @@ class Settings7001:
     is_display_on: bool = True
     display_text: str = ""
     is_display_text_on: bool = False
+    shows_scan_list: bool = False
+    latest_key: float = 0.0
 
     @property
     def channel_count(self) -> float:
         """How many channels one scan takes."""
         return len(self.scanned) if self.channel.is_auto_count else self.channel.count
+
+
+@dataclass
+class Kept:
+    """What neither *RST nor power loss resets.
+
+    Attributes:
+        memories: channel patterns by memory location.
+        setups: what *SAV has stored: settings and closed channels.
+        power_on_setup: what SYSTem:POSetup chose.
+    """
+
+    memories: dict[int, tuple[Channel, ...]] = field(default_factory=dict)
+    setups: dict[int, tuple[Settings7001, frozenset[Channel]]] = field(default_factory=dict)
+    power_on_setup: str = "RST"

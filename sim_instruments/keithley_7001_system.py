@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .keithley_7001_settings import DigitalOutput
+from .keithley_7001_status import STATUS_COMMANDS
 from .scpi import Command
 from .scpi_errors import ScpiError
-from .scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS, register_commands
+from .scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS
 from .scpi_parameters import Choice, Number, Parameter, Switch, Text
 from .scpi_settings import setting, show_switch
 
@@ -35,6 +36,16 @@ class _Count(Number):
         return math.inf if token.upper() in ("INF", "INFINITE", "INFINITY") else super().parse(token, instrument)
 
 
+class _Range(Parameter):
+    """`(-110:-222, -220)`: errors to be queued, or not; all are queued here."""
+
+    def parse(self, token: str, instrument: Any) -> str:
+        """The list as it was sent."""
+        if not (token.startswith("(") and token.endswith(")")):
+            raise ScpiError(-171)
+        return token
+
+
 class _SlotOrAll(Number):
     """A slot number or ALL; parses to the slots."""
 
@@ -59,7 +70,6 @@ def _layer(node: str, owner: str, layer: str, sources: Choice) -> tuple[Command,
         Command(f"{node}:IMMediate", write=lambda i: i.scanner.pass_by(layer)),
         Command(f"{node}:SIGNal", write=lambda i: i.scanner.pass_by(layer)),
         setting(f"{node}:SOURce", f"{owner}.source", sources),
-        setting(f"{node}:TCONfigure[:PROTocol]", f"{owner}.protocol", Choice("ASYNchronous", "SSYNchronous")),
         setting(f"{node}:TCONfigure:DIRection", f"{owner}.direction", Choice("SOURce", "ACCeptor")),
         setting(f"{node}:TCONfigure:ASYNchronous:ILINe", f"{owner}.input_line", _line()),
         setting(f"{node}:TCONfigure:ASYNchronous:OLINe", f"{owner}.output_line", _line()),
@@ -90,7 +100,7 @@ _ARM, _SCAN, _CHANNEL = (
 _WITH_TIMER = Choice(*_SOURCES, "TIMer")
 _TRIGGER: tuple[Command, ...] = (
     Command(":INITiate[:IMMediate]", write=lambda i: i.scanner.initiate()),
-    setting(":INITiate:CONTinuous", "settings.is_continuous", Switch()),
+    setting(":INITiate:CONTinuous", "settings.is_continuous", Switch(), after=lambda i: i.scanner.continue_if_set()),
     Command(":ABORt", write=lambda i: i.scanner.abort()),
     *_layer(_ARM, "settings.arm", "arm", Choice(*_SOURCES)),
     *_layer(_SCAN, "settings.scan", "scan", _WITH_TIMER),
@@ -106,6 +116,8 @@ _TRIGGER: tuple[Command, ...] = (
         takes=(_Count(),),
     ),
     setting(f"{_CHANNEL}:COUNt:AUTO", "settings.channel.is_auto_count", Switch()),
+    setting(f"{_CHANNEL}:TCONfigure[:PROTocol]", "settings.channel.protocol", Choice("ASYNchronous", "SSYNchronous")),
+    setting(f"{_CHANNEL}:TCONfigure:SSYNchronous:LINE", "settings.channel.input_line", _line()),
     setting(f"{_CHANNEL}:DELay", "settings.channel.delay_seconds", _seconds(0)),
     setting(f"{_CHANNEL}:TIMer", "settings.channel.timer_seconds", _seconds(0.1)),
 )
@@ -125,6 +137,13 @@ def _set_sense(i: SimKeithley7001, line: int, sense: str) -> None:
     _output(i, line).sense = sense
 
 
+def _input(port: int, line: int) -> str:
+    """The level of an input line; nothing pulls it down. A 7001 has one input, its manual names it port 2 or 1."""
+    if port not in (1, 2) or line != 1:
+        raise ScpiError(-114)
+    return "1"
+
+
 _DIGITAL: tuple[Command, ...] = (
     *(
         Command(
@@ -141,23 +160,30 @@ _DIGITAL: tuple[Command, ...] = (
         query=lambda i, line: _output(i, line).sense,
         takes=(Choice("AHIGh", "ALOW"),),
     ),
-    Command(":SENSe[1]:TTL[1]:DATA", query=lambda i: "1"),  # nothing pulls the input line down
+    Command(":SENSe<n>:TTL<n>:DATA", query=lambda i, port, line: _input(port, line)),
 )
 
 _SYSTEM: tuple[Command, ...] = (
     Command("*OPT", query=lambda i: ",".join(i.cards[s].name if s in i.cards else "NONE" for s in i.settings.slots)),
     Command(":SYSTem:PRESet", write=lambda i: i.reset()),
     Command(":SYSTem:CPON", write=_power_on, takes=(_SlotOrAll(),)),
-    Command(":SYSTem:POSetup", write=_ignore, query=lambda i: "RST", takes=(Choice("RST", "PRESet", "SAV0"),)),
+    setting(":SYSTem:POSetup", "kept.power_on_setup", Choice("RST", "PRESet", *(f"SAV{n}" for n in range(10)))),
     Command(":SYSTem:VERSion", query=lambda i: "1991.0"),
-    Command(":SYSTem:KEY", write=_ignore, query=lambda i: "0", takes=(Number("", 1, 31),)),
+    setting(":SYSTem:KEY", "settings.latest_key", Number("", 1, 31, 1, is_integer=True)),
+    Command(":STATus:QUEue:ENABle", write=_ignore, query=lambda i: "()", takes=(_Range(),)),
+    Command(":STATus:QUEue:DISable", write=_ignore, query=lambda i: "()", takes=(_Range(),)),
     setting(":DISPlay:ENABle", "settings.is_display_on", Switch()),
     setting(":DISPlay[:WINDow[1]]:TEXT:DATA", "settings.display_text", Text()),
     setting(":DISPlay[:WINDow[1]]:TEXT:STATe", "settings.is_display_text_on", Switch()),
-    Command(":DISPlay:SMESsage[:STATe]", write=_ignore, query=lambda i: "0", takes=(Switch(),)),
-    *register_commands(":STATus:OPERation", "operation"),
-    *register_commands(":STATus:QUEStionable", "questionable"),
+    setting(":DISPlay:SMESsage[:STATe]", "settings.shows_scan_list", Switch()),
 )
 
-SYSTEM_COMMANDS: tuple[Command, ...] = (*COMMON_COMMANDS, *ERROR_COMMANDS, *_TRIGGER, *_DIGITAL, *_SYSTEM)
+SYSTEM_COMMANDS: tuple[Command, ...] = (
+    *COMMON_COMMANDS,
+    *ERROR_COMMANDS,
+    *_TRIGGER,
+    *_DIGITAL,
+    *_SYSTEM,
+    *STATUS_COMMANDS,
+)
 """Everything but ROUTe."""
