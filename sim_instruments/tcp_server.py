@@ -3,6 +3,9 @@
 Every connection has its own output queue, as on a LAN instrument: an answer goes to the connection that asked. (What
 an instrument sends only after a later trigger goes to the connection that triggered.) Instruments work one at a time.
 Unless the bench is paced, answers come at once, however long they take in simulated time.
+
+A bare socket carries no device clear, serial poll, trigger or service request. Programs send *CLS, *STB? and *TRG (TSP:
+`abort`, `status.condition`) instead; to connect anew forgets what was half sent and not yet read.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import ipaddress
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,6 +30,9 @@ LONGEST_LINE = 1_000_000
 MOST_CLIENTS = 32
 """Connections per instrument; further ones are closed at once."""
 _CHUNK = 65_536
+_ALONE: int = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+"""Keeps a port from being bound twice: on Windows SO_REUSEADDR would allow that, elsewhere it only ends a wait."""
+_RETRY_SECONDS = 0.05
 _LOG = logging.getLogger(__name__)
 
 
@@ -46,8 +53,22 @@ class Port:
 
     @property
     def resource(self) -> str:
-        """The VISA resource name of the socket."""
-        return f"TCPIP::{self.host}::{self.port}::SOCKET"
+        """The VISA resource name of the socket; PyVISA itself takes host names and IPv4 addresses only."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"TCPIP::{host}::{self.port}::SOCKET"
+
+
+@dataclass
+class Traffic:
+    """What has come to a server.
+
+    Attributes:
+        connections: how many were made.
+        messages: complete messages received on them.
+    """
+
+    connections: int = 0
+    messages: int = 0
 
 
 class TcpServer:
@@ -61,6 +82,7 @@ class TcpServer:
 
     Attributes:
         ports: where each instrument answers.
+        traffic: what has come so far.
 
     Raises InputError if the host is not on the loopback interface and not allowed, or a port is taken.
     """
@@ -71,13 +93,17 @@ class TcpServer:
         self._bench = bench
         family = _checked_family(host, allow_remote)
         self._instruments: list[_InstrumentServer] = []
+        self.traffic = Traffic()
+        self._is_open = True
+        bench.session_opened()  # a bench that is new when all have left it is not new for the next client
         names = {
             address: name for name, i in bench.by_name.items() for address, j in bench.by_address.items() if i is j
         }
         try:
             for number, address in enumerate(bench.by_address):
                 listener = _listen(family, host, port_base + number if port_base else 0)
-                self._instruments.append(_InstrumentServer(bench, address, names.get(address, address), listener))
+                name = names.get(address, address)
+                self._instruments.append(_InstrumentServer(bench, address, name, listener, self.traffic))
         except InputError:
             self.close()
             raise
@@ -87,6 +113,9 @@ class TcpServer:
         """Stop listening, close every connection and wait for their threads."""
         for served in self._instruments:
             served.close()
+        if self._is_open:
+            self._is_open = False
+            self._bench.session_closed()
 
     def __enter__(self) -> TcpServer:
         return self
@@ -114,7 +143,7 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
         raise InputError(f"port {port} is beyond 65535", remedy="Give a lower --port-base")
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, _ALONE, 1)
         listener.bind((host, port))
         listener.listen()
     except OSError as error:
@@ -128,8 +157,9 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
 class _InstrumentServer:
     """One instrument's listening socket and connections."""
 
-    def __init__(self, bench: SimBench, address: str, name: str, listener: socket.socket) -> None:
+    def __init__(self, bench: SimBench, address: str, name: str, listener: socket.socket, traffic: Traffic) -> None:
         self._bench = bench
+        self._traffic = traffic
         self._address = address
         self._listener = listener
         host, port = listener.getsockname()[:2]
@@ -149,7 +179,10 @@ class _InstrumentServer:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
-                return
+                if self._is_closing:
+                    return
+                time.sleep(_RETRY_SECONDS)  # the client is gone already, or there are no more file descriptors
+                continue
             with self._lock:
                 if self._is_closing:
                     connection.close()
@@ -159,6 +192,7 @@ class _InstrumentServer:
                     continue
                 thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
                 self._connections[connection] = thread
+                self._traffic.connections += 1
                 thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -202,6 +236,7 @@ class _InstrumentServer:
 
     def _answer(self, message: bytes) -> bytes:
         with self._bench.lock:
+            self._traffic.messages += 1
             seconds = LAN.message_seconds + len(message) * LAN.byte_seconds
             try:
                 return self._instrument.exchange(message, seconds)

@@ -12,13 +12,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pyvisa
 
 from mtjlab.errors import InputError
-from mtjlab.sim_instruments.simulated_bench import SimBench
+from mtjlab.sim_instruments.simulated_bench import SimBench, bench_path
 from mtjlab.sim_instruments.tcp_server import LONGEST_LINE, MOST_CLIENTS, TcpServer
 
 IDENTITY = b"KEITHLEY INSTRUMENTS INC.,MODEL 2400,1234567,C30   Mar 17 2006 09:29:29/A02  /K/J\n"
@@ -255,21 +256,105 @@ def test_a_taken_port_and_a_wrong_host_are_explained(bench: SimBench, server: Tc
     assert threading.active_count() == threads, "what was opened before the fault is closed again"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_serves_until_a_signal(number: signal.Signals, spec: str) -> None:
-    command = [sys.executable, "-m", "mtjlab", "sim", "serve", spec, "--port-base", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def test_a_port_is_not_shared_between_two_servers(bench: SimBench, server: TcpServer) -> None:
+    assert len({port.port for port in server.ports}) == len(server.ports)
+    for port in server.ports:
+        with pytest.raises(InputError, match="cannot be used"):
+            TcpServer(bench, port_base=port.port)
+
+
+def test_the_ipv6_loopback(bench: SimBench) -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this Python has no IPv6")
+    with TcpServer(bench, host="::1") as server:
+        port = server.ports[0]
+        assert port.resource == f"TCPIP::[::1]::{port.port}::SOCKET"
+        with socket.create_connection(("::1", port.port), timeout=10) as client:
+            client.sendall(b"*IDN?\n")
+            assert client.makefile("rb").readline() == IDENTITY
+
+
+def test_several_lines_at_once_with_any_line_end(connect: Any) -> None:
+    smu = connect("drive")
+    smu.socket.sendall(b"*ESE 1\r\n*ESE?\r\n\r\n\n*SRE 2;*SRE?\n*IDN?\r\n")
+    assert smu.read(2) == b"1\n"
+    assert smu.read(2) == b"2\n"
+    assert smu.read(len(IDENTITY)) == IDENTITY
+
+
+def test_a_script_of_many_lines_is_loaded_at_once(connect: Any) -> None:
+    matrix = connect("matrix")
+    script = b"loadscript twice\r\nfunction twice(x)\n  return 2 * x\nend\r\nendscript\ntwice.run()\nprint(twice(21))"
+    assert float(matrix.ask(script)) == 42
+
+
+def test_blocks_with_newlines_arrive_whole() -> None:
+    """An arbitrary waveform as MATLAB and LabVIEW send it: header, block, newline, all in one stream."""
+    bench = SimBench(bench_path("showroom"))
+    levels = struct.pack("<32h", *([10, 2570, -3318, 13] * 8))
+    assert b"\n" in levels
+    with TcpServer(bench) as server:
+        client = Client(next(port.port for port in server.ports if port.name == "w33622a"))
+        client.socket.sendall(b"FORM:BORD SWAP\nDATA:ARB:DAC mine,#264" + levels[:30])
+        assert client.ask(levels[30:] + b"\nSYST:ERR?").startswith(b"+0,")
+        assert b"MINE" in client.ask(b"DATA:VOL:CAT?").upper()
+        assert client.ask(b"*OPC?") == b"1\n"
+        client.close()
+
+
+def test_a_client_that_does_not_read_stops_only_itself(connect: Any) -> None:
+    lazy, busy = connect("drive"), connect("drive")
+    lazy.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        while True:
+            lazy.socket.sendall(b"*IDN?\n" * 10_000)
+    assert [busy.ask(b"*OPC?") for _ in range(20)] == [b"1\n"] * 20
+    assert connect("sense").ask(b"*OPC?") == b"1\n"
+
+
+def test_settings_stay_while_nobody_is_connected() -> None:
+    with TcpServer(SimBench(bench_path("showroom"))) as server:
+        for asked in (b"*ESE 21;*ESE?", b"*ESE?"):
+            client = Client(server.ports[0].port)
+            assert client.ask(asked) == b"21\n"
+            client.close()
+
+
+def test_the_traffic_is_counted(server: TcpServer, connect: Any) -> None:
+    for name in ("drive", "sense"):
+        connect(name).ask(b"*CLS;*OPC?\n*OPC?")
+    assert (server.traffic.connections, server.traffic.messages) == (2, 4)
+
+
+def _stopping() -> list[signal.Signals]:
+    if sys.platform == "win32":
+        return [signal.CTRL_BREAK_EVENT]
+    return [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.mark.parametrize("number", _stopping())
+def test_the_command_serves_until_a_signal(number: signal.Signals, bench_folder: Path) -> None:
+    path = bench_folder / "bench.yaml"
+    path.write_text(
+        path.read_text().replace("faults: []", "faults: [{instrument: drive, kind: garbled, at_seconds: 0}]")
+    )
+    command = [sys.executable, "-m", "mtjlab", "sim", "serve", str(path), "--port-base", "0", "--json"]
+    flags = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, creationflags=flags) as process:
         assert process.stdout is not None
         table = json.loads(process.stdout.readline())
         assert table["GPIB0::24::INSTR"]["name"] == "drive"
         assert table["GPIB0::24::INSTR"]["resource"].endswith("::SOCKET")
         client = Client(table["GPIB0::24::INSTR"]["port"])
+        assert client.ask(b"*IDN?") != IDENTITY
         assert client.ask(b"*IDN?") == IDENTITY
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
         client.close()
     assert (process.returncode, err) == (0, "")
     assert "no longer served" in out
+    assert "connections: 1; messages: 2; faults: 1 garbled" in out
 
 
 def test_the_command_refuses_what_it_must(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
