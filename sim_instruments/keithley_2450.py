@@ -105,7 +105,7 @@ class SimKeithley2450(SourcingUnit):
         status.errors = self.events
         stage = SmuStage(world.add_source(name, f"{name}.hi"), world.rng(name), K2450_STAGE)
         self.output = K2450Output(stage)
-        self.measuring = Measuring(self.output, world)
+        self.measuring = Measuring(self.output, world, world.rng(f"{name}.moments"))
         self.model = TriggerModel(self, world.processes)
         self._saved: dict[int, tuple[Settings, ConfigurationLists]] = {}
         self._is_completing = False
@@ -240,7 +240,7 @@ class SimKeithley2450(SourcingUnit):
         """TRIGger:STATe?: state twice and the last block."""
         if self.model.is_in_background:
             self.elapse(POLL_SECONDS)
-        state = "RUNNING" if self.is_still_running else self.model.state
+        state = "RUNNING" if self.is_still_running and self.model.state == "IDLE" else self.model.state
         return f"{state};{state};{self.model.position}"
 
     def _cleared(self) -> None:

@@ -152,4 +152,4 @@ class Buffer:
 
 def stamp(seconds: float) -> datetime.datetime:
     """Date and time of the instrument's clock."""
-    return POWER_ON + datetime.timedelta(seconds=seconds % _CLOCK_SECONDS)
+    return POWER_ON + datetime.timedelta(seconds=math.fmod(seconds, _CLOCK_SECONDS))

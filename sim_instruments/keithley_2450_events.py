@@ -1,7 +1,7 @@
 """The event log of a 2450: errors, warnings and information with the time at which they happened.
 
-Reference Manual, "Event log" and SYSTem subsystem. Event numbers are those of the manual's status appendix, as far as it
-lists them.
+Reference Manual, "Event log" and SYSTem subsystem. Event numbers are those of the manual's status appendix, as far as
+it lists them.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,8 +21,20 @@ _SEPARATORS = {1: ",", 2: ";", 3: "\n"}
 _FUNCTIONS = {"VOLT": "smu.FUNC_DC_VOLTAGE", "CURR": "smu.FUNC_DC_CURRENT", "RES": "smu.FUNC_RESISTANCE"}
 
 
+class ListPoint(ABC):
+    """One point of a configuration list."""
+
+    @abstractmethod
+    def restore(self, settings: Settings) -> None:
+        """Set what was stored; the output stays on or off."""
+
+    @abstractmethod
+    def told(self) -> list[str]:
+        """As the TSP commands that would set it; which of them the instrument tells is assumed."""
+
+
 @dataclass
-class SourcePoint:
+class SourcePoint(ListPoint):
     """One point of a source list."""
 
     function: str
@@ -54,7 +67,7 @@ class SourcePoint:
 
 
 @dataclass
-class MeasurePoint:
+class MeasurePoint(ListPoint):
     """One point of a measure list."""
 
     function: str
@@ -91,31 +104,30 @@ def _switch(is_on: bool) -> str:
     return "smu.ON" if is_on else "smu.OFF"
 
 
-Points = list[SourcePoint] | list[MeasurePoint]
-
-
 def _missing() -> ScpiError:
     return ScpiError(2790, "Configuration list, error, does not exist")
 
 
 class ConfigurationLists:
-    """All lists; a name belongs to one list of either kind."""
+    """All lists; a name belongs to one list of either kind.
+
+    Attributes:
+        source, measure: the lists of each kind by name.
+    """
 
     def __init__(self) -> None:
-        self.source: dict[str, list[SourcePoint]] = {}
-        self.measure: dict[str, list[MeasurePoint]] = {}
-        self._told: dict[str, int] = {"source": 0, "measure": 0}
+        self.source: dict[str, list[ListPoint]] = {}
+        self.measure: dict[str, list[ListPoint]] = {}
+        self._told = {"source": 0, "measure": 0}
 
-    def points(self, name: str) -> Points:
+    def _kind(self, kind: str) -> dict[str, list[ListPoint]]:
+        return self.source if kind == "source" else self.measure
+
+    def points(self, name: str) -> list[ListPoint]:
         """The list of that name, of either kind; raises ScpiError 2790 if there is none."""
-        found = self.source.get(name) or self.measure.get(name)
-        if found is None:
-            found = self.source[name] if name in self.source else self.measure.get(name)
-        if found is None:
-            raise _missing()
-        return found
+        return self.of("source" if name in self.source else "measure", name)
 
-    def point(self, name: str, index: int) -> SourcePoint | MeasurePoint:
+    def point(self, name: str, index: int) -> ListPoint:
         """A point by its index from 1; raises ScpiError 2790 if there is none."""
         points = self.points(name)
         if not 1 <= index <= len(points):
@@ -126,14 +138,11 @@ class ConfigurationLists:
         """CREate; raises ScpiError 1115 if the name is taken."""
         if name in self.source or name in self.measure:
             raise ScpiError(1115, f"Parameter error, configuration list {name} already exists")
-        if kind == "source":
-            self.source[name] = []
-        else:
-            self.measure[name] = []
+        self._kind(kind)[name] = []
 
-    def of(self, kind: str, name: str) -> Points:
+    def of(self, kind: str, name: str) -> list[ListPoint]:
         """The list of that kind and name; raises ScpiError 2790 if there is none."""
-        found: Points | None = self.source.get(name) if kind == "source" else self.measure.get(name)
+        found = self._kind(kind).get(name)
         if found is None:
             raise _missing()
         return found
@@ -142,7 +151,7 @@ class ConfigurationLists:
         """DELete: a list, or one point of it."""
         points = self.of(kind, name)
         if index is None:
-            del (self.source if kind == "source" else self.measure)[name]
+            del self._kind(kind)[name]
         elif index <= len(points):
             del points[index - 1]
         else:
@@ -150,7 +159,7 @@ class ConfigurationLists:
 
     def next_name(self, kind: str) -> str:
         """CATalog?: one name each time, and then an empty one."""
-        names = sorted(self.source if kind == "source" else self.measure)
+        names = sorted(self._kind(kind))
         place = self._told[kind]
         self._told[kind] = place + 1 if place < len(names) else 0
         return names[place] if place < len(names) else ""
@@ -158,13 +167,13 @@ class ConfigurationLists:
 
 def _store(i: SimKeithley2450, kind: str, name: str, index: float | None) -> None:
     points = i.lists.of(kind, name)
-    made = SourcePoint.of(i.settings) if kind == "source" else MeasurePoint.of(i.settings)
+    made: ListPoint = SourcePoint.of(i.settings) if kind == "source" else MeasurePoint.of(i.settings)
     if index is None or index == len(points) + 1:
         if len(points) >= _MOST_POINTS:
             raise ScpiError(-223)
-        points.append(made)  # type: ignore[arg-type]
+        points.append(made)
     elif index <= len(points):
-        points[int(index) - 1] = made  # type: ignore[call-overload]
+        points[int(index) - 1] = made
     else:
         raise _missing()
 

@@ -178,7 +178,7 @@ LOAD_COMMANDS: tuple[Command, ...] = (
     Command(":TRIGger:LOAD:LOOP:DURation", write=_duration, takes=(_DURATION, _DELAY, _BUFFER)),
     Command(
         ":TRIGger:LOAD:CONFiguration:LIST",
-        write=lambda i, *a: _lists(i, *a, None),
+        write=lambda i, measure, source, delay, buffer: _lists(i, measure, source, delay, buffer, None),
         takes=(Text(), Text(), _DELAY, _BUFFER),
     ),
     Command(

@@ -1,10 +1,13 @@
-"""How a 2450 measures: one reading after another into a buffer, each with its pauses, filter, relative, math, limits."""
+"""How a 2450 measures: readings into a buffer, each with its pauses, filter, relative offset, math and limit tests."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
+import numpy as np
+
+from .circuit import SourcePoint
 from .keithley_2450_buffer import OVERFLOW, Buffer, Reading
 from .keithley_2450_calculate import calculated, tested
 from .keithley_2450_output import K2450Output, finite, ratio
@@ -18,8 +21,9 @@ _UNITS = {"VOLT": "VOLT", "CURR": "AMP"}
 _MOST_AT_ONCE = 20_000
 _FEWEST_AT_ONCE = 16
 """So many readings of a bench on which nothing can change are drawn together."""
-_QUIET = 1e-10
-"""Expected number of events on the die below which nothing happens."""
+_RARE = 1e-3
+"""Expected number of events on the die up to which readings are taken together: hardly ever is there one among them,
+and two never."""
 _AUTO_CONVERSIONS = TIMING.conversions_per_reading - 1
 
 
@@ -29,13 +33,15 @@ class Measuring:
     Args:
         output: its analog side.
         world: what it measures.
+        rng: draws when a cell switched among many readings.
 
     Attributes:
         clock_offset: how far the instrument's clock, which stamps the readings, is ahead of the world's, s.
     """
 
-    def __init__(self, output: K2450Output, world: World) -> None:
+    def __init__(self, output: K2450Output, world: World, rng: np.random.Generator) -> None:
         self._output = output
+        self._rng = rng
         self._world = world
         self.clock_offset = 0.0
         self._stack: deque[float] = deque()
@@ -53,9 +59,7 @@ class Measuring:
             pause = steps * TIMING.autorange_seconds + self._seconds(settings) + TIMING.trigger_seconds
             most = min(count, _MOST_AT_ONCE)
             if is_alone and steps == 0 and self._is_steady(settings, most, pause):
-                begin = self._now
-                yield most * pause
-                self._draw(settings, buffer, most, begin, pause, is_first)
+                yield from self._take_many(settings, buffer, most, pause, is_first)
                 count -= most
             else:
                 yield from self._take_one(settings, buffer, pause, is_first)
@@ -76,7 +80,7 @@ class Measuring:
         )
 
     def _nothing_happens_in(self, seconds: float) -> bool:
-        return not self._world.processes and self._world.event_rate(seconds) * seconds < _QUIET
+        return not self._world.processes and self._world.event_rate(seconds) * seconds < _RARE
 
     @staticmethod
     def _is_compensated(settings: Settings) -> bool:
@@ -93,33 +97,38 @@ class Measuring:
 
     def _take_one(self, settings: Settings, buffer: Buffer, pause: float, is_first: bool) -> Iterator[float]:
         yield pause
-        volts, amps = self._converted(settings, 1)
+        measured = pair = next(iter(self._pairs(settings, self._output.point(), 1)))
         source_status = self._source_status(settings)
-        pair = (volts[0], amps[0])
         if self._is_compensated(settings):
             self._output.drive_zero(settings)
             yield pause
-            at_zero = self._converted(settings, 1)
+            volts, amps = next(iter(self._pairs(settings, self._output.point(), 1)))
             self._output.drive(settings)
-            pair = (pair[0] - at_zero[0][0], pair[1] - at_zero[1][0])
+            pair = (measured[0] - volts, measured[1] - amps)
         value = self._filtered(settings, self._in_unit(settings, *pair))
         status = self._status(settings, is_first)
-        buffer.add(self._finished(settings, value, (volts[0], amps[0]), self._now, status, source_status))
+        buffer.add(self._finished(settings, value, measured, self._now, status, source_status))
 
-    def _draw(self, settings: Settings, buffer: Buffer, count: int, begin: float, pause: float, is_first: bool) -> None:
-        volts, amps = self._converted(settings, count)
+    def _take_many(
+        self, settings: Settings, buffer: Buffer, count: int, pause: float, is_first: bool
+    ) -> Iterator[float]:
+        """Readings of a bench on which hardly anything can change. If a cell did switch, some reading was the first
+        after that, and any is as likely as another.
+        """
+        begin, before = self._now, self._output.point()
         source_status = self._source_status(settings)
-        for k, pair in enumerate(zip(volts, amps, strict=True)):
+        yield count * pause
+        after = self._output.point()
+        unchanged = count if after == before else int(self._rng.integers(count + 1))
+        pairs = [*self._pairs(settings, before, unchanged), *self._pairs(settings, after, count - unchanged)]
+        for k, pair in enumerate(pairs):
             value = self._in_unit(settings, *pair)
             status = self._status(settings, is_first and k == 0)
             buffer.add(self._finished(settings, value, pair, begin + (k + 1) * pause, status, source_status))
 
-    def _converted(self, settings: Settings, count: int) -> tuple[Sequence[float], Sequence[float]]:
-        point = self._output.point()
-        return (
-            self._output.converted(settings, "VOLT", point.volts, count),
-            self._output.converted(settings, "CURR", point.amps, count),
-        )
+    def _pairs(self, settings: Settings, point: SourcePoint, count: int) -> Iterable[tuple[float, float]]:
+        volts = self._output.converted(settings, "VOLT", point.volts, count)
+        return zip(volts, self._output.converted(settings, "CURR", point.amps, count), strict=True)
 
     def _filtered(self, settings: Settings, value: float) -> float:
         sense = settings.sense
@@ -167,8 +176,8 @@ class Measuring:
         """Acquire the relative offset: a reading without filter, math and limit tests."""
         self._output.autorange(settings)
         yield self._seconds(settings)
-        volts, amps = self._converted(settings, 1)
-        settings.sense.relative = self._in_unit(settings, volts[0], amps[0])
+        volts, amps = next(iter(self._pairs(settings, self._output.point(), 1)))
+        settings.sense.relative = self._in_unit(settings, volts, amps)
 
     def _source_status(self, settings: Settings) -> int:
         is_on = settings.is_output_on

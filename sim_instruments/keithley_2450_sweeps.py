@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .keithley_2450_buffer import BufferName
-from .keithley_2450_lists import SourcePoint
+from .keithley_2450_lists import ListPoint, SourcePoint
 from .keithley_2450_settings import LARGEST, LONGEST_DELAY_SECONDS, QUANTITIES, show_number
 from .keithley_2450_source import NODES, UNITS
 from .keithley_2450_templates import sweep
@@ -76,8 +76,8 @@ def _make_sweep(
     _load(i, name, 1, len(levels), delay, count, aborts, buffer)
 
 
-def _points(i: SimKeithley2450, levels: list[float], ranging: str, *, is_auto_delay: bool) -> list[SourcePoint]:
-    made = []
+def _points(i: SimKeithley2450, levels: list[float], ranging: str, *, is_auto_delay: bool) -> list[ListPoint]:
+    made: list[ListPoint] = []
     for level in levels:
         settings = i.output.sweep_point(i.settings, level, levels, ranging)
         settings.is_auto_delay = settings.is_auto_delay or is_auto_delay

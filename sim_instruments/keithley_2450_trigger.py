@@ -23,6 +23,8 @@ _MOST_AT_ONCE = 250_000
 """Blocks that are run before a model counts as one that goes on."""
 _MOST_OF_LOOPS = 5_000
 """The same for a model that may go round without a count."""
+_MOST_WHILE_WAITING = 10
+"""Pauses of measurements that go on while a block waits, before the rest of them happens in the background."""
 _MOST_IN_BACKGROUND = 20_000
 """Blocks that are followed in one wait of the world; a model that would run more of them is behind for a while."""
 
@@ -81,7 +83,7 @@ class Host(Protocol):
 
 
 Pauses = Generator[float, None, int | None]
-Act = Callable[[Host, "TriggerModel"], "int | None | Pauses"]
+Act = Callable[[Host, "TriggerModel"], "int | Pauses | None"]
 
 
 @dataclass(frozen=True)
@@ -231,13 +233,13 @@ class TriggerModel:
     def run_on(self) -> None:
         """Go on to the end, or as far as it gets at once; the rest happens in the background."""
         self._leave_background()
-        for _ in range(_MOST_OF_LOOPS if self._may_loop() else _MOST_AT_ONCE):
+        left = _MOST_OF_LOOPS if self._may_loop() else _MOST_AT_ONCE
+        while left > 0:
             pause = self._next_pause()
             if pause is None or math.isinf(pause):
                 return
             self._host.elapse(pause)
-            if self._is_waiting and self.endless is not None:
-                break
+            left -= 1 if not self._is_waiting else _MOST_AT_ONCE // _MOST_WHILE_WAITING
         self._enter_background(0.0)
 
     def _may_loop(self) -> bool:

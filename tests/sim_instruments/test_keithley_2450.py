@@ -13,30 +13,17 @@ from qcodes.instrument_drivers.Keithley import Keithley2450 as StockKeithley2450
 
 from mtjlab.sim_instruments.keithley_2450 import SimKeithley2450
 from mtjlab.sim_instruments.simulated_bench import SimBench, sim_bench
-from mtjlab.sim_instruments.wire_instrument import HostClock, NoReply
-from mtjlab.sim_instruments.world import World
+from mtjlab.sim_instruments.wire_instrument import NoReply
 
-OHMS = 1000.0
+from .k2450 import OHMS, ON, errors, numbers, on_a_kilohm
+
 ADDRESS = "GPIB0::24::INSTR"
-ON = ':SOUR:FUNC VOLT;:SOUR:VOLT:ILIM 1e-3;:SOUR:VOLT 0.1;:SENS:FUNC "CURR";:OUTP ON'
 
 
 @pytest.fixture
 def smu() -> SimKeithley2450:
     """A 2450 with a kilohm to 0 V."""
-    world = World.from_description({"rows": 2, "cols": 2}, seed=7, line_hertz=50)
-    unit = SimKeithley2450("a", world, HostClock(world), serial="04412345")
-    world.add_source("ground", "ground.hi").drive_volts(0.0, 2.0)
-    world.connect("a.hi", "ground.hi", OHMS)
-    return unit
-
-
-def errors(smu: SimKeithley2450) -> list[int]:
-    return [smu.status.errors.take().code for _ in range(len(smu.status.errors))]
-
-
-def numbers(reply: str) -> list[float]:
-    return [float(part) for part in reply.split(",")]
+    return on_a_kilohm()
 
 
 def record(smu: SimKeithley2450) -> list[tuple[float, float]]:
