@@ -114,10 +114,26 @@ class SimKeysightE5250A(ScpiSwitch):
 
     def power_on(self, cards: Iterable[int]) -> None:
         """SYSTem:CPON."""
-        fresh = self._fresh_routes()
+        fresh, cards = self._fresh_routes(), list(cards)
         for card in cards:
             self.routes[card] = fresh[card]
+        self.panel.forget_symbols(cards)
         self.apply()
+
+    def test_relays(self, slots: Iterable[int]) -> bool:
+        """The relay test: every relay of these slots is closed and opened by itself; whether all of them move.
+
+        It needs the relay test adapter at the inputs, which is taken to be there. Everything is open afterwards.
+        """
+        slots = list(slots)
+        self.disconnect_cards(self.routes)
+        for routes in self.routes.values():
+            routes.bias.is_on = routes.ground.is_on = False
+        self.apply()
+        contacts = self.electrics.contacts
+        relays = sum(1 for slot, *_ in self._relays.every if slot in slots)
+        self.pass_time(relays * (contacts.settle_seconds + contacts.release_seconds))
+        return not any(slot in slots for slot, *_ in self.stuck_relays)
 
     def connect(self, places: Iterable[Place]) -> None:
         """ROUTe:CLOSe; raises ScpiError, with nothing moved, if a channel cannot be controlled now."""
@@ -142,6 +158,11 @@ class SimKeysightE5250A(ScpiSwitch):
         for card in cards:
             self.routes[card].asked.clear()
         self.apply()
+
+    @property
+    def stuck_relays(self) -> frozenset[Relay]:
+        """Relays that do not move any more; only the relay test finds them."""
+        return self._relays.stuck
 
     def is_closed(self, place: Place) -> bool:
         """Whether a channel is closed now."""

@@ -38,10 +38,20 @@ def _card_description(i: SimKeysightE5250A, slot: int) -> str:
     return show_text(f"{_card_model(i, slot)} {i.inputs} Input x {outputs} Output Matrix Switch")
 
 
-def _test(i: SimKeysightE5250A, what: str) -> str:
-    """All relays and parts are in order."""
+def _test_frame(i: SimKeysightE5250A, what: str) -> str:
+    """All parts are in order."""
     i.panel.tested[what] = 0
     return "0"
+
+
+def _test_card(i: SimKeysightE5250A, what: str) -> str:
+    """0 if all relays move, 1 if one does not."""
+    slots = list(i.cards) if what == "ALL" else [int(what)]
+    failed = int(not i.test_relays(slots))
+    for slot in slots:
+        i.panel.tested[str(slot)] = int(any(relay[0] == slot for relay in i.stuck_relays))
+    i.panel.tested[what] = failed
+    return str(failed)
 
 
 def _tested(i: SimKeysightE5250A, what: str) -> str:
@@ -64,9 +74,9 @@ class _TestedCard(SlotNumber):
 _ITEM = Choice("CONTroller", "FPANel", "LED", "PEN", "BEEPer")
 
 
-def _diagnostics(node: str, parameter: Any) -> tuple[Command, ...]:
+def _diagnostics(node: str, parameter: Any, test: Any) -> tuple[Command, ...]:
     return (
-        Command(f"{node}[:EXECute]", query=_test, asks=(parameter,)),
+        Command(f"{node}[:EXECute]", query=test, asks=(parameter,)),
         Command(f"{node}:STATus", query=_tested, asks=(parameter,)),
         Command(f"{node}:CLEar", write=lambda i, what: i.panel.tested.pop(what, None), takes=(parameter,)),
     )
@@ -81,8 +91,8 @@ PANEL_COMMANDS: tuple[Command, ...] = (
     Command(":SYSTem:CDEScription", query=_card_description, asks=(SlotNumber(),)),
     Command(":SYSTem:CCONfig", query=_card_description, asks=(SlotNumber(),)),
     Command(":SYSTem:CPON", write=lambda i, cards: i.power_on(cards), takes=(CardNumbers(),)),
-    *_diagnostics(":DIAGnostic:TEST:CARD", _TestedCard()),
-    *_diagnostics(":DIAGnostic:TEST:FRAMe", _ITEM),
+    *_diagnostics(":DIAGnostic:TEST:CARD", _TestedCard(), _test_card),
+    *_diagnostics(":DIAGnostic:TEST:FRAMe", _ITEM, _test_frame),
 )
 """What both mainframes have besides ROUTe."""
 

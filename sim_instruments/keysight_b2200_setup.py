@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .keysight_b2200_routes import CardRoutes
@@ -41,3 +42,8 @@ class PanelSettings:
     is_pen_on: bool = True
     symbols: dict[tuple[int, int], str] = field(default_factory=dict)
     tested: dict[str, int] = field(default_factory=dict)
+
+    def forget_symbols(self, cards: Iterable[int]) -> None:
+        """The outputs of these cards have their numbers again."""
+        gone = set(cards)
+        self.symbols = {key: name for key, name in self.symbols.items() if key[0] not in gone}

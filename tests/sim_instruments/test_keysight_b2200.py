@@ -245,6 +245,39 @@ def test_memory_symbols_and_tests(matrix: SimKeysightB2201A, tell: Any, ask: Any
     assert ask(matrix, ":SYST:ERR?") == '+0,"No error"'
 
 
+def test_only_the_relay_test_finds_a_stuck_relay(matrix: SimKeysightB2201A, world: World, tell: Any, ask: Any) -> None:
+    world.stick_relay("m.row.3", "m.col.204", is_closed=True)
+    tell(matrix, ":CLOS (@00101)")
+    assert ask(matrix, ":CLOS? (@00101,00316);*TST?;:SYST:ERR?") == '1,0;0;+0,"No error"'
+    before = world.seconds
+    assert ask(matrix, ":DIAG:TEST:CARD? 1;:DIAG:TEST:CARD? 2;:DIAG:TEST:CARD:STAT? 2") == "0;1;1"
+    assert world.seconds - before > 2 * 14 * 12 * SETTLE, "relay after relay"
+    assert ask(matrix, ":CLOS:CARD? 0;:DIAG:TEST:FRAM? CONT") == "(@);0"
+    tell(matrix, ":DIAG:TEST:CARD:CLE 2")
+    assert ask(matrix, ":DIAG:TEST:CARD:STAT? 2;:DIAG:TEST:CARD? ALL") == "-1;1"
+
+
+def test_a_coupled_pair_carries_two_signals(matrix: SimKeysightB2201A, world: World, tell: Any) -> None:
+    force, sense = world.add_source("f", "m.row.3"), world.add_source("s", "m.row.4")
+    world.connect("m.col.105", "m.col.106", 1000.0)
+    sense.drive_volts(0.0, 1.0)
+    force.drive_volts(1e-3, 1.0)
+    tell(matrix, ":COUP:PORT 0,'3'", ":CLOS (@00305)")
+    assert sense.point().amps == pytest.approx(0.0, abs=1e-9), "alone, input 3 does not take input 4 along"
+    tell(matrix, ":COUP 0,ON", ":OPEN (@00305)", ":CLOS (@00305)")
+    assert sense.point().amps == pytest.approx(-1e-3 / 1001.02, rel=1e-3)
+    tell(matrix, ":OPEN (@00406)")
+    assert force.point().amps == pytest.approx(0.0, abs=1e-9), "either one opens both"
+    assert world.incidents == []
+
+
+def test_symbols_go_with_the_card_and_with_reset(matrix: SimKeysightB2201A, tell: Any, ask: Any) -> None:
+    tell(matrix, ":SYMB:CHAN 0,3,'WL3'", ":SYST:CPON 0")
+    assert ask(matrix, ":SYMB:CHAN? 0,3") == '"03"'
+    tell(matrix, ":SYMB:CHAN 0,3,'WL3'", "*RST")
+    assert ask(matrix, ":SYMB:CHAN? 0,3") == '"03"'
+
+
 def test_an_e5250a_has_no_ground_mode(world: World, tell: Any, ask: Any) -> None:
     matrix = SimKeysightE5250A("m", world, HostClock(world), cards=["E5252A", "E5252A"])
     tell(matrix, ":ROUT:BIAS 0,ON", ":ROUT:CLOS (@01001)")

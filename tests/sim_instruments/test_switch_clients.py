@@ -123,6 +123,24 @@ def test_qcodes_b2201_reads_a_cell_with_the_rest_on_the_bias_port(make_bench: An
         matrix.close()
 
 
+def test_ground_mode_takes_the_sneak_paths_out_of_a_reading(make_bench: Any) -> None:
+    """As in the B2200 User's Guide: what is not measured lies on the ground port, 12, inside the mainframe."""
+    spec = make_bench("keysight_b2201a", "[B2211A]", ("1", "10", "3"), "101, 102, 103", "104, 105, 106")
+    bench = sim_bench(spec)
+    matrix: Any = pyvisa.ResourceManager(f"{spec}@mtjlab").open_resource("GPIB0::22::INSTR", read_termination="\n")
+    matrix.write(":ROUT:FUNC ACON;:ROUT:CLOS (@00102,00306)")
+    floating = measured_amps(spec)
+    matrix.write(":ROUT:AGND:CHAN:ENAB:CARD 0;:ROUT:AGND 0,ON")
+    assert matrix.query(":ROUT:CLOS:CARD? 0").count("012") == 10, "every output that is not in use"
+    grounded = measured_amps(spec)
+    assert grounded == pytest.approx(through(bench, 1, 2, 0.0), rel=0.03)
+    assert floating > 1.05 * grounded, "by the lines that float, current gets around the cell"
+    matrix.write(":ROUT:AGND 0,OFF")
+    assert measured_amps(spec) == pytest.approx(floating, rel=0.03)
+    assert bench.world.incidents == []
+    matrix.close()
+
+
 def test_qcodes_b2201_settings(make_bench: Any) -> None:
     spec = make_bench("keysight_b2201a", "[B2211A, B2211A]", ("1", "10", "3"), "101, 102, 103", "104, 105, 106")
     matrix = KeysightB2201("b2201_s", "GPIB0::22::INSTR", visalib=f"{spec}@mtjlab")
