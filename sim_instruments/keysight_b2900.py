@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from .bench_file import InstrumentSpec
@@ -12,13 +12,12 @@ from .keysight_b2900_calculate import CALCULATE_COMMANDS
 from .keysight_b2900_calculation import Calculation
 from .keysight_b2900_channel import Channel
 from .keysight_b2900_digital import DIGITAL_COMMANDS, DigitalPort
-from .keysight_b2900_errors import BUSY, NOTHING_SAVED, OUTPUT_MUST_BE_ON, refusal
+from .keysight_b2900_errors import NOTHING_SAVED, refusal
 from .keysight_b2900_files import FILE_COMMANDS, FileSystem
 from .keysight_b2900_math import Expressions
 from .keysight_b2900_panel import PANEL_COMMANDS, Panel
 from .keysight_b2900_programs import PROGRAM_COMMANDS, ProgramMemory, carry_out
 from .keysight_b2900_readings import Reading
-from .keysight_b2900_run import Initiated, TriggerEngine
 from .keysight_b2900_sense import SENSE_COMMANDS
 from .keysight_b2900_settings import (
     B2901A,
@@ -29,16 +28,16 @@ from .keysight_b2900_settings import (
     FormatSettings,
     LastingSettings,
     SystemSettings,
-    TriggerOut,
 )
 from .keysight_b2900_setups import Setup
 from .keysight_b2900_source import SOURCE_COMMANDS
 from .keysight_b2900_status import StatusRegisters
+from .keysight_b2900_sweeps import Sweeps
 from .keysight_b2900_system import SYSTEM_COMMANDS
 from .keysight_b2900_trace import TRACE_COMMANDS
 from .keysight_b2900_trigger import TRIGGER_COMMANDS
 from .overlapped import OverlappedInstrument
-from .scpi import CommandTree, Reply
+from .scpi import CommandTree
 from .scpi_errors import ScpiError
 from .smu_stage import SmuStage
 from .status_488 import Status488
@@ -49,7 +48,6 @@ from .world import World
 _FIRMWARE = "3.4.2011.5100"
 _ERROR_AVAILABLE = 4
 _REGISTERS = {1: "measurement", 8: "questionable", 128: "operation"}
-_KINDS = ("TRAN", "ACQ")
 _EMERGENCY = 305
 """What a tripped output reports: the cause of a trip is not known, so that of a temperature too high."""
 _SELF_TEST_SECONDS = 3.0
@@ -108,13 +106,10 @@ class SimKeysightB2900(OverlappedInstrument):
         self.programs = ProgramMemory()
         self.channels = [self._made(number) for number in range(1, model.channels + 1)]
         self.registers = StatusRegisters(status, self.channels)
-        self._engine = TriggerEngine(self, model.shortest_interval_seconds)
+        self.sweeps = Sweeps(self, model.shortest_interval_seconds)
         self._time_zero = world.seconds
         self._saved: dict[int, Setup] = {}
         self.saved_channels: dict[tuple[int, int], ChannelSettings] = {}
-        self._owed_reply: Callable[[], Reply] | None = None
-        self._owes_completion = False
-        self._swept: set[int] = set()
         self._is_locked_out = False
         self._last_run: dict[tuple[int, str], str] = {}
         self._set_defaults()
@@ -149,11 +144,16 @@ class SimKeysightB2900(OverlappedInstrument):
     @property
     def seconds(self) -> float:
         """Time since the timer was last reset."""
-        return self.world.seconds + self._owed_seconds - self._time_zero
+        return self.clock_seconds - self._time_zero
+
+    @property
+    def clock_seconds(self) -> float:
+        """World seconds as the unit has them: what it is busy with counts as done."""
+        return self.world.seconds + self._owed_seconds
 
     def reset_time(self) -> None:
         """SYSTem:TIME:TIMer:COUNt:RESet."""
-        self._time_zero = self.world.seconds + self._owed_seconds
+        self._time_zero = self.clock_seconds
 
     def channel(self, number: int) -> Channel:
         """A channel; raises ScpiError -114 if the model has no such channel."""
@@ -165,22 +165,17 @@ class SimKeysightB2900(OverlappedInstrument):
         """What is accounted for happens in the world before the next action on it."""
         self._let_time_pass()
 
-    @property
-    def now(self) -> float:
-        """World seconds."""
-        return self.world.seconds
-
-    def elapse(self, seconds: float) -> None:
-        """Let time pass in the world."""
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in the world, whatever goes on."""
         super()._let_time_pass()
         self.world.wait(seconds)
 
     def _let_time_pass(self) -> None:
         """What is accounted for passes; a sweep without end goes on meanwhile."""
-        if self._owed_seconds > 0 and self._engine.is_endless:
+        if self._owed_seconds > 0 and not self.sweeps.is_idle:
             end = self.world.seconds + self._owed_seconds
             self._owed_seconds = 0.0
-            self._engine.advance(end)
+            self.sweeps.go_on_until(end)
             self._owed_seconds = max(end - self.world.seconds, 0.0)
         super()._let_time_pass()
 
@@ -193,7 +188,7 @@ class SimKeysightB2900(OverlappedInstrument):
 
     def reset(self) -> None:
         """*RST: outputs off, everything at its reset setting, data gone; the status registers stay."""
-        self.abort([channel.number for channel in self.channels], _KINDS)
+        self.sweeps.clear()
         self._let_time_pass()
         for channel in self.channels:
             channel.reset()
@@ -219,14 +214,14 @@ class SimKeysightB2900(OverlappedInstrument):
 
     def save(self, location: int) -> None:
         """*SAV 0 to 4."""
-        self.require_idle()
+        self.sweeps.require_idle()
         if location > 4:
             raise refusal(-222)
         self._saved[location] = self.setup()
 
     def recall(self, location: int) -> None:
         """*RCL 0 to 4; raises ScpiError +290 if nothing was saved there."""
-        self.require_idle()
+        self.sweeps.require_idle()
         if location > 4:
             raise refusal(-222)
         if location not in self._saved:
@@ -247,7 +242,7 @@ class SimKeysightB2900(OverlappedInstrument):
     def _output_tripped(self, error: ScpiError) -> None:
         """An emergency: every output at 0 V and open at once, whatever the off state; *TST? unlocks them."""
         del error
-        self.abort([channel.number for channel in self.channels], _KINDS)
+        self.sweeps.clear()
         for channel in self.channels:
             channel.is_high_temperature = True
             channel.switch(False)
@@ -258,7 +253,7 @@ class SimKeysightB2900(OverlappedInstrument):
 
     def self_test(self) -> int:
         """*TST?: the outputs are off and unlocked afterwards; 0 is a pass."""
-        self.require_idle()
+        self.sweeps.require_idle()
         self._is_locked_out = False
         for channel in self.channels:
             channel.is_high_temperature = False
@@ -271,87 +266,12 @@ class SimKeysightB2900(OverlappedInstrument):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is initiated."""
-        return self._engine.is_idle
+        return self.sweeps.is_idle
 
-    def is_busy(self, numbers: Sequence[int], kinds: Sequence[str]) -> bool:
-        """Whether any of these actions is initiated."""
-        return self._engine.is_busy(numbers, kinds)
-
-    def require_idle(self) -> None:
-        """Raises ScpiError +203 while anything is initiated."""
-        if not self._engine.is_idle:
-            raise refusal(BUSY)
-
-    def change_source(self, channel: Channel, level: float) -> None:
-        """Source a level now; a slow output filter takes its time."""
-        self._let_time_pass()
-        self._engine.change_source(channel, level)
-        if self._engine.is_idle:
-            self._engine.advance()
-
-    def initiate(self, initiated: Initiated) -> None:
-        """INITiate: carry out the programmed triggers, as far as nothing has to be waited for."""
-        if any(self.is_busy([number], list(kinds)) for number, kinds in initiated.items()):
-            raise refusal(BUSY)
-        was_idle = self._engine.is_idle
-        channels = [self.channel(number) for number in initiated]
-        for channel in channels:
-            self._prepare(channel, initiated[channel.number])
-        self._let_time_pass()
-        if self.system.is_time_auto_reset and was_idle:
-            self.reset_time()
-        self._engine.initiate(channels, initiated)
-        self.refresh_status()
-        self._go_on()
-
-    def _prepare(self, channel: Channel, kinds: set[str]) -> None:
-        if channel.output.is_auto_on:
-            self.switch_output(channel, True)
-        if not channel.output.is_on:
-            self.status.report(refusal(OUTPUT_MUST_BE_ON))
-        if "ACQ" in kinds:
-            channel.begin_readings()
-
-    def _go_on(self) -> None:
-        self._engine.advance(self.world.seconds if self._engine.is_endless else float("inf"))
-        self.refresh_status()
-        if self._engine.is_idle and self._owes_completion:
-            self._owes_completion = False
-            self.registers.complete()
-
-    def finished(self, channel: int, kind: str) -> None:
-        """An action has come to its end."""
-        unit = self.channel(channel)
-        if kind == "ACQ":
-            unit.finish_readings()
-        if kind == "TRAN":
-            self._swept.add(channel)
-        if self._engine.is_idle:
-            for number in sorted(self._swept):
-                self._return_source(self.channel(number))
-            self._swept.clear()
-        if unit.output.is_auto_off and not self.is_busy([channel], _KINDS):
-            self.switch_output(unit, False)
-
-    def _return_source(self, channel: Channel) -> None:
-        """After a sweep the source goes back to where it began, unless it is to stay (when, is assumed)."""
-        levels = channel.settings.levels()
-        is_sweep = levels is not None and channel.settings.shape == "DC"
-        if is_sweep and levels and channel.output.is_on and not channel.settings.stays_after_sweep:
-            self._engine.change_source(channel, levels[0])
-
-    def put_out(self, out: TriggerOut, moment: str) -> None:
-        """A trigger on the lines of `out`; the internal ones arrive at once."""
-        if not out.is_on:
-            return
-        self.digital.pulse(out.lines, self.world.seconds, moment)
-        for name in out.lines:
-            if name.startswith("INT") and self.internal_edges[int(name[3:])] in (moment, "BOTH"):
-                self._engine.trigger(name)
-
-    def lost(self, channel: int, kind: str) -> None:
-        """A trigger came while its action was busy."""
-        self.registers.note_lost(channel, kind)
+    def measure_spot(self, channels: Sequence[Channel], extra: str) -> None:
+        """MEASure?."""
+        self._take_time(TIMING.trigger_seconds)
+        self.sweeps.measure_spot(channels, extra)
 
     def trigger(self) -> None:
         """*TRG or a group execute trigger; nothing happens if nothing waits for one."""
@@ -366,59 +286,12 @@ class SimKeysightB2900(OverlappedInstrument):
         self, source: str, layer: str = "", kinds: Sequence[str] = (), channels: Sequence[int] = ()
     ) -> None:
         """A trigger of a source, or an immediate one (empty); the arguments restrict who takes it."""
-        self._let_time_pass()
-        self._engine.trigger(source, layer, kinds, channels)
-        self._go_on()
-        self._pay()
-
-    def _pay(self) -> None:
-        if self._engine.is_idle and self._owed_reply is not None:
-            answer, self._owed_reply = self._owed_reply, None
-            reply = answer()
+        reply = self.sweeps.trigger(source, layer, kinds, channels)
+        if reply is not None:
             self._replies.append((reply.encode() if isinstance(reply, str) else reply) + b"\n")
 
-    def when_idle(self, answer: Callable[[], Reply]) -> Reply | None:
-        """A reply now, or once everything initiated has ended."""
-        if self._engine.is_idle:
-            return answer()
-        self._owed_reply = answer
-        return None
-
-    def complete(self) -> None:
-        """*OPC."""
-        if self._engine.is_idle:
-            self.registers.complete()
-        else:
-            self._owes_completion = True
-
-    def abort(self, numbers: Sequence[int], kinds: Sequence[str]) -> None:
-        """ABORt: back to idle; a reply that still waits for a trigger is not sent."""
-        self._let_time_pass()
-        self._engine.abort(numbers, kinds)
-        self._owed_reply = None
-        if self._engine.is_idle and self._owes_completion:
-            self._owes_completion = False
-            self.registers.complete()
-        self.refresh_status()
-
     def _cleared(self) -> None:
-        self._owed_reply = None
-        self._owes_completion = False
-        self.abort([channel.number for channel in self.channels], _KINDS)
-
-    def measure_spot(self, channels: Sequence[Channel], extra: str) -> None:
-        """MEASure?: one measurement of each channel at the present output, at the same time."""
-        self.require_idle()
-        self._take_time(TIMING.trigger_seconds)
-        self._let_time_pass()
-        for channel in channels:
-            channel.begin_readings()
-            if not channel.output.is_on:
-                self.status.report(refusal(OUTPUT_MUST_BE_ON))
-        self._engine.measure(channels, extra)
-        for channel in channels:
-            channel.finish_readings()
-        self.refresh_status()
+        self.sweeps.clear()
 
     def condition(self, group: str) -> int:
         """A condition register; a poll during a sweep still finds the operation under way."""
@@ -428,7 +301,7 @@ class SimKeysightB2900(OverlappedInstrument):
 
     def refresh_status(self) -> None:
         """Bring the condition registers up to date."""
-        states = self._engine.states()
+        states = self.sweeps.states
         if states:
             self._last_run = states
         self.registers.refresh(states, is_program_running=self.programs.is_running)

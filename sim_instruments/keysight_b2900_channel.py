@@ -7,7 +7,14 @@ import math
 from .circuit import SourcePoint
 from .keysight_b2900_calculation import Calculation
 from .keysight_b2900_readings import Reading, StatusData
-from .keysight_b2900_settings import ENVELOPE, OHMS_LIMIT_VOLTS, PULSED_ENVELOPE, ChannelSettings, OutputSettings
+from .keysight_b2900_settings import (
+    DEFAULT_RANGES,
+    ENVELOPE,
+    OHMS_LIMIT_VOLTS,
+    PULSED_ENVELOPE,
+    ChannelSettings,
+    OutputSettings,
+)
 from .keysight_b2900_trace import TraceBuffer
 from .scpi_errors import ScpiError
 from .smu_stage import SmuStage
@@ -23,7 +30,6 @@ FASTEST_FILTER_SECONDS = 5e-6
 """With this time constant the filter is no slower than the output itself (assumed)."""
 _AUTO_APERTURE_CYCLES = ((1e-7, 1.0), (1e-6, 0.5), (math.inf, 0.1))
 """Automatic integration time by current range (assumed; the manual only says "suitable for the range")."""
-_DEFAULT_RANGES = {"VOLT": 2.0, "CURR": 1e-4}
 
 
 class Channel:
@@ -64,9 +70,10 @@ class Channel:
     def reset(self) -> None:
         """Settings at their defaults, output off, data gone."""
         self.settings = ChannelSettings()
-        for quantity, value in _DEFAULT_RANGES.items():
+        for quantity, value in DEFAULT_RANGES.items():
             index = self.stage.accuracy.smallest(quantity, value)
             self.settings.sources[quantity].range = self.settings.senses[quantity].range = index
+            self.settings.sources[quantity].lowest = self.stage.accuracy.ranges(quantity)[0].full_scale
         self.level = 0.0
         self.readings = []
         self.trace = TraceBuffer()

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from .keysight_b2900_errors import WRONG_CHANNELS, refusal
+from .keysight_b2900_settings import DEFAULT_RANGES, LARGEST, LARGEST_PULSED
 from .scpi import Command
 from .scpi_errors import ScpiError
 from .scpi_parameters import ChannelList, Choices, Extreme, Number, Parameter, Switch
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 After = Callable[["SimKeysightB2900", "Channel"], None]
 _INFINITE = 2147483647.0
+UNITS = {"VOLT": "V", "CURR": "A"}
 _REGISTER_STYLES = {"ASC": "{}", "HEX": "#H{:X}", "OCT": "#Q{:o}", "BIN": "#B{:b}"}
 
 
@@ -46,6 +48,36 @@ class Clipped(Number):
             return super().parse(token, instrument)
         value = Number(self.unit, is_integer=self.is_integer).parse(token, instrument)
         return min(max(value, self.special("MIN", instrument)), self.special("MAX", instrument))
+
+
+class Level(Number):
+    """A source level: pulses may go beyond what MINimum and MAXimum, which are those of direct output, stand for."""
+
+    def __init__(self, quantity: str) -> None:
+        end = LARGEST_PULSED[quantity]
+        super().__init__(UNITS[quantity], -end, end)
+        self._direct_end = LARGEST[quantity]
+
+    def special(self, word: str, instrument: Any) -> float:
+        """What MIN, MAX or DEF stands for."""
+        value = super().special(word, instrument)
+        return min(max(value, -self._direct_end), self._direct_end)
+
+
+class Reach(Number):
+    """A range, given as a value it has to reach; the sign does not matter."""
+
+    def __init__(self, quantity: str) -> None:
+        def smallest(instrument: Any) -> float:
+            return float(instrument.model.accuracy.ranges(quantity)[0].full_scale)
+
+        end = LARGEST_PULSED[quantity]
+        super().__init__(UNITS[quantity], smallest, end, DEFAULT_RANGES[quantity])
+        self._any = Number(UNITS[quantity], -end, end)
+
+    def parse(self, token: str, instrument: Any) -> float:
+        """The value to reach."""
+        return super().parse(token, instrument) if token[:1].isalpha() else abs(self._any.parse(token, instrument))
 
 
 class Count(Number):

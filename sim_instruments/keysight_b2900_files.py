@@ -196,7 +196,7 @@ def _numbers(content: bytes) -> list[float]:
 
 
 def _load_state(i: SimKeysightB2900, name: str) -> None:
-    i.require_idle()
+    i.sweeps.require_idle()
     content = i.files.read(name)
     if not isinstance(content, Setup):
         raise refusal(103)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .keysight_b2900_channel import Channel
-from .keysight_b2900_commands import Clipped, OffsetIndex, of_channel, redrive, show_nr3, trigger_out_commands
+from .keysight_b2900_commands import (
+    UNITS,
+    Clipped,
+    OffsetIndex,
+    Reach,
+    of_channel,
+    redrive,
+    show_nr3,
+    trigger_out_commands,
+)
 from .keysight_b2900_readings import formatted, in_turn
 from .keysight_b2900_settings import (
     FUNCTIONS,
@@ -21,7 +30,6 @@ from .scpi_parameters import Choice, Extreme, Number, Switch, Text, Texts, short
 if TYPE_CHECKING:
     from .keysight_b2900 import SimKeysightB2900
 
-_UNITS = {"VOLT": "V", "CURR": "A"}
 _NODES = {"VOLT": "VOLTage[:DC]", "CURR": "CURRent[:DC]"}
 _DEFAULT_LIMITS = {"VOLT": 2.0, "CURR": 1e-4}
 _FUNCTION_NAMES = {
@@ -160,8 +168,7 @@ def _integration(node: str) -> tuple[Command, ...]:
 
 def _range_commands(quantity: str) -> tuple[Command, ...]:
     node = f":SENSe<c>:{_NODES[quantity]}:RANGe"
-    end = LARGEST_PULSED[quantity]
-    reach = Number(_UNITS[quantity], -end, end, end)
+    reach = Reach(quantity)
 
     def write_range(i: SimKeysightB2900, number: int, value: float) -> None:
         channel = i.channel(number)
@@ -173,7 +180,7 @@ def _range_commands(quantity: str) -> tuple[Command, ...]:
         channel = i.channel(number)
         ranges = channel.stage.accuracy.ranges(quantity)
         index = channel.settings.senses[quantity].range
-        return show_nr3(ranges[index].full_scale if extreme is None else max(extreme, ranges[0].full_scale))
+        return show_nr3(ranges[index].full_scale if extreme is None else extreme)
 
     def show_highest(i: SimKeysightB2900, number: int) -> str:
         channel = i.channel(number)
@@ -186,7 +193,7 @@ def _range_commands(quantity: str) -> tuple[Command, ...]:
     return (
         Command(f"{node}[:UPPer]", write=write_range, query=show_range, takes=(reach,), asks=(Extreme(reach),)),
         of_channel(f"{node}:AUTO", sense("is_auto_range"), Switch(), after=redrive),
-        of_channel(f"{node}:AUTO:LLIMit", sense("lowest"), Number(_UNITS[quantity], 0, end, 0)),
+        of_channel(f"{node}:AUTO:LLIMit", sense("lowest"), reach),
         Command(f"{node}:AUTO:ULIMit", query=show_highest),
         of_channel(f"{node}:AUTO:MODE", sense("auto_mode"), Choice("NORMal", "RESolution", "SPEed")),
         of_channel(f"{node}:AUTO:THReshold", sense("auto_threshold"), Number("", 11, 100, 90)),
@@ -196,7 +203,7 @@ def _range_commands(quantity: str) -> tuple[Command, ...]:
 def _limit_commands(quantity: str) -> tuple[Command, ...]:
     node = f":SENSe<c>:{_NODES[quantity]}:PROTection"
     end = LARGEST_PULSED[quantity]
-    limit = Number(_UNITS[quantity], -end, end, _DEFAULT_LIMITS[quantity])
+    limit = Number(UNITS[quantity], -end, end, _DEFAULT_LIMITS[quantity])
 
     def least(channel: Channel, value: float) -> float:
         return max(abs(value), channel.stage.accuracy.ranges(quantity)[0].full_scale * 0.01)
@@ -291,7 +298,7 @@ _SIZE = Number("", 1, 100_000, 1, is_integer=True, is_optional=True)
 
 SENSE_COMMANDS: tuple[Command, ...] = (
     *_FUNCTION,
-    *(command for quantity in _UNITS for make in (_range_commands, _limit_commands) for command in make(quantity)),
+    *(command for quantity in UNITS for make in (_range_commands, _limit_commands) for command in make(quantity)),
     *_integration(":SENSe<c>:VOLTage[:DC]"),
     *_integration(":SENSe<c>:CURRent[:DC]"),
     *_integration(":SENSe<c>:RESistance"),

@@ -27,6 +27,7 @@ PULSED_ENVELOPE = ((6.0, 10.5), (200.0, 1.515), (210.0, 0.105))
 """Volts up to which so many amperes are to be had (data sheet; the pulsed ones are to be checked)."""
 LARGEST = {"VOLT": 210.0, "CURR": 3.03}
 """Largest direct output, V and A."""
+DEFAULT_RANGES = {"VOLT": 2.0, "CURR": 1e-4}
 LARGEST_PULSED = {"VOLT": 210.0, "CURR": 10.5}
 SMALLEST_APERTURE_SECONDS = 8e-6
 LONGEST_APERTURE_SECONDS = 2.0

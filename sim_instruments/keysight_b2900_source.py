@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from .keysight_b2900_channel import Channel
 from .keysight_b2900_commands import (
     CHANNELS,
+    UNITS,
     Clipped,
+    Level,
+    Reach,
     of_channel,
     redrive,
     show_nr3,
@@ -26,14 +29,8 @@ from .scpi_parameters import Choice, Extreme, Number, Numbers, Parameter, Switch
 if TYPE_CHECKING:
     from .keysight_b2900 import SimKeysightB2900
 
-_UNITS = {"VOLT": "V", "CURR": "A"}
 _NODES = {"VOLT": "VOLTage", "CURR": "CURRent"}
 _LONGEST_PULSE_SECONDS = 100_000.0
-
-
-def _level_number(quantity: str) -> Number:
-    end = LARGEST_PULSED[quantity]
-    return Number(_UNITS[quantity], -end, end)
 
 
 def _checked(i: SimKeysightB2900, number: int, quantity: str, value: float) -> Channel:
@@ -47,14 +44,14 @@ def _checked(i: SimKeysightB2900, number: int, quantity: str, value: float) -> C
 
 def _level_commands(quantity: str) -> tuple[Command, ...]:
     node = f":SOURce<c>:{_NODES[quantity]}"
-    level = _level_number(quantity)
+    level = Level(quantity)
 
     def write_level(i: SimKeysightB2900, number: int, value: float) -> None:
         channel = _checked(i, number, quantity, value)
         channel.set_level(quantity, value)
         channel.settings.sources[quantity].triggered = None
         if quantity == channel.settings.function:
-            i.change_source(channel, value)
+            i.sweeps.change_source(channel, value)
 
     def write_triggered(i: SimKeysightB2900, number: int, value: float) -> None:
         _checked(i, number, quantity, value).settings.sources[quantity].triggered = value
@@ -87,7 +84,7 @@ def _level_commands(quantity: str) -> tuple[Command, ...]:
 
 def _range_commands(quantity: str) -> tuple[Command, ...]:
     node = f":SOURce<c>:{_NODES[quantity]}:RANGe"
-    reach = Number(_UNITS[quantity], -LARGEST_PULSED[quantity], LARGEST_PULSED[quantity])
+    reach = Reach(quantity)
 
     def write_range(i: SimKeysightB2900, number: int, value: float) -> None:
         i.let_time_pass()
@@ -97,7 +94,7 @@ def _range_commands(quantity: str) -> tuple[Command, ...]:
         channel = i.channel(number)
         ranges = channel.stage.accuracy.ranges(quantity)
         index = channel.settings.sources[quantity].range
-        return show_nr3(ranges[index].full_scale if extreme is None else max(extreme, ranges[0].full_scale))
+        return show_nr3(ranges[index].full_scale if extreme is None else extreme)
 
     return (
         Command(node, write=write_range, query=show_range, takes=(reach,), asks=(Extreme(reach),)),
@@ -117,16 +114,19 @@ def _span_changed(quantity: str) -> Any:
 
 def _sweep_commands(quantity: str) -> tuple[Command, ...]:
     node = f":SOURce<c>:{_NODES[quantity]}"
-    level = _level_number(quantity)
+    level = Level(quantity)
     points = Number("", 1, MOST_LISTED, 1, is_integer=True)
-    span = Number(_UNITS[quantity], -2 * LARGEST_PULSED[quantity], 2 * LARGEST_PULSED[quantity])
+    span = Number(UNITS[quantity], -2 * LARGEST_PULSED[quantity], 2 * LARGEST_PULSED[quantity])
 
     def source(channel: Channel) -> SourceSettings:
         return channel.settings.sources[quantity]
 
     def write_step(i: SimKeysightB2900, number: int, value: float) -> None:
         sweep = source(i.channel(number))
-        if value == 0 or (sweep.stop - sweep.start) * value < 0:
+        if value == 0:
+            sweep.points, sweep.given_step = 1.0, None
+            return
+        if (sweep.stop - sweep.start) * value < 0:
             raise refusal(-221, f"Sweep step; channel {number}")
         count = int(abs(sweep.stop - sweep.start) / abs(value) + 1 + 1e-9)
         if count > MOST_LISTED:
@@ -153,7 +153,7 @@ def _sweep_commands(quantity: str) -> tuple[Command, ...]:
 def _list_commands(quantity: str) -> tuple[Command, ...]:
     node = f":SOURce<c>:LIST:{_NODES[quantity]}"
     end = LARGEST_PULSED[quantity]
-    values = Numbers(_UNITS[quantity], -end, end, at_most=MOST_LISTED)
+    values = Numbers(UNITS[quantity], -end, end, at_most=MOST_LISTED)
 
     def listed(i: SimKeysightB2900, number: int) -> list[float]:
         return i.channel(number).settings.sources[quantity].listed
@@ -205,7 +205,7 @@ _SOURCE = with_optional_source(
         of_channel(":SOURce<c>:FUNCtion:TRIGgered:CONTinuous", "settings.stays_after_sweep", Switch()),
         *(
             command
-            for quantity in _UNITS
+            for quantity in UNITS
             for make in (_level_commands, _range_commands, _sweep_commands, _list_commands)
             for command in make(quantity)
         ),

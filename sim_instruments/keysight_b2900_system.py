@@ -150,11 +150,11 @@ def _write_date(i: SimKeysightB2900, year: float, month: float, day: float) -> N
 
 
 def _write_time(i: SimKeysightB2900, hour: float, minute: float, second: float) -> None:
-    i.lasting.daytime_seconds = hour * 3600 + minute * 60 + second - i.world.seconds
+    i.lasting.daytime_seconds = hour * 3600 + minute * 60 + second - i.clock_seconds
 
 
 def _time(i: SimKeysightB2900) -> str:
-    seconds = int(i.lasting.daytime_seconds + i.world.seconds) % 86400
+    seconds = int(i.lasting.daytime_seconds + i.clock_seconds) % 86400
     return f"{seconds // 3600},{seconds // 60 % 60},{seconds % 60}"
 
 
@@ -223,7 +223,7 @@ _SYSTEM = (
 
 
 def _complete(i: SimKeysightB2900) -> Reply | None:
-    return i.when_idle(lambda: "1")
+    return i.sweeps.when_idle(lambda: "1")
 
 
 def _event_status(i: SimKeysightB2900) -> str:
@@ -248,7 +248,7 @@ def _learned(i: SimKeysightB2900) -> str:
 
 
 _COMMON = (
-    Command("*OPC", write=lambda i: i.complete(), query=_complete),
+    Command("*OPC", write=lambda i: i.sweeps.complete(), query=_complete),
     Command("*ESR", query=_event_status),
     Command("*OPT", query=lambda i: "0"),
     Command("*LRN", query=_learned, is_indefinite=True),

@@ -67,12 +67,12 @@ def _layer_commands(root: str, layer: str, kind_node: str) -> tuple[Command, ...
 
 
 def _initiate(i: SimKeysightB2900, chosen: Sequence[Channel] | None, kinds: tuple[str, ...]) -> None:
-    i.initiate({channel.number: set(kinds) for channel in chosen_or_first(i, chosen)})
+    i.sweeps.initiate({channel.number: set(kinds) for channel in chosen_or_first(i, chosen)})
 
 
 def _abort(kinds: tuple[str, ...]) -> Any:
     def write(i: SimKeysightB2900, chosen: Sequence[Channel] | None) -> None:
-        i.abort([channel.number for channel in chosen_or_first(i, chosen)], kinds)
+        i.sweeps.abort([channel.number for channel in chosen_or_first(i, chosen)], kinds)
 
     return write
 
@@ -82,7 +82,7 @@ def _idle(kinds: tuple[str, ...]) -> Any:
 
     def query(i: SimKeysightB2900, number: int) -> Reply | None:
         i.channel(number)
-        return "1" if not i.is_busy([number], kinds) else i.when_idle(lambda: "1")
+        return "1" if not i.sweeps.is_busy([number], kinds) else i.sweeps.when_idle(lambda: "1")
 
     return query
 
@@ -118,7 +118,7 @@ def _read(
     i: SimKeysightB2900, chosen: Sequence[Channel] | None, elements: Sequence[str] | None, *, is_latest: bool
 ) -> Reply | None:
     _initiate(i, chosen, ("TRAN", "ACQ"))
-    return i.when_idle(lambda: _fetched(i, chosen, elements or i.format.elements, is_latest=is_latest))
+    return i.sweeps.when_idle(lambda: _fetched(i, chosen, elements or i.format.elements, is_latest=is_latest))
 
 
 _ELEMENTS = {

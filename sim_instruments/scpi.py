@@ -218,9 +218,18 @@ def split_units(message: str) -> list[tuple[str, list[str]]]:
     for unit in split_outside(message, ";"):
         parts = unit.split(None, 1)
         if parts:
-            arguments = [part.strip() for part in split_outside(parts[1], ",")] if len(parts) > 1 else []
+            arguments = [_trimmed(part) for part in split_outside(parts[1], ",")] if len(parts) > 1 else []
             units.append((parts[0], arguments))
     return units
+
+
+def _trimmed(argument: str) -> str:
+    """Without the white space around it; what ends a block is data."""
+    if "#" not in argument:
+        return argument.strip()
+    text = argument.lstrip()
+    end = _after_block(text, 0) if text[:1] == "#" and text[1:2].isdecimal() else 0
+    return text[:end] + text[end:].rstrip()
 
 
 def values(call: Call, arguments: Sequence[str], instrument: Any) -> list[Any]:
