@@ -121,8 +121,12 @@ class FaultInjector:
             lines = getattr(self._world.die.description, f"{axis}s")
             if int(number) >= lines:
                 raise InputError(f"the die has no line '{fault.line}'", remedy=f"Its {axis}s are 0 to {lines - 1}")
-        if fault.kind in ("trip", "drift") and not self._world.sources_of(str(fault.instrument)):
+        if fault.kind in ("trip", "drift") and not self._has_output(str(fault.instrument), fault.kind):
             raise InputError(f"'{fault.instrument}' has no output", remedy=f"A '{fault.kind}' fault needs a source")
+
+    def _has_output(self, name: str, kind: str) -> bool:
+        """Whether there is something to trip or to drift; what feeds a coil has no terminals that could drift."""
+        return bool(self._world.sources_of(name)) or (kind == "trip" and self._specs[name].coil is not None)
 
     def _relay_of(self, fault: PlannedFault) -> tuple[str, str]:
         assert fault.relay is not None
@@ -226,13 +230,24 @@ class FaultInjector:
 
         def notice() -> None:
             if fault.kind == "power_loss":
-                instrument.power_cycle()
+                self._lose_power(name)
             else:
                 instrument.trip_output(_TRIP_ERRORS.get(self._specs[name].model, _TRIP_ERROR))
             for source in self._world.sources_of(name):
                 source.restore()
 
         self._unfinished.append(notice)
+
+    def _lose_power(self, name: str) -> None:
+        """A hang ends, and so do sessions that were connections to the instrument itself: over USB or LAN."""
+        instrument = self._instruments[name]
+        plan = instrument.faults
+        assert plan is not None
+        if plan.answering is Answering.UNTIL_CLEAR:
+            plan.answering = Answering.YES
+        if self._specs[name].address.startswith(("USB", "TCPIP")):
+            plan.connections_lost += 1
+        instrument.power_cycle()
 
     def _start_drift(self, name: str, fault: PlannedFault) -> None:
         drift = self._drifts.get(name)

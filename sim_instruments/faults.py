@@ -51,13 +51,14 @@ class PlannedFault(BaseModel):
     Attributes:
         kind: what happens:
             `silent` never answers again, not even after a device clear;
-            `hang` does not answer until device clear;
+            `hang` does not answer until device clear, which a socket cannot bring, or until its power fails;
             `late` gives its next answer `seconds` later than it should;
             `cut` loses the second half of its next answer, the newline included;
             `garbled` sends some bytes of its next answer wrong;
             `dropped` loses the connection: open sessions report VI_ERROR_CONN_LOST, a newly opened one works;
             `power_loss` loses its power for a moment: replies and error queue are gone, settings are as after *RST,
-            the output is off, bit 7 (power on) of the standard event register is set;
+            outputs are off and relays open, bit 7 (power on) of the standard event register is set; sessions over USB
+            or LAN report VI_ERROR_CONN_LOST, those over GPIB and serial go on;
             `trip` its output drops, as by an interlock or over-voltage protection, and reads back as off; the error
             queue says so;
             `stuck_open`, `stuck_closed` one relay of a matrix no longer moves: commands are accepted and closures read

@@ -21,6 +21,7 @@ SMU = "GPIB0::24::INSTR"
 OTHER = "GPIB0::25::INSTR"
 MATRIX = "GPIB0::16::INSTR"
 IDENTITY = "KEITHLEY INSTRUMENTS INC.,MODEL 2400,1234567,C30   Mar 17 2006 09:29:29/A02  /K/J"
+LINES: dict[str, Any] = {"read_termination": "\n", "write_termination": "\n"}
 ON = "*RST;:SOUR:VOLT:RANG 0.2;:SOUR:VOLT 0.1;:SENS:CURR:PROT 1e-3;:OUTP ON"
 
 
@@ -147,6 +148,74 @@ def test_a_tripped_output_reads_back_as_off_and_says_why(open_resource: Any, ben
     assert smu.query(":SYST:ERR?") == '0,"No error"'
     smu.write(":OUTP ON")
     assert bench.world.is_live, "the interlock is closed again"
+
+
+@pytest.mark.parametrize(
+    "address", ["USB0::0x05E6::0x2400::1::0::INSTR", "TCPIP0::10.0.0.4::inst0::INSTR", "TCPIP0::10.0.0.4::5025::SOCKET"]
+)
+def test_power_loss_ends_sessions_over_usb_and_lan(bench_folder: Path, address: str) -> None:
+    smu, manager, bench = reached_by(bench_folder, address)
+    smu.write(":SOUR:VOLT 0.05")
+    bench.inject("power_loss", "drive")
+    assert fails(lambda: smu.write("*CLS")) == StatusCode.error_connection_lost
+    again = manager.open_resource(address, **LINES)
+    assert float(again.query(":SOUR:VOLT?")) == 0, "it is as just switched on"
+    manager.close()
+    bench.close()
+
+
+def reached_by(folder: Path, address: str) -> tuple[Any, Any, SimBench]:
+    """The first SMU by another address, the manager that opened it, and the bench."""
+    path = folder / "bench.yaml"
+    path.write_text(path.read_text().replace(SMU, address))
+    manager = pyvisa.ResourceManager(f"{path}@mtjlab")
+    return manager.open_resource(address, **LINES), manager, sim_bench(str(path))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "GPIB0::24::INSTR",
+        "USB0::0x05E6::0x2400::1::0::INSTR",
+        "TCPIP0::10.0.0.4::inst0::INSTR",
+        "TCPIP0::10.0.0.4::hislip0::INSTR",
+        "TCPIP0::10.0.0.4::5025::SOCKET",
+        "ASRL4::INSTR",
+    ],
+)
+def test_faults_of_the_bus_on_every_kind_of_address(bench_folder: Path, address: str) -> None:
+    smu, manager, bench = reached_by(bench_folder, address)
+    is_stream = "SOCKET" in address or "ASRL" in address
+    whole = smu.query("*IDN?")
+    bench.inject("late", "drive", seconds=3)
+    assert fails(lambda: smu.query("*IDN?")) == StatusCode.error_timeout
+    assert smu.read() == whole
+    bench.inject("garbled", "drive", seed=1)
+    assert smu.query("*IDN?") != whole
+    bench.inject("cut", "drive")
+    if is_stream:
+        assert fails(lambda: smu.query("*IDN?")) == StatusCode.error_timeout
+    else:
+        with pytest.warns(UserWarning, match="termination"):
+            assert whole.startswith(smu.query("*IDN?"))
+    bench.inject("hang", "drive")
+    assert fails(lambda: smu.query("*IDN?")) == StatusCode.error_timeout
+    smu.clear()
+    if "SOCKET" in address:
+        assert fails(lambda: smu.query("*IDN?")) == StatusCode.error_timeout, "a socket brings no device clear"
+        bench.inject("power_loss", "drive")
+        smu = manager.open_resource(address, **LINES)
+    assert smu.query("*IDN?") == whole
+    bench.inject("dropped", "drive")
+    assert fails(lambda: smu.query("*IDN?")) == StatusCode.error_connection_lost
+    smu = manager.open_resource(address, **LINES)
+    assert smu.query("*IDN?") == whole
+    bench.inject("silent", "drive")
+    assert fails(lambda: smu.query("*IDN?")) == StatusCode.error_timeout
+    smu.clear()
+    assert fails(lambda: smu.query("*IDN?")) == StatusCode.error_timeout
+    manager.close()
+    bench.close()
 
 
 @pytest.mark.parametrize("kind", ["stuck_open", "stuck_closed"])

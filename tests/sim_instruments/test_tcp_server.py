@@ -322,7 +322,8 @@ def test_settings_stay_while_nobody_is_connected() -> None:
 
 def test_the_traffic_is_counted(server: TcpServer, connect: Any) -> None:
     for name in ("drive", "sense"):
-        connect(name).ask(b"*CLS;*OPC?\n*OPC?")
+        client = connect(name)
+        assert [client.ask(b"*CLS;*OPC?"), client.ask(b"*OPC?")] == [b"1\n"] * 2
     assert (server.traffic.connections, server.traffic.messages) == (2, 4)
 
 
