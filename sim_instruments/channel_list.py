@@ -7,7 +7,7 @@ specifiers".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,11 +57,17 @@ class ChannelLists:
     Args:
         cards: slot -> card.
         patterns: names of channel patterns -> their channels; call `forget` after changing them.
+
+    Attributes:
+        patterns: the same.
+        labels: names of single channels; call `forget` after changing them.
+        every: all channels.
     """
 
-    def __init__(self, cards: Mapping[int, Card], patterns: Mapping[str, Sequence[Channel]]) -> None:
+    def __init__(self, cards: Mapping[int, Card], patterns: dict[str, tuple[Channel, ...]]) -> None:
         self._cards = cards
-        self._patterns = patterns
+        self.patterns = patterns
+        self.labels: dict[str, Channel] = {}
         self._of_slot = {slot: tuple(_channels(slot, card)) for slot, card in cards.items()}
         self.every = tuple(channel for slot in sorted(cards) for channel in self._of_slot[slot])
         self._parsed: dict[tuple[str, bool, bool], tuple[Channel, ...]] = {}
@@ -88,10 +94,12 @@ class ChannelLists:
     def _entry(self, entry: str, allows_slots: bool, allows_patterns: bool) -> Iterable[Channel]:
         if not entry:
             raise ChannelListError("empty channel list")
-        if entry in self._patterns:
+        if entry in self.patterns:
             if not allows_patterns:
                 raise ChannelListError(f"channel pattern {entry} is not allowed here")
-            return self._patterns[entry]
+            return self.patterns[entry]
+        if entry in self.labels:
+            return (self.labels[entry],)
         lowered = entry.lower()
         if lowered == "allslots" or lowered.startswith("slot"):
             if not allows_slots:
@@ -99,6 +107,25 @@ class ChannelLists:
             return self._slots(lowered)
         first, colon, last = (part.strip() for part in entry.partition(":"))
         return self._range(self.channel(first), self.channel(last)) if colon else (self.channel(entry),)
+
+    @staticmethod
+    def is_reserved(name: str) -> bool:
+        """Whether a name means something in lists already."""
+        lowered = name.lower()
+        return lowered == "allslots" or lowered.startswith("slot") or _CHANNEL.match(name.upper()) is not None
+
+    def steps(self, text: str) -> list[tuple[str, tuple[Channel, ...]]]:
+        """What a scan makes of a list: one step for each pattern and for each channel, with its name.
+
+        Raises ChannelListError.
+        """
+        found: list[tuple[str, tuple[Channel, ...]]] = []
+        for entry in (part.strip() for part in re.split(r"[;,]", text)):
+            if entry in self.patterns:
+                found.append((entry, tuple(self.patterns[entry])))
+            else:
+                found += [(c.name, (c,)) for c in self._entry(entry, allows_slots=True, allows_patterns=False)]
+        return found
 
     def _slots(self, entry: str) -> Iterable[Channel]:
         if entry == "allslots":

@@ -118,6 +118,11 @@ class TriggeredTsp(TspInstrument):
             self._swept = sweeping
         self._overlap_seconds += seconds
 
+    def finish_triggers(self) -> None:
+        """Let trigger models run, and wait for them."""
+        self.settle_triggers()
+        self._overlap_seconds = 0.0
+
     def catch_up(self) -> None:
         """Let everything happen that is due by now, as before looking at a line."""
         self._let_time_pass()
@@ -164,8 +169,7 @@ class TriggeredTsp(TspInstrument):
         """waitcomplete(): all overlapped operations of this node, or of a group (0 for all), have ended."""
         if group is not None:
             number_argument(group, 0, 64)
-        self.settle_triggers()
-        self._overlap_seconds = 0.0
+        self.finish_triggers()
 
     def _complete(self) -> None:
         self._wait_complete()
