@@ -17,7 +17,7 @@ from .keithley_2400_memory import SourceMemory
 from .keithley_2400_readings import SmuReading, formatted
 from .keithley_2400_run import Event, TriggerModel
 from .keithley_2400_sense import SENSE_COMMANDS
-from .keithley_2400_settings import AMPS_RANGES, LineSettings, Settings
+from .keithley_2400_settings import AMPS_RANGES, KeptSettings, LineSettings, Settings
 from .keithley_2400_source import SOURCE_COMMANDS
 from .keithley_2400_sourcing import SourcingInstrument
 from .keithley_2400_status import ChosenErrors, OperationBit
@@ -49,9 +49,8 @@ class SimKeithley2400(SourcingInstrument):
         memory: the source memory, which *RST leaves alone.
         calculations: math and limit tests, with the digital output port.
         readings: the sample buffer: what the last READ?, INITiate or MEASure? produced.
-        power_on_setup: what SYSTem:POSetup selects.
+        kept: the setup after power-on and what else is kept.
         last_key: code of the front-panel key pressed last.
-        is_locked_out, is_held_off: local lockout and hold-off of the interface; told back only.
     """
 
     tree: ClassVar[CommandTree] = CommandTree(
@@ -78,9 +77,8 @@ class SimKeithley2400(SourcingInstrument):
         self.calculations: Calculations = Calculations(DigitalPort(world))
         self.model = TriggerModel(self)
         self.readings: list[SmuReading] = []
-        self.power_on_setup = "RST"
+        self.kept = KeptSettings()
         self.last_key = 0
-        self.is_locked_out = self.is_held_off = False
         self._saved: dict[int, Settings] = {}
         self._time_zero = world.seconds
         self._zeros: list[float] = [self.settings.cycles]
@@ -115,7 +113,7 @@ class SimKeithley2400(SourcingInstrument):
 
     def reset_time(self) -> None:
         """SYSTem:TIME:RESet."""
-        self._time_zero = self.world.seconds
+        self._time_zero = self.now_seconds
 
     def spend(self, seconds: float) -> None:
         """Account for time that something takes."""
@@ -170,10 +168,11 @@ class SimKeithley2400(SourcingInstrument):
     def _power_on(self) -> None:
         super()._power_on()
         self.errors.enabled = ChosenErrors(0).enabled
-        if self.power_on_setup == "PRES":
+        setup = self.kept.power_on_setup
+        if setup == "PRES":
             self.preset()
-        elif self.power_on_setup.startswith("SAV"):
-            self.recall(int(self.power_on_setup[3:]))
+        elif setup.startswith("SAV"):
+            self.recall(int(setup[3:]))
 
     def initiate(self) -> None:
         """INITiate: take the programmed readings, as far as nothing is to be waited for."""

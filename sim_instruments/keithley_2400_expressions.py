@@ -55,10 +55,8 @@ class Expression:
         """The result; what cannot be calculated is NOT_A_NUMBER, what is too large OVERFLOW."""
         try:
             value = self.term(readings)
-        except (ValueError, ZeroDivisionError):
+        except ValueError:  # such as a root of a negative number
             value = math.nan
-        except OverflowError:
-            value = math.inf
         if math.isnan(value):
             return NOT_A_NUMBER
         return math.copysign(OVERFLOW, value) if abs(value) >= OVERFLOW else value
@@ -211,10 +209,19 @@ def _divided(left: Term, right: Term) -> Term:
 
 def _raised(left: Term, right: Term) -> Term:
     def power(readings: Sequence[SmuReading]) -> float:
-        return math.pow(left(readings), right(readings))
+        try:
+            return math.pow(left(readings), right(readings))
+        except OverflowError:
+            return math.inf
 
     return power
 
 
 def _applied(function: Callable[[float], float], term: Term) -> Term:
-    return lambda readings: function(term(readings))
+    def apply(readings: Sequence[SmuReading]) -> float:
+        try:
+            return function(term(readings))
+        except OverflowError:
+            return math.inf
+
+    return apply

@@ -138,6 +138,20 @@ class LineSettings:
 
 
 @dataclass
+class KeptSettings:
+    """What *RST leaves and power does not erase.
+
+    Attributes:
+        power_on_setup: RST, PRES or SAV0 to SAV4.
+        is_locked_out, is_held_off: local lockout and hold-off of the interface; told back only.
+    """
+
+    power_on_setup: str = "RST"
+    is_locked_out: bool = False
+    is_held_off: bool = False
+
+
+@dataclass
 class FormatSettings:
     """How readings are sent."""
 
