@@ -7,6 +7,7 @@ idle. Below it stand registers that tell the layers apart. Bit numbers from memo
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 from .scpi import Command
 from .scpi_parameters import Number
@@ -89,7 +90,7 @@ class OperationStatus:
         self._waits_to_report = self._waits_to_answer = False
 
 
-def _group_commands(node: str, of: Callable[[object], EventRegister]) -> tuple[Command, ...]:
+def _group_commands(node: str, of: Callable[[Any], EventRegister]) -> tuple[Command, ...]:
     mask = Number(minimum=0, maximum=0xFFFF, is_integer=True)
 
     def of_mask(name: str, attribute: str) -> Command:
@@ -109,12 +110,12 @@ def _group_commands(node: str, of: Callable[[object], EventRegister]) -> tuple[C
     )
 
 
-def _main(name: str) -> Callable[[object], EventRegister]:
-    return lambda i: i.status.groups[name]  # type: ignore[attr-defined,no-any-return]
+def _main(name: str) -> Callable[[Any], EventRegister]:
+    return lambda i: cast(EventRegister, i.status.groups[name])
 
 
-def _below(name: str) -> Callable[[object], EventRegister]:
-    return lambda i: i.operation.groups[name]  # type: ignore[attr-defined,no-any-return]
+def _below(name: str) -> Callable[[Any], EventRegister]:
+    return lambda i: cast(EventRegister, i.operation.groups[name])
 
 
 STATUS_COMMANDS: tuple[Command, ...] = (

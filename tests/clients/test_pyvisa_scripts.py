@@ -103,6 +103,14 @@ def matrix_7001(unit: Any, bench: SimBench, name: str) -> None:
     assert closed(bench, name, 2, 203)
     tell(unit, ":ROUT:OPEN ALL")
     assert not closed(bench, name, 1, 101)
+    for message in (":ROUT:SCAN (@1!1!1,2!2!3)", ":TRIG:SOUR BUS", ":INIT", "*TRG"):
+        unit.write(message)
+    assert unit.query(":ROUT:CLOS:STAT?") == "(@1!1!1)"
+    unit.write("*TRG")
+    assert unit.query("*OPC?;:ROUT:CLOS:STAT?") == "1;(@2!2!3)", "the scan is over"
+    assert not closed(bench, name, 1, 101)
+    assert closed(bench, name, 2, 203)
+    tell(unit, "*RST")
 
 
 def matrix_b2200(unit: Any, bench: SimBench, name: str) -> None:
@@ -126,6 +134,11 @@ def matrix_34980a(unit: Any, bench: SimBench, name: str) -> None:
     tell(unit, "ROUT:OPEN:ALL")
     assert not closes(bench, behind_protection, f"{name}.col.101")
     assert unit.query("ROUT:CLOS? (@1101)") == "0"
+    tell(unit, 'ROUT:SEQ:DEF BOTH,"ROUT:CLOS (@1101);:ROUT:CLOS (@1202)"', "ROUT:SEQ:TRIG BOTH")
+    assert unit.query("ROUT:CLOS? (@1101,1202);:ROUT:SEQ:BUSY?") == "1,1;0"
+    assert closes(bench, behind_protection, f"{name}.col.101")
+    tell(unit, "ROUT:SEQ:DEL BOTH", "*RST")
+    assert not closes(bench, behind_protection, f"{name}.col.101")
 
 
 def generator(unit: Any, bench: SimBench, name: str) -> None:
