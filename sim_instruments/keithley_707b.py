@@ -69,7 +69,8 @@ class SimKeithley707B(TriggeredTsp):
         self._lists = ChannelLists(self._cards, {})
         every = self._lists.every
         pairs = [(f"{name}.row.{c.row}", f"{name}.col.{c.slot * 100 + c.column}") for c in every]
-        self.relays = MatrixRelays(world, world.add_switches(name, pairs, RELAY_OHMS, K707B_RELAY), every)
+        self._switches = world.add_switches(name, pairs, RELAY_OHMS, K707B_RELAY)
+        self.relays = MatrixRelays(world, self._switches, every)
         self._channels = ChannelTree(self, self._lists)
         self.scan = Scan(self, self._channels, self.events)
         self.setups = TspSetups(self._settings, self._set_settings, self._reset)

@@ -169,7 +169,7 @@ def test_what_is_connected_on_the_way(
     tell(matrix, f"channel.connectrule = {rule}", "channel.close('1A01')")
     steps: list[set[str]] = []
     names = [channel.name for channel in matrix._lists.every]
-    monkeypatch.setattr(matrix.relays.switches, "set", lambda wanted: steps.append({names[k] for k in wanted}))
+    monkeypatch.setattr(matrix._switches, "set", lambda wanted: steps.append({names[k] for k in wanted}))
     tell(matrix, "channel.exclusiveclose('1A02')")
     assert steps == seen
 
