@@ -55,7 +55,7 @@ def _of_test(pattern: str, name: str, parameter: Parameter) -> Command:
             return register_text(int(value), i.format.digital)
         if isinstance(parameter, Number):
             return show_nr3(value)
-        return show_switch(value) if isinstance(parameter, Switch) else str(value)
+        return show_switch(bool(value)) if isinstance(parameter, Switch) else str(value)
 
     asks = (Extreme(parameter),) if isinstance(parameter, Number) else ()
     return Command(pattern, write=write, query=query, takes=(parameter,), asks=asks)

@@ -189,10 +189,8 @@ class Channel:
         source = settings.source
         if not source.is_auto_range or (source.mode != "FIX" and settings.sweep.ranging == "FIX"):
             return
-        ends = [self.level]
-        if source.mode != "FIX" and settings.sweep.ranging == "BEST":
-            ends += settings.levels() or []
-        wanted = max(abs(value) for value in (*ends, source.lowest, self._smallest(settings.function)))
+        swept = settings.largest_level if source.mode != "FIX" and settings.sweep.ranging == "BEST" else 0.0
+        wanted = max(abs(self.level), swept, source.lowest, self._smallest(settings.function))
         source.range = accuracy.smallest(settings.function, wanted)
 
     def _smallest(self, quantity: str) -> float:

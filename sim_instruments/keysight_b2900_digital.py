@@ -56,12 +56,12 @@ class DigitalPort:
 
     def __init__(self) -> None:
         self.pulses: deque[TriggerPulse] = deque(maxlen=_MOST_PULSES)
+        self.lines = [Line() for _ in range(LINES)]
         self.reset()
 
     def reset(self) -> None:
         """As after *RST; what the outside does stays."""
-        driven = [line.driven_high for line in self.lines] if hasattr(self, "lines") else [None] * LINES
-        self.lines = [Line(driven_high=high) for high in driven]
+        self.lines = [Line(driven_high=line.driven_high) for line in self.lines]
         self.lines[LINES - 1].function = "HVOL"
         self.data = 0
         self.bit_lines: tuple[int, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .accuracy_keysight import B2900_STAGE, B2910_STAGE
 from .keysight_b2900_limits import LimitTests
@@ -188,6 +189,15 @@ class OutputSettings:
     filter_seconds: float = 5e-6
 
 
+class _Swept(NamedTuple):
+    """The levels of a sweep or list, and what they were worked out from."""
+
+    key: tuple[object, ...]
+    listed: list[float]
+    levels: list[float] | None
+    largest: float
+
+
 @dataclass
 class MathSettings:
     """What CALCulate does with readings besides the limit tests.
@@ -244,6 +254,7 @@ class ChannelSettings:
     math: MathSettings = field(default_factory=MathSettings)
     arms: dict[str, LayerSettings] = field(default_factory=_layers)
     triggers: dict[str, LayerSettings] = field(default_factory=_layers)
+    swept: _Swept | None = None
 
     @property
     def source(self) -> SourceSettings:
@@ -257,6 +268,25 @@ class ChannelSettings:
 
     def levels(self) -> list[float] | None:
         """Levels of the sweep or list, in order; None with a fixed level."""
+        return self._swept().levels
+
+    @property
+    def largest_level(self) -> float:
+        """Largest magnitude of the sweep or list; 0 with a fixed level."""
+        return self._swept().largest
+
+    def _swept(self) -> _Swept:
+        """Worked out anew only if something has changed: a sweep asks at every step."""
+        source, sweep = self.source, self.sweep
+        numbers = (source.start, source.stop, source.points, source.given_step, source.list_start, len(source.listed))
+        key = (self.function, source.mode, *numbers, sweep.spacing, sweep.direction, sweep.stairs)
+        if self.swept is None or self.swept.key != key or self.swept.listed is not source.listed:
+            levels = self._worked_out()
+            largest = max((abs(level) for level in levels or ()), default=0.0)
+            self.swept = _Swept(key, source.listed, levels, largest)
+        return self.swept
+
+    def _worked_out(self) -> list[float] | None:
         source = self.source
         if source.mode == "LIST":
             first = min(int(source.list_start), len(source.listed)) - 1

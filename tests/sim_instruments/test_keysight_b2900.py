@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvisa
 from qcodes.instrument_drivers.Keysight import KeysightB2962A
 
 from mtjlab.sim_instruments.keysight_b2900 import SimKeysightB2900
@@ -390,6 +391,75 @@ def test_binary_values_through_pyvisa(
     assert unit.query_ascii_values(":FETC:ARR:CURR? (@1)") == pytest.approx(data[0::2], rel=1e-5)
     assert unit.query(":SYST:ERR?") == '+0,"No error"'
     assert unit.query("*OPC?") == "1"
+
+
+def test_a_program_polls_the_status_byte_for_completion(bench: SimBench, open_resource: Any) -> None:
+    unit = open_resource("GPIB0::24::INSTR", timeout=20_000)
+    for message in (
+        "*RST",
+        ":SOUR1:VOLT:MODE SWE",
+        ":SOUR1:VOLT:STAR 0.0",
+        ":SOUR1:VOLT:STOP 1.0",
+        ":SOUR1:SWE:POIN 11",
+    ):
+        unit.write(message)
+    for message in (":TRIG1:ALL:COUN 11", ":TRIG1:ALL:DEL 0", ":TRIG1:ALL:TIM 0.5", ":TRIG1:ALL:SOUR TIM"):
+        unit.write(message)
+    for message in (
+        ":SENS1:CURR:PROT 0.01",
+        ":FORM:ELEM:SENS VOLT,CURR",
+        ":SENS2:CURR:PROT 0.1;:OUTP2 ON",
+        "*CLS",
+        "*ESE 1",
+    ):
+        unit.write(message)
+    begun = bench.world.seconds
+    unit.write(":INIT (@1)")
+    unit.write("*OPC")
+    bytes_read = [unit.read_stb()]
+    while not bytes_read[-1] & 0x20:
+        bytes_read.append(unit.read_stb())
+        assert len(bytes_read) < 1000
+    assert not bytes_read[0] & 0x20, "not done at once"
+    data = np.array(unit.query_ascii_values(":FETC:ARR? (@1)")).reshape(11, 2)
+    assert data[:, 0] == pytest.approx(np.linspace(0, 1, 11), abs=2e-3)
+    assert data[:, 1] == pytest.approx(np.linspace(0, 1e-3, 11), abs=2e-5)
+    assert bench.world.seconds - begun > 5, "ten periods of half a second"
+    unit.write("outp1 off")
+    assert unit.query("OUTP1?") == "0"
+
+
+def test_a_double_staircase_waited_for_with_opc(bench: SimBench, open_resource: Any) -> None:
+    unit = open_resource("GPIB0::24::INSTR", timeout=60_000)
+    for message in (
+        "FUNC:MODE CURR",
+        "CURR:MODE SWE",
+        "CURR:STAR 0",
+        "CURR:STOP 3e-6",
+        "CURR:POIN 11",
+        "SWE:RANG BEST",
+    ):
+        unit.write(message)
+    for message in (
+        "SWE:DIR UP",
+        "SWE:SPAC LIN",
+        "SWE:STA DOUB",
+        'SENS:FUNC "VOLT"',
+        "SENS:VOLT:RANG 1.",
+        "SENS:VOLT:NPLC 1",
+    ):
+        unit.write(message)
+    for message in ("SENS:VOLT:PROT 1", "TRIG:SOUR AINT", "TRIG:COUN 22", ":OUTP2 ON", "OUTP ON"):
+        unit.write(message)
+    assert unit.query("INIT; *OPC?") == "1"
+    amps, volts = unit.query_ascii_values("FETC:ARR:SOUR?"), unit.query_ascii_values("FETC:ARR:VOLT?")
+    there = np.linspace(0, 3e-6, 11)
+    assert amps == pytest.approx([*there, *there[::-1]], abs=1e-12)
+    assert volts == pytest.approx(np.array(amps) * OHMS, abs=1e-3)
+    unit.timeout = 100
+    unit.write("SENS:VOLT:NPLC 10")
+    with pytest.raises(pyvisa.VisaIOError):
+        unit.query("INIT;*OPC?")
 
 
 @pytest.fixture
