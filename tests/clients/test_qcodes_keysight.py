@@ -56,6 +56,22 @@ class TestB2962A:
             assert smu.remote_sensing() is True
         assert smus.ask(":SYST:ERR?") == '+0,"No error"'
 
+    def test_leads_drop_out_with_remote_sensing(self, smus: Any, bench: SimBench) -> None:
+        bench.world.connect("b2902a.1.hi", "joint.lead", 10.0)
+        bench.world.connect("joint.lead", "ground", 40.0)
+        bench.world.connect("b2902a.1.sense_hi", "joint.lead", 1.0)
+        smu = smus.ch1
+        smu.source_mode("voltage")
+        smu.current_limit(0.1)
+        smu.source_voltage(0.5)
+        smu.enable(True)
+        parallel = 1 / (1 / OHMS + 1 / 50)
+        assert smu.resistance() == pytest.approx(parallel, rel=1e-2), "the lead is measured with the load"
+        smu.remote_sensing(True)
+        lead_amps = 0.5 / 40
+        assert smu.current() == pytest.approx(lead_amps + (0.5 + lead_amps * 10) / OHMS, rel=1e-2), "0.5 V at the load"
+        assert smu.voltage() == pytest.approx(0.5, rel=1e-2)
+
     def test_defect_the_label_of_the_current_limit_was_never_filled_in(self, smus: Any) -> None:
         assert smus.ch1.current_limit.label == "Channel {} Current Limit"
 
