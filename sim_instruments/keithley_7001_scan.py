@@ -2,7 +2,7 @@
 
 A scan step opens the channels of the previous one and closes those of the next. What the last step closed stays closed
 (assumed). A layer that repeats for ever without waiting for anything is gone through once: the scan then counts as
-running until ABORt.
+running until ABORt. So does a scan that goes on for more steps than anybody would wait for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .keithley_7001_settings import Layer, Settings7001
 from .scpi_errors import ScpiError
 
 _WAITING_SOURCES = ("HOLD", "MAN", "BUS", "TLIN", "EXT")
+_MOST_STEPS = 20_000
 _BYPASSED_SOURCES = ("TLIN", "EXT")
 """What the first pass of a layer does not wait for with its source bypass on (TCONfigure:DIRection SOURce)."""
 
@@ -42,6 +43,7 @@ class Scanner:
         self._report = report
         self._run: Generator[str, None, None] | None = None
         self._waiting = "idle"
+        self._steps = 0
         report("idle")
 
     @property
@@ -90,6 +92,7 @@ class Scanner:
         if self._run is None:
             raise ScpiError(-211)
         self._wait_in("scanning")
+        self._steps = 0
         waiting = next(self._run, "idle")
         if waiting == "idle":
             self._run = None
@@ -117,10 +120,16 @@ class Scanner:
                     yield from self._event("channel", is_first=channel == 0)
                     self._step(next(items))
                     self._pass_time(settings.channel.delay_seconds)
+                    self._steps += 1
+                    yield from self._endless()
 
-    def _passes(self, layer: Layer, count: float) -> Iterator[int]:
-        if math.isfinite(count):
-            return iter(range(int(count)))
+    def _endless(self) -> Generator[str, None, None]:
+        while self._steps >= _MOST_STEPS:
+            yield "scanning"
+
+    def _passes(self, layer: Layer, times: float) -> Iterator[int]:
+        if math.isfinite(times):
+            return iter(range(int(times)))
         return self._endlessly() if self._would_wait else iter(range(1))
 
     @staticmethod

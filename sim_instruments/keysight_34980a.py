@@ -51,6 +51,7 @@ class SimKeysight34980A(ScpiSwitch):
         modules: slot -> module.
         default_protection: row protection mode that *RST sets, by SYSTem:MODule:ROW:PROTection DEFault.
         labels: user-defined channel labels, which *RST leaves alone.
+        clock: what SYSTem:DATE and SYSTem:TIME were set to.
         settings: all that *RST resets apart from the relays.
         sequences: stored commands, which *RST leaves alone.
         measuring: what scans and measures.
@@ -81,6 +82,7 @@ class SimKeysight34980A(ScpiSwitch):
         self.default_protection = "AUTO100"
         self.labels: dict[int, str] = {}
         self.setups = Setups()
+        self.clock: dict[str, str] = {}
         self.sequences = Sequences(self)
         self._busy_until: dict[int, float] = {}
         self.settings = Settings34980()

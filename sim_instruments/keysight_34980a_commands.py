@@ -194,6 +194,17 @@ def _signed_registers(node: str, group: str) -> tuple[Command, ...]:
     )
 
 
+def _clock(node: str, at_first: str) -> tuple[Command, ...]:
+    """Date or time, as it was set; the clock does not run."""
+
+    def write(i: SimKeysight34980A, *parts: float) -> None:
+        i.clock[node] = ",".join(f"{part:02g}" for part in parts)
+
+    part = Number("", 0, 9999)
+    command = f":SYSTem:{node}"
+    return (Command(command, write=write, query=lambda i: i.clock.get(node, at_first), takes=(part, part, part)),)
+
+
 _SETUP = Number("", 0, 5, 1, is_integer=True)
 _SYSTEM: tuple[Command, ...] = (
     Command(":SYSTem:CTYPe", query=_type, asks=(Slot(),)),
@@ -211,6 +222,8 @@ _SYSTEM: tuple[Command, ...] = (
     Command(":SYSTem:PRESet", write=lambda i: i.preset()),
     Command(":SYSTem:VERSion", query=lambda i: "1994.0"),
     Command(":SYSTem:DELay[:IMMediate]", write=_pause, takes=(Number("S", 0, _LONGEST_PAUSE_SECONDS, 0),)),
+    *_clock("DATE", "2004,01,01"),
+    *_clock("TIME", "00,00,00.000"),
     Command(":SYSTem:LOCK:OWNer", query=lambda i: show_text("NONE")),
     Command(":SYSTem:LOCK:REQuest", query=lambda i: "1"),
     Command(":SYSTem:LOCK:RELease", write=ignore),

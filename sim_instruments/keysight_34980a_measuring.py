@@ -60,7 +60,7 @@ class Measuring:
         self.memory.readings.clear()
         scanned = unit.settings.scan_list
         unit.open_banks(scanned)
-        return list(scanned) or [None]
+        return list(scanned) or [None] * int(unit.settings.scan.samples)
 
     def _close(self, channel: int | None) -> None:
         """Open what the last entry of the scan list closed, and close this one with what it takes to measure it."""

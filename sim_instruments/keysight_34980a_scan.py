@@ -3,7 +3,7 @@
 Only channels of multiplexers can be scanned. With the internal DMM each channel is closed, measured and opened again.
 Without it an external instrument measures: the channel advance signal opens the present channel and closes the next
 one; after the last channel it ends the sweep (assumed). A scan that needs no signal and has no end is gone through once
-and then counts as running until ABORt.
+and then counts as running until ABORt; so does one with more steps than anybody would wait for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .keysight_34980a_settings import ScanSettings
 from .scpi_errors import ScpiError
 
 MEASURING, WAITING_FOR_TRIGGER = 1 << 4, 1 << 5
+_MOST_STEPS = 20_000
 _SIGNALS = ("BUS", "EXT", "ALAR1", "ALAR2", "ALAR3", "ALAR4")
 
 
@@ -53,6 +54,7 @@ class Scanner:
         self.measures = False
         self.waits_for = ""
         self._is_buffered = False
+        self._steps = 0
 
     @property
     def is_running(self) -> bool:
@@ -87,6 +89,7 @@ class Scanner:
         if self._run is None:
             return
         self._wait("now")
+        self._steps = 0
         waiting = next(self._run, None)
         while waiting is not None and self._is_buffered:
             self._is_buffered = False
@@ -129,4 +132,7 @@ class Scanner:
                 self._measure(channel)
             elif settings.advance in _SIGNALS:
                 yield settings.advance
+            self._steps += 1
+            while self._steps >= _MOST_STEPS:
+                yield "ABOR"
         self._close(None)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _LONGEST_DELAY_SECONDS = 60.0
 _LONGEST_TIMER_SECONDS = 359_999.0
 _MOST_TRIGGERS = 500_000
+_MOST_SAMPLES = 50_000
+"""Of one trigger (as of an Agilent 34401A: assumed)."""
 _LARGEST_LIMIT = 1e15
 
 
@@ -86,6 +88,11 @@ def _auto_delays(i: SimKeysight34980A, channels: list[int] | None) -> str:
     return ",".join(show_switch(channel not in i.settings.delays) for channel in asked)
 
 
+def _set_auto_trigger_delay(i: SimKeysight34980A, is_auto: bool) -> None:
+    if is_auto:
+        i.settings.trigger_delay_seconds = 0.0
+
+
 def _set_source(i: SimKeysight34980A, source: str) -> None:
     i.settings.scan.source = source
     _check_sources(i)
@@ -124,6 +131,9 @@ _SCAN: tuple[Command, ...] = (
     setting(":TRIGger:TIMer", "settings.scan.timer_seconds", Number("S", 0, _LONGEST_TIMER_SECONDS, 10),
             show=exponential),
     setting(":SWEep:COUNt", "settings.scan.sweeps", Number("", 1, _MOST_TRIGGERS, 1, is_integer=True), show=signed),
+    setting(":SAMPle:COUNt", "settings.scan.samples", Number("", 1, _MOST_SAMPLES, 1, is_integer=True), show=signed),
+    Command(":TRIGger:DELay:AUTO", write=_set_auto_trigger_delay, takes=(Switch(),),
+            query=lambda i: show_switch(not i.settings.trigger_delay_seconds)),
     setting(":TRIGger:DELay", "settings.trigger_delay_seconds", Number("S", 0, 3600, 0), show=exponential),
     Command(":INITiate[:IMMediate]", write=lambda i: i.measuring.initiate()),
     Command(":ABORt", write=lambda i: i.measuring.scanner.abort()),

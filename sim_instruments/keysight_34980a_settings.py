@@ -20,6 +20,7 @@ class ScanSettings:
         count: triggers until the scan is over.
         sweeps: sweeps per trigger.
         timer_seconds: from the begin of one sweep to that of the next, with the TIMer as source.
+        samples: readings per trigger of the DMM by itself.
         advance: what goes on to the next channel without the internal DMM.
         is_ordered: whether the scan list is sorted.
     """
@@ -27,6 +28,7 @@ class ScanSettings:
     source: str = "IMM"
     count: float = 1.0
     sweeps: float = 1.0
+    samples: float = 1.0
     timer_seconds: float = 10.0  # to be checked
     advance: str = "EXT"
     is_ordered: bool = True

@@ -167,3 +167,14 @@ def test_the_input_line_is_high(switch: SimKeithley7001, tell: Any, ask: Any) ->
     assert ask(switch, ":SENS2:TTL:DATA?;:SENS:TTL1:DATA?") == "1;1"
     tell(switch, ":SENS3:TTL:DATA?")
     assert ask(switch, ":SYST:ERR?").startswith("-114,")
+
+
+def test_a_scan_that_nobody_would_wait_for_runs_until_it_is_aborted(
+    switch: SimKeithley7001, tell: Any, ask: Any
+) -> None:
+    tell(switch, ":SCAN (@1!1:1!2)", ":ARM:COUN 99999;LAY2:COUN 99999", ":TRIG:COUN 99999", ":INIT")
+    assert ask(switch, ":STAT:OPER:COND?") == "0"
+    tell(switch, ":INIT", "*TRG")
+    assert ask(switch, ":SYST:ERR?;:SYST:ERR?") == '-213,"Init ignored";-211,"Trigger ignored"'
+    tell(switch, ":ABOR")
+    assert ask(switch, ":STAT:OPER:COND?") == str(IDLE)

@@ -177,6 +177,17 @@ def test_the_dmm_alone_measures_on_analog_bus_1(meter: SimKeysight34980A, world:
     assert ask(meter, "SYST:ERR?").startswith("+303,"), "only multiplexers are measured by channel"
 
 
+def test_samples_of_the_dmm_by_itself(meter: SimKeysight34980A, world: World, tell: Any, ask: Any) -> None:
+    source = world.add_source("s", "m.abus.1")
+    source.drive_volts(0.5, 1.0)
+    tell(meter, "CONF:VOLT:DC 1", "SAMP:COUN 3", "TRIG:COUN 2", "TRIG:DEL 0.5")
+    before = world.seconds
+    told = [float(part) for part in ask(meter, "READ?").split(",")]
+    assert told == pytest.approx([0.5] * 6, rel=1e-4) and len(set(told)) > 1, "each is a reading of its own"
+    assert world.seconds - before > 6 * 0.5
+    assert ask(meter, "TRIG:DEL:AUTO?;:SYST:DATE?") == "0;2004,01,01"
+
+
 def test_a_scan_fills_the_memory(meter: SimKeysight34980A, world: World, tell: Any, ask: Any) -> None:
     tell(meter, "CONF:RES 10000,(@2001:2003)", "TRIG:COUN 2", "TRIG:SOUR TIM", "TRIG:TIM 5", "FORM:READ:CHAN ON")
     tell(meter, "ROUT:CHAN:DEL 0.5,(@2001)")
@@ -285,3 +296,12 @@ def test_label_types_and_stored_setups(unit: SimKeysight34980A, tell: Any, ask: 
     assert ask(unit, "MEM:STAT:VAL? 3;:MEM:STAT:NAME? 3") == '1;"mine"'
     tell(unit, "MEM:STAT:DEL 3")
     assert ask(unit, "MEM:STAT:VAL? 3") == "0"
+
+
+def test_a_scan_without_an_end_runs_until_it_is_aborted(unit: SimKeysight34980A, tell: Any, ask: Any) -> None:
+    tell(unit, "ROUT:SCAN (@2001:2003)", "ROUT:CHAN:ADV:SOUR IMM", "TRIG:COUN INF", "INIT")
+    assert ask(unit, "STAT:OPER:COND?;:TRIG:COUN?") == "+16;+9.90000000E+37"
+    tell(unit, "ABOR", "SWE:COUN 500000", "TRIG:COUN 500000", "INIT")
+    assert ask(unit, "STAT:OPER:COND?") == "+16"
+    tell(unit, "ABOR")
+    assert ask(unit, "STAT:OPER:COND?;:SYST:ERR?") == f"+0;{NO_ERROR}"

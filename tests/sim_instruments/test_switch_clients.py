@@ -258,15 +258,24 @@ def test_cards_that_do_not_fit(make_bench: Any, model: str, cards: str, complain
 
 ODD_ARGUMENTS = (
     "", "0", "ALL", "1,FREE", "(@1!1!1)", "(@00101:00203)", "(@1101)", "'1,3'", "0,'1,3'", "0,-1", "M1", "(@)", "(@1:)",
-    "(@1!)", "1e99", "DEF,FIX", "3,ISO", "INF", "(",
+    "(@1!)", "1e99", "DEF,FIX", "3,ISO", "INF", "(", "(@1001:1003)", "1,(@1001)", "ON,(@1001)", "AUTO,DEF,(@1021)",
+    "one,'ROUT:CLOS (@1001)'", "one",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("model", [SimKeithley7001, SimKeithley7002, SimKeysightB2201A, SimKeysight34980A])
-def test_whatever_is_sent_ends_in_the_error_queue(model: Any, tell: Any, ask: Any) -> None:
-    fitting = {SimKeysightB2201A: "B2211A", SimKeysight34980A: "34934A-4x32"}
+@pytest.mark.parametrize(
+    ("model", "cards", "more"),
+    [
+        (SimKeithley7001, ["7012"], {}),
+        (SimKeithley7002, ["7158", "7011"], {}),
+        (SimKeysightB2201A, ["B2211A"], {}),
+        (SimKeysight34980A, ["34934A-4x32"], {}),
+        (SimKeysight34980A, ["34921A", "34925A", "34931A"], {"has_dmm": True}),
+    ],
+)
+def test_whatever_is_sent_ends_in_the_error_queue(model: Any, cards: Any, more: Any, tell: Any, ask: Any) -> None:
     world = World.from_description({"rows": 1, "cols": 1}, seed=7, line_hertz=50)
-    switch = model("m", world, HostClock(world), cards=[fitting.get(model, "7012")])
+    switch = model("m", world, HostClock(world), cards=cards, **more)
     patterns = {*ROUTE_COMMANDS, *SYSTEM_COMMANDS, *B2200_COMMANDS, *COMMANDS_34980A}
     headers = sorted({re.sub(r"\[.*?\]|<n>", "", command.pattern).split("|")[0] for command in patterns})
     for header in headers:
