@@ -12,7 +12,7 @@ from .keithley_2400_errors import refused
 from .keithley_2400_expressions import Expression
 from .keithley_2400_limits import LimitResults, Verdict, judged, status_bits
 from .keithley_2400_math import Catalogue, Result, results
-from .keithley_2400_readings import OVERFLOW, SmuReading
+from .keithley_2400_readings import OVERFLOW, SmuReading, StatusBit
 from .keithley_2400_settings import Settings
 from .scpi_errors import ScpiError
 
@@ -58,6 +58,8 @@ class Calculations:
     def add(self, settings: Settings, readings: Sequence[SmuReading], *, is_limiting: bool) -> Calculated:
         """Take the last one of the sequence's readings into account."""
         calc, reading = settings.calc, readings[-1]
+        if calc.is_limit_on:
+            reading = replace(reading, status=reading.status | StatusBit.LIMITS)
         math = self._latest_math(calc, readings) if calc.is_math_on else None
         value = _fed(calc, reading, math)
         if value is None:
@@ -99,7 +101,7 @@ class Calculations:
         """The sequence has ended; returns an error if there are too few readings for a vectored expression."""
         self.port.is_busy = False
         calc = settings.calc
-        if calc.is_limit_on and calc.mode == "GRAD" and calc.binning == "END":
+        if calc.binning == "END" and calc.mode == "GRAD" and calc.is_limit_on:
             self._show(settings)
         if calc.is_math_on and len(readings) % self._expression(calc).size:
             return refused(801)

@@ -31,6 +31,7 @@ class SdmCycle:
         self._count = 0
         self._location = int(settings.memory.start)
         self._verdict: Verdict | None = None
+        self._calculates = self._has_to_calculate()
         if is_sweep and settings.sweep.ranging == "BEST":
             unit.reach(settings.function, max(self._levels, key=abs), is_forced=True)
 
@@ -59,6 +60,11 @@ class SdmCycle:
             first, points = int(memory.start), int(memory.points)
             self._location = next_location(self._location, first, points, unit.settings, self._verdict)
         unit.recall_location(self._location)
+        self._calculates = self._has_to_calculate()
+
+    def _has_to_calculate(self) -> bool:
+        calc = self._unit.settings.calc
+        return calc.is_math_on or calc.is_null_on or self._unit.calculations.is_null_wanted or calc.is_limit_on
 
     def _scaled_level(self) -> float | None:
         settings, readings = self._unit.settings, self._unit.readings
@@ -114,8 +120,7 @@ class SdmCycle:
         unit.readings.append(reading)
         register = unit.status.groups["measurement"]
         events: int = MeasurementBit.READING
-        calc = settings.calc
-        if calc.is_math_on or calc.is_limit_on or calc.is_null_on or unit.calculations.is_null_wanted:
+        if self._calculates:
             made = unit.calculations.add(settings, unit.readings, is_limiting=unit.output.is_limiting())
             unit.readings[-1] = reading = made.reading
             self._verdict = made.verdict

@@ -120,14 +120,13 @@ class SmuMeter:
         return unit.rounded(sum(stack) / len(stack), index)
 
     def _status(self, settings: Settings, level: float, point: SourcePoint, values: tuple[float, ...]) -> int:
-        word = StatusBit.VOLTS_SOURCED if settings.function == "VOLT" else StatusBit.AMPS_SOURCED
+        word: int = StatusBit.VOLTS_SOURCED if settings.function == "VOLT" else StatusBit.AMPS_SOURCED
         flags = (
             (any(abs(value) == OVERFLOW for value in values), StatusBit.OVERFLOW),
             (settings.filter.is_on, StatusBit.FILTER),
             (settings.terminals == "FRON", StatusBit.FRONT),
             (settings.calc.is_math_on, StatusBit.MATH),
             (settings.calc.is_null_on, StatusBit.NULL),
-            (settings.calc.is_limit_on, StatusBit.LIMITS),
             (settings.is_auto_ohms, StatusBit.AUTO_OHMS),
             ("VOLT" in settings.functions, StatusBit.VOLTS_MEASURED),
             ("CURR" in settings.functions, StatusBit.AMPS_MEASURED),
@@ -143,7 +142,7 @@ class SmuMeter:
         elif point.is_limiting:
             is_range = self._output.is_range_limited(settings)
             word |= StatusBit.RANGE_COMPLIANCE if is_range else StatusBit.COMPLIANCE
-        return int(word)
+        return word
 
 
 def _ratio(volts: float, amps: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntFlag
+from typing import Final
 
 from .keithley_2400_settings import ELEMENTS, FormatSettings
 from .scpi import Reply
@@ -16,26 +16,26 @@ OVERFLOW = 9.9e37
 """An overflowed reading."""
 
 
-class StatusBit(IntFlag):
+class StatusBit:
     """Bits of the STATus element (user's manual, section 18, FORMat subsystem)."""
 
-    OVERFLOW = 1 << 0
-    FILTER = 1 << 1
-    FRONT = 1 << 2
-    COMPLIANCE = 1 << 3
-    OVER_VOLTAGE = 1 << 4
-    MATH = 1 << 5
-    NULL = 1 << 6
-    LIMITS = 1 << 7
-    AUTO_OHMS = 1 << 10
-    VOLTS_MEASURED = 1 << 11
-    AMPS_MEASURED = 1 << 12
-    OHMS_MEASURED = 1 << 13
-    VOLTS_SOURCED = 1 << 14
-    AMPS_SOURCED = 1 << 15
-    RANGE_COMPLIANCE = 1 << 16
-    OFFSET_COMPENSATION = 1 << 17
-    REMOTE_SENSE = 1 << 22
+    OVERFLOW: Final = 1 << 0
+    FILTER: Final = 1 << 1
+    FRONT: Final = 1 << 2
+    COMPLIANCE: Final = 1 << 3
+    OVER_VOLTAGE: Final = 1 << 4
+    MATH: Final = 1 << 5
+    NULL: Final = 1 << 6
+    LIMITS: Final = 1 << 7
+    AUTO_OHMS: Final = 1 << 10
+    VOLTS_MEASURED: Final = 1 << 11
+    AMPS_MEASURED: Final = 1 << 12
+    OHMS_MEASURED: Final = 1 << 13
+    VOLTS_SOURCED: Final = 1 << 14
+    AMPS_SOURCED: Final = 1 << 15
+    RANGE_COMPLIANCE: Final = 1 << 16
+    OFFSET_COMPENSATION: Final = 1 << 17
+    REMOTE_SENSE: Final = 1 << 22
 
 
 @dataclass(frozen=True)

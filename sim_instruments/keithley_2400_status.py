@@ -5,7 +5,7 @@ User's manual, section 15 (status structure) and section 18 (STATus and FORMat s
 
 from __future__ import annotations
 
-from enum import IntFlag
+from typing import Final
 
 from .scpi_errors import ScpiError
 from .status_488 import ErrorQueue, EventRegister
@@ -15,31 +15,31 @@ ALL_ERRORS: tuple[Interval, ...] = ((-440, -1), (500, 999))
 """What is queued after power-on: errors, but not the status messages +100 to +414."""
 
 
-class MeasurementBit(IntFlag):
+class MeasurementBit:
     """Measurement event register (figure 15-6)."""
 
-    LIMIT_1 = 1 << 0
-    LOW_2 = 1 << 1
-    HIGH_2 = 1 << 2
-    LOW_3 = 1 << 3
-    HIGH_3 = 1 << 4
-    LIMITS_PASS = 1 << 5
-    READING = 1 << 6
-    OVERFLOW = 1 << 7
-    BUFFER_AVAILABLE = 1 << 8
-    BUFFER_FULL = 1 << 9
-    OUTPUT_ENABLE = 1 << 11
-    OVER_VOLTAGE = 1 << 13
-    COMPLIANCE = 1 << 14
+    LIMIT_1: Final = 1 << 0
+    LOW_2: Final = 1 << 1
+    HIGH_2: Final = 1 << 2
+    LOW_3: Final = 1 << 3
+    HIGH_3: Final = 1 << 4
+    LIMITS_PASS: Final = 1 << 5
+    READING: Final = 1 << 6
+    OVERFLOW: Final = 1 << 7
+    BUFFER_AVAILABLE: Final = 1 << 8
+    BUFFER_FULL: Final = 1 << 9
+    OUTPUT_ENABLE: Final = 1 << 11
+    OVER_VOLTAGE: Final = 1 << 13
+    COMPLIANCE: Final = 1 << 14
 
 
-class OperationBit(IntFlag):
+class OperationBit:
     """Operation event register (figure 15-5)."""
 
-    SWEEPING = 1 << 3
-    WAITING_FOR_TRIGGER = 1 << 5
-    WAITING_FOR_ARM = 1 << 6
-    IDLE = 1 << 10
+    SWEEPING: Final = 1 << 3
+    WAITING_FOR_TRIGGER: Final = 1 << 5
+    WAITING_FOR_ARM: Final = 1 << 6
+    IDLE: Final = 1 << 10
 
 
 def pulse(register: EventRegister, bits: int) -> None:
