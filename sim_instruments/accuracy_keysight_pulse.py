@@ -23,6 +23,10 @@ class GeneratorLimits:
         longest_edge_seconds: longest edge.
         longest_period_seconds: longest period.
         gain, offset_volts: one-year amplitude accuracy, relative and absolute, into 50 ohm.
+        volts_overload: what the terminal stands from outside before the output opens by itself.
+        samples_least, samples_most: length of arbitrary waveforms.
+        hertz_samples: highest sample rate.
+        hertz_default, volts_default: what DEFault means, into 50 ohm.
     """
 
     hertz_sine: float
@@ -38,15 +42,28 @@ class GeneratorLimits:
     longest_period_seconds: float
     gain: float
     offset_volts: float
+    volts_overload: float = 12.0
+    samples_least: int = 8
+    samples_most: int = 1_000_000
+    hertz_samples: float = 250e6
+    hertz_default: float = 1e3
+    volts_default: float = 0.1
 
 
-# After the 33500B and 33600A series data sheets, from memory: +-1 % of setting +-1 mVpp. To be checked.
+# After the 33500B and 33600A series data sheets, from memory: +-1 % of setting +-1 mVpp. To be checked. That the output
+# opens above 12 V is assumed; the data sheets say that an overload opens it and that a short does no harm.
 KEYSIGHT_33522B = GeneratorLimits(30e6, 30e6, 200e3, 30e6, 10.0, 1e-3, 5.0, 16e-9, 8.4e-9, 1e-6, 1e6, 0.01, 1e-3)
-KEYSIGHT_33622A = GeneratorLimits(120e6, 100e6, 800e3, 100e6, 10.0, 1e-3, 5.0, 5e-9, 2.9e-9, 1e-6, 1e6, 0.01, 1e-3)
+KEYSIGHT_33622A = GeneratorLimits(
+    120e6, 100e6, 800e3, 100e6, 10.0, 1e-3, 5.0, 5e-9, 2.9e-9, 1e-6, 1e6, 0.01, 1e-3, 12.0, 32, 4_000_000, 1e9
+)
 # After the 81160A data sheet, from memory: +-1.5 % of amplitude +-5 mV, width 1.5 ns, edges 1 ns. To be checked.
-KEYSIGHT_81160A = GeneratorLimits(500e6, 330e6, 20e6, 330e6, 5.0, 50e-3, 5.0, 1.5e-9, 1e-9, 1000.0, 1e6, 0.015, 5e-3)
+KEYSIGHT_81160A = GeneratorLimits(
+    500e6, 330e6, 20e6, 330e6, 5.0, 50e-3, 5.0, 1.5e-9, 1e-9, 1000.0, 1e6, 0.015, 5e-3, 12.0, 2, 524_288, 2.5e9, 1e6, 1.0
+)
 SOURCE_OHMS = 50.0
 """Output impedance of all of them."""
+LOW_OHMS = 5.0
+"""The other output impedance that an 81150A has; assumed of the 81160A, whose programs are the same."""
 
 
 class LevelErrors:

@@ -7,17 +7,13 @@ from typing import ClassVar
 from .accuracy_keysight_pulse import KEYSIGHT_33522B, KEYSIGHT_33622A, GeneratorLimits
 from .bench_file import InstrumentSpec
 from .faults import FaultPlan
-from .keysight_33500_commands import SOURCE_COMMANDS, implied
+from .keysight_33500_commands import SOURCE_COMMANDS, fit_burst
+from .keysight_33500_files import FILE_COMMANDS
+from .keysight_33500_system import MAINFRAME_COMMANDS
 from .pulse_generator import PulseGenerator
-from .pulse_output_commands import (
-    INITIATE_COMMANDS,
-    OUTPUT_COMMANDS,
-    SYSTEM_COMMANDS,
-    coupling_commands,
-    trigger_commands,
-)
+from .pulse_output_commands import INITIATE_COMMANDS, OUTPUT_COMMANDS, SYSTEM_COMMANDS, error_text, trigger_commands
 from .pulse_settings import ChannelSettings
-from .scpi import CommandTree
+from .scpi import Command, CommandTree
 from .timing import KEYSIGHT_GENERATOR as TIMING
 from .wire_instrument import HostClock
 from .world import World
@@ -29,18 +25,22 @@ class SimKeysight33500(PulseGenerator):
     tree: ClassVar[CommandTree] = CommandTree(
         (
             *SYSTEM_COMMANDS,
+            Command(":SYSTem:ERRor[:NEXT]", query=error_text),
+            *MAINFRAME_COMMANDS,
+            *FILE_COMMANDS,
             *SOURCE_COMMANDS,
-            *implied(coupling_commands(":SOURce<c>")),
             *OUTPUT_COMMANDS,
-            *trigger_commands(":TRIGger<c>"),
+            *trigger_commands(":TRIGger<c>", fit_burst),
             *INITIATE_COMMANDS,
         )
     )
     command_seconds: ClassVar[float] = TIMING.command_seconds
     limits: ClassVar[GeneratorLimits] = KEYSIGHT_33522B
+    overload_error: ClassVar[tuple[int, str]] = (-300, "Device-specific error; channel {} output overload")
     maker: ClassVar[str] = "Agilent Technologies"
     model: ClassVar[str] = "33522B"
     firmware: ClassVar[str] = "2.09-1.19-2.00-52-00"
+    options: ClassVar[str] = "010"
 
     @classmethod
     def from_spec(
@@ -56,11 +56,11 @@ class SimKeysight33500(PulseGenerator):
 
     def default_settings(self) -> ChannelSettings:
         """Settings of a channel after *RST: a sine of 1 kHz and 100 mV peak to peak into 50 ohm, output off."""
-        return ChannelSettings()
+        return ChannelSettings(trigger_level=1.65)
 
     def is_triggered(self, settings: ChannelSettings) -> bool:
-        """Only bursts wait for triggers."""
-        return settings.is_burst
+        """Only bursts and sweeps wait for triggers."""
+        return settings.is_burst or (settings.sweep.is_on and settings.trigger_source in ("EXT", "BUS"))
 
     def burst_cycles(self, settings: ChannelSettings) -> float:
         """BURSt:NCYCles."""
@@ -77,4 +77,4 @@ class SimKeysight33622A(SimKeysight33500):
 
     def default_settings(self) -> ChannelSettings:
         """Likewise, with edges of 4 ns."""
-        return ChannelSettings(leading=4e-9, trailing=4e-9)
+        return ChannelSettings(trigger_level=1.65, leading=4e-9, trailing=4e-9)

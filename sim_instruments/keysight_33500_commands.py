@@ -1,4 +1,4 @@
-"""SOURce commands of the 33500 and 33600 series, from memory of their SCPI reference, to be checked."""
+"""SOURce commands of the 33500 and 33600 series, after their SCPI reference from memory, to be checked."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from .keysight_33500_sweeps import SWEEP_COMMANDS
 from .pulse_arbs import arb_commands
 from .pulse_channel import PulseChannel
 from .pulse_levels import (
     FUNCTIONS,
     amplitude_command,
     apply_commands,
+    fit_pulse,
     hertz_reach,
     level_reach,
     offset_reach,
-    refusing,
     select_function,
     set_hertz,
     set_high,
@@ -24,46 +25,19 @@ from .pulse_levels import (
     set_unit,
     widest,
 )
+from .pulse_modulation_commands import modulation_commands
 from .pulse_parameters import Extremes, Quantity, Value, choice, quantity, show, show_volts, within
+from .pulse_setting_commands import angle, number, stored, turned_off
+from .pulse_settings import MODULATIONS
 from .scpi import Command
-from .scpi_parameters import Choice, Parameter, Switch
+from .scpi_errors import ScpiError
+from .scpi_parameters import Choice, Switch
 from .scpi_settings import show_switch
 
 SOURCE = ":SOURce<c>"
 _MOST_CYCLES = 1e8
-
-
-def stored(pattern: str, name: str, parameter: Parameter, tell: Any = None) -> Command:
-    """Command and query of the channel's setting `name` (dotted); acts on the world as far as the channel uses it."""
-    owner, _, last = name.rpartition(".")
-    tell = tell or (show_switch if isinstance(parameter, Switch) else str)
-
-    def own(channel: PulseChannel) -> Any:
-        return getattr(channel.settings, owner) if owner else channel.settings
-
-    return choice(
-        pattern,
-        parameter,
-        lambda channel: getattr(own(channel), last),
-        lambda channel, value: setattr(own(channel), last, value),
-        tell,
-    )
-
-
-def number(pattern: str, name: str, units: tuple[str, ...], low: float, high: float, default: float) -> Command:
-    """Command and query of the channel's number `name` (dotted), between fixed limits."""
-    owner, _, last = name.rpartition(".")
-
-    def own(channel: PulseChannel) -> Any:
-        return getattr(channel.settings, owner) if owner else channel.settings
-
-    return quantity(
-        pattern,
-        units,
-        lambda channel: float(getattr(own(channel), last)),
-        lambda channel, value: setattr(own(channel), last, value),
-        lambda channel: (low, high, default),
-    )
+_GAP_SECONDS = 1e-6
+"""Between the end of a burst and the next that is started internally, at least (user's guide of the 33220A)."""
 
 
 def implied(commands: Iterable[Command]) -> tuple[Command, ...]:
@@ -140,35 +114,37 @@ def period_command(pattern: str) -> Command:
         low, high, default = hertz_reach(channel)
         return 1 / high, 1 / low, 1 / default
 
-    return quantity(
-        pattern,
-        ("S",),
-        lambda c: float(c.settings.period),
-        lambda c, seconds: set_hertz(c, 1 / seconds),
-        reach,
-    )
+    def put(channel: PulseChannel, seconds: float) -> None:
+        set_hertz(channel, 1 / seconds)
+
+    return quantity(pattern, ("S",), lambda c: float(c.settings.period), put, reach)
 
 
 def width_command(pattern: str) -> Command:
     """PULSe:WIDTh."""
-    return quantity(
-        pattern,
-        ("S",),
-        lambda c: float(c.settings.width),
-        lambda c, seconds: c.settings.set_width(seconds),
-        lambda c: (c.limits.width_seconds, widest(c), min(100e-6, widest(c))),
-    )
+
+    def put(channel: PulseChannel, seconds: float) -> None:
+        channel.settings.set_width(seconds)
+        fit_pulse(channel)
+
+    def reach(channel: PulseChannel) -> tuple[float, float, float]:
+        return channel.limits.width_seconds, widest(channel), min(100e-6, widest(channel))
+
+    return quantity(pattern, ("S",), lambda c: float(c.settings.width), put, reach)
 
 
 def duty_command(pattern: str) -> Command:
     """PULSe:DCYCle."""
-    return quantity(
-        pattern,
-        ("PCT", "%"),
-        lambda c: float(c.settings.duty),
-        lambda c, percent: c.settings.set_duty(percent),
-        lambda c: (100 * c.limits.width_seconds / c.settings.period, 100 * widest(c) / c.settings.period, 10.0),
-    )
+
+    def put(channel: PulseChannel, percent: float) -> None:
+        channel.settings.set_duty(percent)
+        fit_pulse(channel)
+
+    def reach(channel: PulseChannel) -> tuple[float, float, float]:
+        period = channel.settings.period
+        return 100 * channel.limits.width_seconds / period, 100 * widest(channel) / period, 10.0
+
+    return quantity(pattern, ("PCT", "%"), lambda c: float(c.settings.duty), put, reach)
 
 
 def edge_command(pattern: str, *names: str) -> Command:
@@ -191,19 +167,93 @@ def edge_command(pattern: str, *names: str) -> Command:
     )
 
 
-def cycles_command(pattern: str) -> Command:
-    """BURSt:NCYCles, with INFinity."""
+def cycles_command(pattern: str, after: Any = None) -> Command:
+    """BURSt:NCYCles, with INFinity; `after` is called with instrument and channel."""
 
     def write(i: Any, c: int, value: Value) -> None:
         channel = i.channel(c)
         is_endless = value == "INF" or (isinstance(value, float) and value >= 9.9e37)
         channel.settings.cycles = math.inf if is_endless else float(round(within(i, value, 1.0, _MOST_CYCLES, 1.0)))
+        if after is not None:
+            after(i, channel)
         i.changed(channel)
 
     def query(i: Any, c: int, word: str | None) -> str:
         return show(i.channel(c).settings.cycles if word is None else within(i, word, 1.0, _MOST_CYCLES, 1.0))
 
     return Command(pattern, write=write, query=query, takes=(Quantity(),), asks=(Extremes(),))
+
+
+def fit_burst(i: Any, channel: PulseChannel) -> None:
+    """Internally started bursts need an end, and a period in which they fit; what had to change is reported as -221."""
+    settings = channel.settings
+    if not settings.is_burst or settings.burst_mode != "TRIG" or settings.trigger_source != "IMM":
+        return
+    if math.isinf(settings.cycles):
+        settings.trigger_source = "BUS"
+        i.status.report(ScpiError(-221, "Settings conflict; infinite burst changed trigger source to BUS"))
+        return
+    needed = settings.cycles * settings.period + _GAP_SECONDS
+    if settings.function in ("SIN", "SQU", "TRI", "RAMP", "PULS") and settings.burst_period < needed:
+        settings.burst_period = needed
+        i.status.report(ScpiError(-221, "Settings conflict; burst period increased to fit entire burst"))
+
+
+def _burst_switch(pattern: str) -> Command:
+    """BURSt:STATe: ends sweeps and modulations; not for DC."""
+
+    def write(i: Any, c: int, is_on: bool) -> None:
+        channel = i.channel(c)
+        if is_on and channel.settings.function == "DC":
+            raise ScpiError(-221, "Settings conflict; not able to burst this function")
+        if is_on:
+            turned_off(i, channel, but="burst")
+        channel.settings.is_burst = is_on
+        fit_burst(i, channel)
+        i.changed(channel)
+
+    return Command(
+        pattern, write=write, query=lambda i, c: show_switch(i.channel(c).settings.is_burst), takes=(Switch(),)
+    )
+
+
+def _feed(pattern: str) -> Command:
+    """COMBine:FEED: the other channel's waveform is added to this output."""
+
+    def write(i: Any, c: int, word: str) -> None:
+        if word == f"CH{c}":
+            raise ScpiError(-224)
+        i.channel(c).settings.feed = word
+        i.add_outputs({ch.number: int(ch.settings.feed[2]) for ch in i.channels if ch.settings.feed != "NONE"})
+
+    words = Choice("CH1", "CH2", "NONE")
+    return Command(pattern, write=write, query=lambda i, c: i.channel(c).settings.feed, takes=(words,))
+
+
+def _track(pattern: str) -> Command:
+    """TRACk: the other channel does what this one does, or its mirror image."""
+
+    def write(i: Any, c: int, word: str) -> None:
+        channel = i.channel(c)
+        i.coupling.tracked = 0 if word in ("OFF", "0") else c
+        i.coupling.is_inverse = word == "INV"
+        i.changed(channel)
+
+    def query(i: Any, c: int) -> str:
+        return "OFF" if i.coupling.tracked != c else "INV" if i.coupling.is_inverse else "ON"
+
+    return Command(pattern, write=write, query=query, takes=(_TrackWord(),))
+
+
+class _TrackWord(Choice):
+    """ON, OFF, INVerted, 1 or 0."""
+
+    def __init__(self) -> None:
+        super().__init__("ON", "OFF", "INVerted")
+
+    def parse(self, token: str, instrument: Any) -> str:
+        """The word."""
+        return super().parse({"1": "ON", "0": "OFF"}.get(token, token), instrument)
 
 
 _PULSE_NODES = (f"{SOURCE}:FUNCtion:PULSe", f"{SOURCE}:PULSe")
@@ -223,22 +273,24 @@ _PULSES = tuple(
 )
 _VOLTAGE = f"{SOURCE}:VOLTage"
 _BURST = f"{SOURCE}:BURSt"
-_SWEEP = f"{SOURCE}:SWEep"
-_MODULATIONS = ("AM", "FM", "PM", "FSKey", "BPSK", "PWM", "SUM")
 
-_SOURCE_COMMANDS: tuple[Command, ...] = (
-    function_command(f"{SOURCE}:FUNCtion", FUNCTIONS),
+_SHAPES: tuple[Command, ...] = (
+    function_command(f"{SOURCE}:FUNCtion[:SHAPe]", FUNCTIONS),
     *_PULSES,
     number(f"{SOURCE}:FUNCtion:SQUare:DCYCle", "square_duty", ("PCT", "%"), 0.01, 99.99, 50.0),
     period_command(f"{SOURCE}:FUNCtion:SQUare:PERiod"),
     number(f"{SOURCE}:FUNCtion:RAMP:SYMMetry", "symmetry", ("PCT", "%"), 0.0, 100.0, 100.0),
     number(f"{SOURCE}:FUNCtion:PRBS:BRATe", "bit_rate", ("BPS", "HZ"), 1e-3, 200e6, 1e3),
-    frequency_command(f"{SOURCE}:FREQuency[:CW]"),
-    frequency_command(f"{SOURCE}:FREQuency:FIXed"),
-    stored(f"{SOURCE}:FREQuency:MODE", "sweep.mode", Choice("CW", "LIST", "SWEep", "FIXed")),
-    number(f"{SOURCE}:FREQuency:STARt", "sweep.start_hertz", ("HZ",), 1e-6, 120e6, 100.0),
-    number(f"{SOURCE}:FREQuency:STOP", "sweep.stop_hertz", ("HZ",), 1e-6, 120e6, 1e3),
-    number(f"{SOURCE}:MARKer:FREQuency", "sweep.marker_hertz", ("HZ",), 1e-6, 120e6, 500.0),
+    choice(
+        f"{SOURCE}:FUNCtion:PRBS:DATA",
+        Choice("PN7", "PN9", "PN11", "PN15", "PN20", "PN23"),
+        lambda c: f"PN{c.settings.prbs_length}",
+        lambda c, word: setattr(c.settings, "prbs_length", int(word[2:])),
+    ),
+    number(f"{SOURCE}:FUNCtion:PRBS:TRANsition[:BOTH]", "bit_edge", ("S",), 2.9e-9, 1e-6, 8.4e-9),
+    number(f"{SOURCE}:FUNCtion:NOISe:BANDwidth", "noise_hertz", ("HZ",), 1e-3, 120e6, 100e3),
+)
+_LEVELS: tuple[Command, ...] = (
     amplitude_command(f"{_VOLTAGE}[:LEVel][:IMMediate][:AMPLitude]"),
     offset_command(f"{_VOLTAGE}[:LEVel][:IMMediate]:OFFSet"),
     side_command(f"{_VOLTAGE}[:LEVel][:IMMediate]:HIGH", set_high, high_of),
@@ -247,27 +299,34 @@ _SOURCE_COMMANDS: tuple[Command, ...] = (
     number(f"{_VOLTAGE}:LIMit:LOW", "limit_low", ("V",), -10.0, 10.0, -10.0),
     stored(f"{_VOLTAGE}:LIMit:STATe", "is_limited", Switch()),
     stored(f"{_VOLTAGE}:RANGe:AUTO", "is_auto_range", Switch()),
-    choice(
-        f"{_VOLTAGE}:UNIT",
-        Choice("VPP", "VRMS", "DBM"),
-        lambda channel: channel.settings.unit,
-        set_unit,
-    ),
-    number(f"{SOURCE}:PHASe[:ADJust]", "phase", ("DEG", "RAD", "S"), -360.0, 360.0, 0.0),
-    Command(f"{SOURCE}:PHASe:SYNChronize", write=lambda i, c: i.apply_all()),
-    Command(f"{SOURCE}:PHASe:REFerence", write=lambda i, c: setattr(i.channel(c).settings, "phase", 0.0)),
-    stored(f"{_BURST}:STATe", "is_burst", Switch()),
+    choice(f"{_VOLTAGE}:UNIT", Choice("VPP", "VRMS", "DBM"), lambda channel: channel.settings.unit, set_unit),
+)
+_BURSTS: tuple[Command, ...] = (
+    _burst_switch(f"{_BURST}:STATe"),
     stored(f"{_BURST}:MODE", "burst_mode", Choice("TRIGgered", "GATed")),
-    cycles_command(f"{_BURST}:NCYCles"),
-    number(f"{_BURST}:PHASe", "burst_phase", ("DEG", "RAD", "S"), -360.0, 360.0, 0.0),
+    cycles_command(f"{_BURST}:NCYCles", fit_burst),
+    angle(f"{_BURST}:PHASe", "burst_phase"),
     number(f"{_BURST}:INTernal:PERiod", "burst_period", ("S",), 1e-6, 8e3, 10e-3),
     stored(f"{_BURST}:GATE:POLarity", "gate_polarity", Choice("NORMal", "INVerted")),
-    stored(f"{_SWEEP}:STATe", "sweep.is_on", Switch()),
-    stored(f"{_SWEEP}:SPACing", "sweep.spacing", Choice("LINear", "LOGarithmic")),
-    number(f"{_SWEEP}:TIME", "sweep.seconds", ("S",), 1e-3, 250e3, 1.0),
-    number(f"{_SWEEP}:HTIMe", "sweep.hold_seconds", ("S",), 0.0, 3600.0, 0.0),
-    number(f"{_SWEEP}:RTIMe", "sweep.return_seconds", ("S",), 0.0, 3600.0, 0.0),
-    *(refusing(f"{SOURCE}:{name}:STATe") for name in _MODULATIONS),
+)
+_PHASES: tuple[Command, ...] = (
+    angle(f"{SOURCE}:PHASe[:ADJust]", "phase"),
+    Command(f"{SOURCE}:PHASe:SYNChronize", write=lambda i, c: i.apply_all()),
+    Command(f"{SOURCE}:PHASe:REFerence", write=lambda i, c: setattr(i.channel(c).settings, "phase", 0.0)),
+)
+_SOURCE_COMMANDS: tuple[Command, ...] = (
+    *_SHAPES,
+    frequency_command(f"{SOURCE}:FREQuency[:CW]"),
+    frequency_command(f"{SOURCE}:FREQuency:FIXed"),
+    *SWEEP_COMMANDS,
+    *_LEVELS,
+    *_PHASES,
+    *_BURSTS,
+    *modulation_commands(
+        lambda node, rest: f"{SOURCE}:{node}{rest}", *MODULATIONS, sources=("INTernal", "EXTernal", "CH1", "CH2")
+    ),
+    _feed(f"{SOURCE}:COMBine:FEED"),
+    _track(f"{SOURCE}:TRACk[:STATe]"),
     *apply_commands(f"{SOURCE}:APPLy", FUNCTIONS),
     *arb_commands(SOURCE),
 )

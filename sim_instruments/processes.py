@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+Kind = TypeVar("Kind")
 
 
 class Process(Protocol):
@@ -25,9 +28,18 @@ class Processes:
     def __init__(self) -> None:
         self._running: list[Process] = []
         self._until = 0.0
+        self._shared: dict[type, object] = {}
 
     def __bool__(self) -> bool:
         return bool(self._running)
+
+    def shared(self, kind: type[Kind], make: Callable[[], Kind]) -> Kind:
+        """The one of this kind that all use together, made when it is first asked for; it need not be under way."""
+        if kind not in self._shared:
+            self._shared[kind] = make()
+        found = self._shared[kind]
+        assert isinstance(found, kind)
+        return found
 
     def start(self, process: Process, now: float) -> None:
         """From now on the process is followed, until `stop`."""
@@ -49,6 +61,11 @@ class Processes:
     def next_change(self) -> float:
         """When the first of them changes, world seconds."""
         return min((process.next_change() for process in self._running), default=math.inf)
+
+    def next_but(self, process: Process) -> float:
+        """World seconds until which nothing but this process changes anything, as far as time is about to pass."""
+        others = (other.next_change() for other in self._running if other is not process)
+        return min(self._until, min(others, default=math.inf))
 
     def change(self, now: float) -> None:
         """Let those change whose time has come."""

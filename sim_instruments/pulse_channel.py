@@ -1,22 +1,31 @@
-"""One channel of a pulse generator: 50 ohm behind its connector, driven by what is set and triggered."""
+"""One channel of a pulse generator: what it plays when, set and triggered."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 
-from .accuracy_keysight_pulse import SOURCE_OHMS, GeneratorLimits, LevelErrors
-from .pulse_player import Player
+from mtjlab.nouns import Floats
+
+from .accuracy_keysight_pulse import GeneratorLimits
+from .pulse_memory import Segment, WaveformMemory
+from .pulse_modulation import Playing, carrier, sections_of
+from .pulse_output import PulseOutput
 from .pulse_settings import ChannelSettings
-from .pulse_waveform import Step, cycle_of, idle_level, rotated
+from .pulse_train import Section, Step, Train
+from .pulse_trains import trains_of
+from .pulse_waveform import arbitrary, idle_level
+from .scpi_errors import ScpiError
 from .world import World
 
-_SHORT_CIRCUIT_AMPS = 1.0
-"""Beyond what any level gives into a short (20 V behind 50 ohm)."""
-_CYCLES_OF_A_REPEATED_BURST = 16
-"""Cycles with which an internally repeated burst is played at most; more are merged into longer ones."""
 _LONGEST_TRIGGERED_SECONDS = 10.0
 """A triggered burst up to this long is complete before the next message; a longer one goes on in the background."""
+_MOST_FLAT_STEPS = 128
+"""Steps up to which a repeated burst is one section, so that whole bursts can be leapt over."""
+
+
+def _unheard(_: ScpiError) -> None:
+    """Nobody reports yet."""
 
 
 class PulseChannel:
@@ -26,7 +35,15 @@ class PulseChannel:
         name: of the instrument.
         number: 1 or 2.
         limits: what the model can do.
-        samples_of: gives the samples (0 to 1) of an arbitrary waveform by name.
+        waveforms: the arbitrary waveforms of the instrument.
+
+    Attributes:
+        output: the connector.
+        is_waiting: whether a trigger would start a burst, unless one is being played.
+        is_gate_open: whether the signal at the trigger input lets a gated burst through.
+        triggers_left: triggers that it still takes.
+        report: called with what setting one thing does to another (-221).
+        is_needed: whether another output adds this one's waveform, so that it plays though it may be off.
     """
 
     def __init__(
@@ -36,22 +53,28 @@ class PulseChannel:
         world: World,
         limits: GeneratorLimits,
         settings: ChannelSettings,
-        samples_of: Callable[[str], Sequence[float]],
+        waveforms: WaveformMemory,
     ) -> None:
         self.number = number
         self.limits = limits
         self.settings = settings
+        self.output = PulseOutput(f"{name}.{number}", world, limits)
         self.is_waiting = False
+        self.is_gate_open = False
+        self._is_gated = False
+        self.is_needed = False
         self.triggers_left = math.inf
+        self.partner: PulseChannel | None = None
+        self.report: Callable[[ScpiError], None] = _unheard
         self._world = world
-        self._samples_of = samples_of
-        node = f"{name}.{number}"
-        self._source = world.add_source(node, f"{node}.emf")
-        world.connect(f"{node}.emf", f"{node}.hi", SOURCE_OHMS)
-        self._errors = LevelErrors(limits, world.rng(node))
-        self._player = Player(world.processes, self._drive)
+        self._trains = trains_of(world)
+        self._waveforms = waveforms
+        self._train = Train((), 0, idle=0.0, drive=self._drive)
 
     def _drive(self, level: float) -> None:
+        self.output.drive(self._volts_at(level))
+
+    def _volts_at(self, level: float) -> float:
         settings = self.settings
         if settings.polarity == "INV":
             level = 1 - level
@@ -61,8 +84,7 @@ class PulseChannel:
         if settings.is_limited:
             displayed = settings.displayed
             volts = min(max(volts, settings.limit_low / displayed), settings.limit_high / displayed)
-        # A level of exactly zero stays so: at rest the channel must not count as driving the array.
-        self._source.drive_volts(self._errors.applied(volts) if volts else 0.0, _SHORT_CIRCUIT_AMPS)
+        return volts
 
     def apply(self, *, is_triggered: bool) -> None:
         """Bring the output to what is set.
@@ -70,60 +92,119 @@ class PulseChannel:
         Args:
             is_triggered: whether it waits for triggers instead of playing for ever.
         """
-        self._player.stop()
-        self.is_waiting = False
         settings = self.settings
-        if not settings.is_on:
-            self._source.disconnect()
+        self._trains.stop(self._train)
+        self.is_waiting = self._is_gated = False
+        self.output.set_up(settings)
+        if not settings.is_on and not settings.is_complement_on and not self.is_needed:
+            self.output.rest()
         elif settings.function == "DC":
             self._drive(0.5)
-        elif not is_triggered or (settings.burst_mode == "GAT" and settings.gate_polarity == "INV"):
-            self._play(self._cycle(), math.inf, delay=0.0)
-        elif settings.burst_mode == "TRIG" and settings.trigger_source in ("IMM", "TIM"):
-            self._play(self._repeated_burst(), math.inf, delay=0.0)
+        elif any(segment.waits for _, segment in self._sequence):
+            self.is_waiting = True
+            self._drive(self._idle_level())
+        elif not is_triggered:
+            self._play(self._endless(), math.inf)
+        elif settings.is_external_width:
+            self._is_gated = True
+            self._drive(float(self.is_gate_open))
+        elif settings.burst_mode == "GAT":
+            self._is_gated = True
+            self._pass_gate()
+        elif settings.trigger_source in ("IMM", "TIM") and not settings.sweep.is_on:
+            self._play(self._repeated_burst(), math.inf)
         else:
-            self.is_waiting = settings.burst_mode == "TRIG"
+            self.is_waiting = True
             self._drive(self._idle_level())
 
+    def _endless(self) -> list[Section]:
+        """What is played over and over."""
+        parts = self._sequence
+        if not parts:
+            return sections_of(self._playing)
+        rate = self.settings.arb_rate
+        return [Section(arbitrary(samples, rate), segment.repeats) for samples, segment in parts]
+
+    @property
+    def _playing(self) -> Playing:
+        other = None if self.partner is None else (self.partner.settings, self.partner.samples)
+        return Playing(self.settings, self.samples, other)
+
+    def _pass_gate(self) -> None:
+        if self.is_gate_open == (self.settings.gate_polarity == "NORM"):
+            self._play([Section(self._cycle(), math.inf)], math.inf)
+        else:
+            self._drive(self._idle_level())
+
+    def gate(self, is_open: bool) -> None:
+        """The signal at the trigger input changed: a gated burst begins, or ends with its present cycle."""
+        was_open, self.is_gate_open = self.is_gate_open, is_open
+        settings = self.settings
+        if was_open == is_open or not self._is_gated:
+            return
+        if settings.is_external_width:
+            self._drive(float(is_open))
+        elif is_open == (settings.gate_polarity == "NORM"):
+            self._play([Section(self._cycle(), math.inf)], math.inf)
+        else:
+            self._train.finish_cycle()
+
     def fire(self, cycles: float) -> float:
-        """A trigger: play a burst. Returns how long it takes, seconds, as far as the instrument waits for it."""
-        if not self.is_waiting or self._player.is_playing or self.triggers_left < 1:
+        """A trigger: play a burst or a sweep. Returns how long the instrument waits for it, seconds."""
+        if not self.takes_trigger:
             return 0.0
         self.triggers_left -= 1
         settings = self.settings
-        seconds = self._play(self._cycle(), cycles, delay=settings.trigger_delay + settings.delay)
+        delay = settings.trigger_delay + settings.delay
+        if settings.sweep.is_on or self._sequence:
+            seconds = self._play(self._endless(), 1.0, delay=delay)
+        else:
+            seconds = self._play([Section(self._cycle(), cycles)], 1.0, delay=delay)
         return seconds if seconds <= _LONGEST_TRIGGERED_SECONDS else 0.0
 
     @property
     def takes_trigger(self) -> bool:
         """Whether a trigger would start something now."""
-        return self.is_waiting and not self._player.is_playing and self.triggers_left >= 1
+        return self.is_waiting and not self._train.is_playing and self.triggers_left >= 1
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether its output is to change by itself."""
+        return self._train.is_playing
 
     @property
     def samples(self) -> Sequence[float]:
-        """Samples of the selected arbitrary waveform."""
-        return self._samples_of(self.settings.arb) if self.settings.function in ("ARB", "USER") else ()
+        """Samples of the arbitrary waveform that is played."""
+        return self.arb_samples if self.settings.function in ("ARB", "USER") else ()
+
+    @property
+    def arb_samples(self) -> Floats:
+        """Samples of the arbitrary waveform that is selected, whether it is played or not."""
+        return self._waveforms.samples(self.number, self.settings.arb)
+
+    @property
+    def _sequence(self) -> list[tuple[Floats, Segment]]:
+        return self._waveforms.parts(self.number, self.settings.arb) if self.settings.function == "ARB" else []
 
     def _idle_level(self) -> float:
         return idle_level(self.settings, self.samples)
 
     def _cycle(self) -> list[Step]:
-        steps = cycle_of(self.settings, self.samples)
-        is_shifted = self.settings.function not in ("PULS", "PRBS", "NOIS")
-        turn = self.settings.burst_phase if self.settings.is_burst else self.settings.phase
-        return rotated(steps, turn / 360) if is_shifted and turn else steps
+        has_phase = self.settings.function != "PULS"
+        return carrier(self.settings, self.samples, turn=self.settings.burst_phase if has_phase else 0.0)
 
-    def _repeated_burst(self) -> list[Step]:
-        settings = self.settings
-        cycle = self._cycle()
+    def _repeated_burst(self) -> list[Section]:
+        settings, steps = self.settings, self._cycle()
         if math.isinf(settings.cycles):
-            return cycle
-        played = min(settings.cycles, _CYCLES_OF_A_REPEATED_BURST)
-        longer = settings.cycles / played
-        steps = [Step(step.seconds * longer, step.level) for step in cycle] * int(played)
+            return [Section(steps, math.inf)]
         period = settings.trigger_timer if settings.trigger_source == "TIM" else settings.burst_period
-        rest = period - sum(step.seconds for step in steps)
-        return [*steps, Step(max(rest, 0.0), self._idle_level())]
+        rest = Step(max(period - settings.cycles * sum(step.seconds for step in steps), 0.0), self._idle_level())
+        if settings.cycles * len(steps) <= _MOST_FLAT_STEPS:
+            return [Section([*steps * int(settings.cycles), rest], math.inf)]
+        return [Section(steps, settings.cycles), Section([rest])]
 
-    def _play(self, steps: list[Step], cycles: float, *, delay: float) -> float:
-        return self._player.play(steps, cycles, idle=self._idle_level(), delay=delay, now=self._world.seconds)
+    def _play(self, sections: Sequence[Section], cycles: float, *, delay: float = 0.0) -> float:
+        self._trains.stop(self._train)
+        self._train = Train(sections, cycles, idle=self._idle_level(), drive=self._drive)
+        self._trains.start(self._train, self._world.seconds + delay)
+        return delay + self._train.seconds

@@ -9,8 +9,12 @@ from typing import ClassVar
 
 from .accuracy_keysight_pulse import GeneratorLimits
 from .faults import FaultPlan
+from .memory_files import MemoryFiles
 from .pulse_channel import PulseChannel
+from .pulse_coupling import Coupling
+from .pulse_memory import WaveformMemory
 from .pulse_settings import ChannelSettings
+from .pulse_trigger_input import TriggerInput, TriggerOutput
 from .scpi_errors import ScpiError
 from .scpi_instrument import ScpiInstrument
 from .status_488 import Status488
@@ -19,27 +23,35 @@ from .world import World
 
 _REGISTERS = {8: "questionable", 128: "operation"}
 _ERROR_AVAILABLE = 4
-_BUILT_IN_POINTS = 64
 _ROUNDING_SECONDS = 1e-12
 """Added to a burst's length, so that its end is not missed where world time is a large number."""
+_CHANNELS = (1, 2)
 
 
 class PulseGenerator(ScpiInstrument):
     """Base of the generators; channel `n` drives the node `<name>.<n>.hi` through 50 ohm.
 
+    Further terminals: `<name>.trigger_in`, `<name>.trigger_out`.
+
     Class attributes:
         limits: what the model can do.
+        reports_conflicts: whether a pulse that had to change to fit is an error.
+        overload_error: what it reports when an output opened by itself; the text may name the channel.
 
     Attributes:
         channels: the outputs.
-        arbs: arbitrary waveforms by upper-case name, samples between 0 and 1.
-        is_levels_coupled, is_frequency_coupled: whether a setting of one channel goes to both.
+        waveforms: arbitrary waveforms.
+        files: its file system.
+        saved, state_files, state_names: setups by location and by path, and names of the locations.
+        coupling: how the channels follow each other.
         angle_unit: DEG, RAD or SEC.
         border: byte order of binary waveforms, NORM is big-endian.
         stored: settings that are kept and told but do not act on the world, by name.
     """
 
     limits: ClassVar[GeneratorLimits]
+    reports_conflicts: ClassVar[bool] = True
+    overload_error: ClassVar[tuple[int, str]]
 
     def __init__(
         self,
@@ -54,17 +66,22 @@ class PulseGenerator(ScpiInstrument):
         status = Status488(_REGISTERS, error_bit=_ERROR_AVAILABLE, queue_capacity=20)
         super().__init__(name, world, host, status, has_end=has_end, faults=faults)
         self.serial = serial
-        self.arbs: dict[str, Sequence[float]] = self.built_in_arbs()
+        self.waveforms = WaveformMemory(_CHANNELS)
+        self.files = MemoryFiles()
         self.channels = tuple(
-            PulseChannel(name, number, world, self.limits, self.default_settings(), self._samples) for number in (1, 2)
+            PulseChannel(name, number, world, self.limits, self.default_settings(), self.waveforms)
+            for number in _CHANNELS
         )
-        self._saved: dict[int, tuple[ChannelSettings, ...]] = {}
+        if self.reports_conflicts:
+            for channel in self.channels:
+                channel.report = status.report
+        self.channels[0].partner, self.channels[1].partner = self.channels[1], self.channels[0]
+        self.trigger_input = TriggerInput(name, world, self._input_changed)
+        self.trigger_output = TriggerOutput(name, world)
+        self.saved: dict[int, tuple[ChannelSettings, ...]] = {}
+        self.state_files: dict[str, tuple[ChannelSettings, ...]] = {}
+        self.state_names: dict[int, str] = {}
         self._reset_shared()
-
-    @staticmethod
-    def built_in_arbs() -> dict[str, Sequence[float]]:
-        """Waveforms that are in the instrument from the start, samples between 0 and 1."""
-        return _built_in_arbs()
 
     @abstractmethod
     def default_settings(self) -> ChannelSettings:
@@ -79,13 +96,10 @@ class PulseGenerator(ScpiInstrument):
         """Cycles that one trigger starts."""
 
     def _reset_shared(self) -> None:
-        self.is_levels_coupled = self.is_frequency_coupled = False
+        self.coupling = Coupling()
         self.angle_unit = "DEG"
         self.border = "NORM"
         self.stored: dict[str, str] = {}
-
-    def _samples(self, name: str) -> Sequence[float]:
-        return self.arbs.get(name, ())
 
     def channel(self, number: int) -> PulseChannel:
         """A channel; raises ScpiError -114 if there is none of this number."""
@@ -97,16 +111,10 @@ class PulseGenerator(ScpiInstrument):
         """A setting of this channel changed: bring the world to it, and the other channel where they are coupled."""
         self._let_time_pass()
         for other in self.channels:
-            if other is not channel and self._copy_coupled(channel.settings, other.settings):
+            if other is not channel and self.coupling.carry_over(channel.number, channel.settings, other.settings):
                 self._apply(other)
         self._apply(channel)
-
-    def _copy_coupled(self, source: ChannelSettings, target: ChannelSettings) -> bool:
-        if self.is_levels_coupled:
-            target.high, target.low, target.load, target.unit = source.high, source.low, source.load, source.unit
-        if self.is_frequency_coupled:
-            target.set_period(source.period)
-        return self.is_levels_coupled or self.is_frequency_coupled
+        self._watch_input()
 
     def _apply(self, channel: PulseChannel) -> None:
         channel.apply(is_triggered=self.is_triggered(channel.settings))
@@ -114,8 +122,18 @@ class PulseGenerator(ScpiInstrument):
     def apply_all(self) -> None:
         """Bring the world to what is set on all channels, in phase."""
         self._let_time_pass()
+        with self.world.at_once():
+            for channel in self.channels:
+                self._apply(channel)
+        self._watch_input()
+
+    def add_outputs(self, feeds: dict[int, int]) -> None:
+        """From now on output n also gives the waveform of channel `feeds[n]`."""
         for channel in self.channels:
-            self._apply(channel)
+            fed = feeds.get(channel.number)
+            channel.output.add(None if fed is None else self.channel(fed).output)
+            channel.is_needed = channel.number in feeds.values()
+        self.apply_all()
 
     def reset(self) -> None:
         """*RST: outputs off, everything at its default; user waveforms are kept."""
@@ -123,20 +141,34 @@ class PulseGenerator(ScpiInstrument):
             channel.settings = self.default_settings()
             channel.triggers_left = math.inf
         self._reset_shared()
-        self.apply_all()
+        self.add_outputs({})
+
+    def erase(self) -> None:
+        """SYSTem:SECurity: everything that a user left is gone, and *RST."""
+        for channel in self.channels:
+            self.waveforms.clear_volatile(channel.number)
+        self.waveforms.stored.clear()
+        self.files = MemoryFiles()
+        self.saved.clear()
+        self.state_files.clear()
+        self.reset()
 
     def save(self, location: int) -> None:
         """*SAV 0 to 4."""
         if location > 4:
             raise ScpiError(-222)
-        self._saved[location] = tuple(channel.settings.copy() for channel in self.channels)
+        self.saved[location] = tuple(channel.settings.copy() for channel in self.channels)
 
     def recall(self, location: int) -> None:
         """*RCL 0 to 4."""
-        if location not in self._saved:
+        if location not in self.saved:
             raise ScpiError(-224)
-        for channel, settings in zip(self.channels, self._saved[location], strict=True):
-            channel.settings = settings.copy()
+        self.take_over(self.saved[location])
+
+    def take_over(self, settings: Sequence[ChannelSettings]) -> None:
+        """Put these settings, copied, in place of the present ones."""
+        for channel, taken in zip(self.channels, settings, strict=True):
+            channel.settings = taken.copy()
         self.apply_all()
 
     def trigger(self) -> None:
@@ -155,30 +187,68 @@ class PulseGenerator(ScpiInstrument):
 
     def external_trigger(self) -> None:
         """A pulse arrives at the trigger input (for programs that simulate what is connected there)."""
-        waiting = [c for c in self.channels if c.takes_trigger and c.settings.trigger_source == "EXT"]
-        self._occupy(lambda: self.fire(waiting))
+        self._occupy(lambda: self._let_pass(self._begin(self._waiting_outside())))
+
+    def external_gate(self, is_high: bool) -> None:
+        """The trigger input goes high or low, likewise."""
+        self._occupy(lambda: self._gate(is_high))
+
+    def _gate(self, is_high: bool) -> None:
+        self._let_time_pass()
+        with self.world.at_once():
+            for channel in self.channels:
+                channel.gate(is_high)
+
+    def _waiting_outside(self) -> list[PulseChannel]:
+        return [c for c in self.channels if c.takes_trigger and c.settings.trigger_source == "EXT"]
+
+    def _input_changed(self, is_high: bool) -> None:
+        """The voltage at the trigger input crossed its level while time passes in the world."""
+        slopes = ("POS", "EITH") if is_high else ("NEG", "EITH")
+        self._begin([c for c in self._waiting_outside() if c.settings.trigger_slope in slopes])
+        with self.world.at_once():
+            for channel in self.channels:
+                channel.gate(is_high)
+
+    def _watch_input(self) -> None:
+        settings = [channel.settings for channel in self.channels if channel.settings.is_on]
+        concerned = [s for s in settings if s.trigger_source == "EXT" or (s.is_burst and s.burst_mode == "GAT")]
+        self.trigger_input.watch(concerned[0].trigger_level if concerned else None)
 
     def fire(self, channels: Sequence[PulseChannel]) -> None:
         """Start a burst on these channels at once and let it pass."""
         self._let_time_pass()
-        longest = max((c.fire(self.burst_cycles(c.settings)) for c in channels), default=0.0)
-        self.world.wait(longest * (1 + 1e-9) + _ROUNDING_SECONDS)
+        self._let_pass(self._begin(channels))
+
+    def _begin(self, channels: Sequence[PulseChannel]) -> float:
+        """Start bursts now; returns how long the longest takes."""
+        if any(channel.settings.is_trigger_out_on for channel in channels):
+            self.trigger_output.pulse()
+        with self.world.at_once():
+            return max((c.fire(self.burst_cycles(c.settings)) for c in channels), default=0.0)
+
+    def _let_pass(self, seconds: float) -> None:
+        if seconds > 0:
+            self.world.wait(seconds * (1 + 1e-9) + _ROUNDING_SECONDS)
+
+    def _carry_out(self, message: str) -> None:
+        self._protect()
+        super()._carry_out(message)
+        self._protect()
+
+    def _protect(self) -> None:
+        """An output that is driven from outside beyond what it stands opens by itself and is reported."""
+        for channel in self.channels:
+            bit = 1 << (channel.number - 1)
+            questionable = self.status.groups["questionable"]
+            if channel.output.is_overloaded:
+                channel.settings.is_on = channel.settings.is_complement_on = False
+                questionable.set_condition(questionable.condition | bit)
+                code, text = self.overload_error
+                self.status.report(ScpiError(code, text.format(channel.number)))
+                self._apply(channel)
+            elif channel.settings.is_on and questionable.condition & bit:
+                questionable.set_condition(questionable.condition & ~bit)
 
     def _cleared(self) -> None:
         """A device clear leaves the outputs as they are."""
-
-
-def _built_in_arbs() -> dict[str, Sequence[float]]:
-    """Waveforms that are in the instrument from the start."""
-    points = [k / (_BUILT_IN_POINTS - 1) for k in range(_BUILT_IN_POINTS)]
-    rise = [(1 - math.exp(-5 * x)) / (1 - math.exp(-5)) for x in points]
-    sinc = [math.sin(u) / u if u else 1.0 for u in (8 * math.pi * (x - 0.5) for x in points)]
-    low, high = min(sinc), max(sinc)
-    return {
-        "EXP_RISE": rise,
-        "EXP_FALL": [1 - y for y in rise],
-        "NEG_RAMP": points[::-1],
-        "SINC": [(y - low) / (high - low) for y in sinc],
-        "CARDIAC": [0.5 + 0.5 * math.exp(-(((x - 0.5) / 0.03) ** 2)) for x in points],
-        "VOLATILE": points,
-    }

@@ -7,13 +7,13 @@ from typing import Any
 
 from .pulse_channel import PulseChannel
 from .pulse_parameters import LevelQuantity, Quantity, Value, show, show_volts, within
+from .pulse_setting_commands import end_modes
 from .scpi import Command
 from .scpi_errors import ScpiError
-from .scpi_parameters import Choice, Switch
+from .scpi_parameters import Choice
 
 FUNCTIONS = ("SINusoid", "SQUare", "TRIangle", "RAMP", "PULSe", "PRBS", "NOISe", "ARBitrary", "DC")
 _LEAST_HERTZ = 1e-6
-_DEFAULT_VOLTS = 0.1
 
 
 def most_hertz(channel: PulseChannel, function: str | None = None) -> float:
@@ -30,13 +30,28 @@ def most_hertz(channel: PulseChannel, function: str | None = None) -> float:
 
 def hertz_reach(channel: PulseChannel) -> tuple[float, float, float]:
     """Limits and default of the frequency."""
-    return _LEAST_HERTZ, most_hertz(channel), 1e3
+    return _LEAST_HERTZ, most_hertz(channel), channel.limits.hertz_default
 
 
 def set_hertz(channel: PulseChannel, hertz: float) -> None:
-    """New frequency; width or duty cycle of the pulse follow as HOLD says."""
+    """New frequency; width or duty cycle of the pulse follow as HOLD says, which is reported where it is played."""
     channel.settings.set_period(1 / hertz)
-    channel.settings.width = min(channel.settings.width, widest(channel))
+    fit_pulse(channel)
+
+
+def fit_pulse(channel: PulseChannel) -> None:
+    """Make the pulse fit into its period and its edges into the pulse; what had to change is reported as -221."""
+    settings, limits = channel.settings, channel.limits
+    is_played = settings.function == "PULS"
+    if settings.width > widest(channel) * (1 + 1e-9):
+        settings.set_width(widest(channel))
+        if is_played:
+            channel.report(ScpiError(-221, "Settings conflict; pulse width decreased due to period"))
+    longest = max(0.8 * settings.width, limits.edge_seconds)
+    if max(settings.leading, settings.trailing) > longest * (1 + 1e-9):
+        settings.leading, settings.trailing = min(settings.leading, longest), min(settings.trailing, longest)
+        if is_played:
+            channel.report(ScpiError(-221, "Settings conflict; edge time decreased due to pulse width"))
 
 
 def widest(channel: PulseChannel) -> float:
@@ -46,14 +61,13 @@ def widest(channel: PulseChannel) -> float:
 
 def select_function(i: Any, channel: PulseChannel, function: str) -> None:
     """New waveform; a frequency that it cannot do is lowered, which is reported as -221."""
+    end_modes(i, channel, function=function)
     channel.settings.function = function
     highest = most_hertz(channel)
     if channel.settings.hertz > highest:
         channel.settings.set_period(1 / highest)
         i.status.report(ScpiError(-221, "Settings conflict; frequency reduced for selected function"))
-    if function == "PULS" and channel.settings.width > widest(channel):
-        channel.settings.set_width(channel.settings.period / 2)
-        i.status.report(ScpiError(-221, "Settings conflict; pulse width decreased due to period"))
+    fit_pulse(channel)
     if function == "DC" and channel.settings.unit == "DBM":
         channel.settings.unit = "VPP"
 
@@ -68,7 +82,7 @@ def amplitude_reach(channel: PulseChannel) -> tuple[float, float, float]:
     limits, scale = channel.limits, _scale(channel)
     room = 2 * (limits.volts_window * scale - abs(channel.settings.offset))
     least = limits.volts_least * scale
-    return least, max(min(limits.volts_peak_to_peak * scale, room), least), _DEFAULT_VOLTS * scale
+    return least, max(min(limits.volts_peak_to_peak * scale, room), least), limits.volts_default * scale
 
 
 def offset_reach(channel: PulseChannel) -> tuple[float, float, float]:
@@ -161,18 +175,24 @@ def set_load(channel: PulseChannel, ohms: float) -> None:
 
 
 def apply_waveform(i: Any, number: int, function: str, told: tuple[Any, Any, Any]) -> None:
-    """APPLy: waveform, frequency, amplitude and offset at once; bursts and sweeps end, the output comes on."""
+    """APPLy: waveform, frequency, amplitude and offset at once; bursts, sweeps, modulations end, the output comes on.
+
+    What is left out, or DEFault, becomes the default value (programming guides of both families).
+    """
     channel = i.channel(number)
     settings = channel.settings
     hertz, amplitude, offset = told
     settings.is_burst = settings.sweep.is_on = False
+    settings.sweep.mode = "CW"
+    for _, modulation in settings.modulations.items():
+        modulation.is_on = False
     settings.trigger_source = "IMM"
     select_function(i, channel, function)
-    if hertz is not None and function not in ("DC", "NOIS"):
-        _apply_hertz(i, channel, hertz)
     settings.set_offset(0.0)
-    if amplitude is not None and function != "DC":
-        set_amplitude(i, channel, *amplitude)
+    if function not in ("DC", "NOIS"):
+        _apply_hertz(i, channel, "DEF" if hertz is None else hertz)
+    if function != "DC":
+        set_amplitude(i, channel, *(amplitude or ("DEF", None)))
     if offset is not None:
         set_offset(channel, within(i, offset, *offset_reach(channel)))
     settings.is_on = True
@@ -180,10 +200,11 @@ def apply_waveform(i: Any, number: int, function: str, told: tuple[Any, Any, Any
 
 
 def _apply_hertz(i: Any, channel: PulseChannel, hertz: Value) -> None:
+    most = channel.limits.hertz_samples
     if channel.settings.function == "ARB":
-        channel.settings.arb_rate = within(i, hertz, 1e-6, 250e6, 40e3)
+        channel.settings.arb_rate = within(i, hertz, 1e-6, most, 40e3)
     elif channel.settings.function == "PRBS":
-        channel.settings.bit_rate = within(i, hertz, 1e-3, 50e6, 1e3)
+        channel.settings.bit_rate = within(i, hertz, 1e-3, most / 5, 1e3)
     else:
         set_hertz(channel, within(i, hertz, *hertz_reach(channel)))
 
@@ -192,7 +213,8 @@ def show_applied(channel: PulseChannel) -> str:
     """APPLy?: waveform, frequency, amplitude and offset in quotes."""
     settings = channel.settings
     amplitude, offset = show_volts(settings.told(settings.amplitude)), show_volts(settings.offset)
-    return f'"{settings.function} {show(settings.hertz)},{amplitude},{offset}"'
+    rate = {"ARB": settings.arb_rate, "PRBS": settings.bit_rate}.get(settings.function, settings.hertz)
+    return f'"{settings.function} {show(rate)},{amplitude},{offset}"'
 
 
 def apply_commands(node: str, functions: tuple[str, ...]) -> tuple[Command, ...]:
@@ -212,14 +234,3 @@ def apply_commands(node: str, functions: tuple[str, ...]) -> tuple[Command, ...]
         Command(node, query=lambda i, c: show_applied(i.channel(c))),
         *(apply(function) for function in functions),
     )
-
-
-def refusing(pattern: str) -> Command:
-    """A modulation that is not simulated: it can be told to be off."""
-
-    def write(i: Any, c: int, is_on: bool) -> None:
-        i.channel(c)
-        if is_on:
-            raise ScpiError(-221, "Settings conflict; modulation is not simulated")
-
-    return Command(pattern, write=write, query=lambda i, c: "0", takes=(Switch(),))

@@ -1,4 +1,4 @@
-"""OUTPut, TRIGger, status and system commands of the 33500 and 33600 series, most of them the 81160A's too."""
+"""OUTPut, TRIGger, status and system commands that the generator families share, after references from memory."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import math
 from typing import Any
 
 from .accuracy_keysight_pulse import SOURCE_OHMS
-from .keysight_33500_commands import number, stored
 from .pulse_levels import set_load
 from .pulse_parameters import Extremes, Quantity, Value, show, within
+from .pulse_setting_commands import accepted, keep, number, stored
 from .scpi import Command
 from .scpi_errors import ScpiError
-from .scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS, register_commands
-from .scpi_parameters import Choice, Number, Parameter, Switch, Text
+from .scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS, POWER_ON_COMMANDS, register_commands
+from .scpi_parameters import Choice, Switch, Text
 
 TRIGGER_SOURCES = ("IMMediate", "EXTernal", "TIMer", "BUS")
 
 
-def load_command(pattern: str) -> Command:
-    """OUTPut:LOAD: 1 ohm to 10 kohm or INFinity; changes what is displayed, not what comes out."""
+def load_command(pattern: str, least: float = 1.0, most: float = 10e3) -> Command:
+    """OUTPut:LOAD: up to 10 kohm or INFinity; changes what is displayed, not what comes out."""
 
     def ohms(i: Any, value: Value) -> float:
         is_endless = value in ("INF",) or (isinstance(value, float) and value >= 9.9e37)
-        return math.inf if is_endless else within(i, value, 1.0, 10e3, SOURCE_OHMS)
+        return math.inf if is_endless else within(i, value, least, most, SOURCE_OHMS)
 
     def write(i: Any, c: int, value: Value) -> None:
         channel = i.channel(c)
@@ -59,60 +59,39 @@ def _initiate_forever(i: Any, c: int, is_on: bool) -> None:
     channel.triggers_left = math.inf if is_on else 0
 
 
-def _abort(i: Any) -> None:
-    i.apply_all()
+def _initiate_all_forever(i: Any, is_on: bool) -> None:
+    for number_of_channel in (1, 2):
+        _initiate_forever(i, number_of_channel, is_on)
 
 
-def trigger_commands(node: str) -> tuple[Command, ...]:
+def trigger_source(pattern: str, after: Any) -> Command:
+    """TRIGger:SOURce; `after` is called with instrument and channel, to make the burst fit."""
+
+    def write(i: Any, c: int, word: str) -> None:
+        channel = i.channel(c)
+        channel.settings.trigger_source = word
+        if word in ("IMM", "TIM") and channel.settings.is_burst and math.isinf(channel.settings.cycles):
+            channel.settings.cycles = 1.0
+            text = "Settings conflict; turned off infinite burst to allow immediate trigger source"
+            i.status.report(ScpiError(-221, text))
+        after(i, channel)
+        i.changed(channel)
+
+    words = Choice(*TRIGGER_SOURCES)
+    return Command(pattern, write=write, query=lambda i, c: i.channel(c).settings.trigger_source, takes=(words,))
+
+
+def trigger_commands(node: str, after: Any) -> tuple[Command, ...]:
     """The trigger system of one channel; `node` is for example `:TRIGger<c>`."""
     return (
         Command(f"{node}[:IMMediate]", write=force),
-        stored(f"{node}:SOURce", "trigger_source", Choice(*TRIGGER_SOURCES)),
+        trigger_source(f"{node}:SOURce", after),
         stored(f"{node}:SLOPe", "trigger_slope", Choice("POSitive", "NEGative")),
         number(f"{node}:DELay", "trigger_delay", ("S",), 0.0, 1000.0, 0.0),
         number(f"{node}:COUNt", "trigger_count", ("",), 1.0, 1e6, 1.0),
         number(f"{node}:TIMer", "trigger_timer", ("S",), 1e-6, 8e3, 1.0),
         number(f"{node}:LEVel", "trigger_level", ("V",), 0.9, 3.8, 1.65),
     )
-
-
-def keep(pattern: str, name: str, parameter: Parameter, default: str) -> Command:
-    """A setting of the whole instrument that is kept and told only."""
-
-    def write(i: Any, *values: Any) -> None:
-        i.stored[name] = str(int(values[-1]) if isinstance(values[-1], bool | float) else values[-1])
-
-    return Command(pattern, write=write, query=lambda i, *_: i.stored.get(name, default), takes=(parameter,))
-
-
-def _set_coupling(name: str) -> Any:
-    def write(i: Any, _: int, is_on: bool) -> None:
-        setattr(i, name, is_on)
-        i.changed(i.channels[0])
-
-    return write
-
-
-def _ignore(*_: Any) -> None:
-    """Accepted; has no effect on what comes out."""
-
-
-def coupling_commands(source: str) -> tuple[Command, ...]:
-    """VOLTage:COUPle and FREQuency:COUPle."""
-    return tuple(
-        Command(
-            f"{source}:{node}:COUPle[:STATe]",
-            write=_set_coupling(name),
-            query=lambda i, _, name=name: str(int(getattr(i, name))),
-            takes=(Switch(),),
-        )
-        for node, name in (("VOLTage", "is_levels_coupled"), ("FREQuency", "is_frequency_coupled"))
-    )
-
-
-def _error_text(i: Any) -> str:
-    error = i.status.errors.take()
-    return f'{error.code:+d},"{error.text}"'
 
 
 SYNC_COMMANDS: tuple[Command, ...] = (
@@ -125,7 +104,7 @@ SYNC_COMMANDS: tuple[Command, ...] = (
     stored(":OUTPut<c>:TRIGger:SLOPe", "trigger_out_slope", Choice("POSitive", "NEGative")),
     stored(":OUTPut<c>:MODE", "output_mode", Choice("NORMal", "GATed")),
 )
-"""Signals that nothing on the bench listens to."""
+"""The sync output is at no node; the trigger output is (`PulseGenerator`)."""
 
 OUTPUT_COMMANDS: tuple[Command, ...] = (
     stored(":OUTPut<c>[:STATe]", "is_on", Switch()),
@@ -143,35 +122,57 @@ INITIATE_COMMANDS: tuple[Command, ...] = (
         query=lambda i, c: str(int(i.channel(c).settings.is_initiated_forever)),
         takes=(Switch(),),
     ),
-    Command(":ABORt", write=_abort),
+    Command(":INITiate:CONTinuous:ALL", write=_initiate_all_forever, takes=(Switch(),)),
+    Command(":ABORt", write=lambda i: i.apply_all()),
 )
+
+
+def _set_display_text(i: Any, text: str) -> None:
+    i.stored["display text"] = text
+
+
+def _set_border(i: Any, border: str) -> None:
+    i.border = border
+
+
+def _set_angle_unit(i: Any, unit: str) -> None:
+    i.angle_unit = "DEG" if unit == "DEF" else unit
+
+
+def error_text(i: Any) -> str:
+    """SYSTem:ERRor with the sign that the 33500 series puts before every number."""
+    error = i.status.errors.take()
+    return f'{error.code:+d},"{error.text}"'
+
 
 SYSTEM_COMMANDS: tuple[Command, ...] = (
     *COMMON_COMMANDS,
     *ERROR_COMMANDS,
-    Command(":SYSTem:ERRor[:NEXT]", query=_error_text),
     Command(":SYSTem:VERSion", query=lambda i: "1999.0"),
-    Command(":SYSTem:BEEPer[:IMMediate]", write=_ignore),
+    Command(":SYSTem:BEEPer[:IMMediate]", write=accepted),
     keep(":SYSTem:BEEPer:STATe", "beeper", Switch(), "1"),
-    Command(":SYSTem:LOCal", write=_ignore),
-    Command(":SYSTem:REMote", write=_ignore),
-    Command(":SYSTem:RWLock", write=_ignore),
+    Command(":SYSTem:LOCal", write=accepted),
+    Command(":SYSTem:REMote", write=accepted),
+    Command(":SYSTem:RWLock", write=accepted),
+    Command(":SYSTem:PRESet", write=lambda i: i.reset()),
     keep(":DISPlay[:STATe]", "display", Switch(), "1"),
-    Command(":DISPlay:TEXT", write=_ignore, query=lambda i: '""', takes=(Text(),)),
-    Command(":DISPlay:TEXT:CLEar", write=_ignore),
-    keep(":DISPlay:FOCus", "focus", Choice("CH1", "CH2"), "CH1"),
-    keep(":DISPlay:UNIT:ARBRate", "arb unit", Choice("FREQuency", "SRATe", "PERiod"), "SRAT"),
-    keep(":UNIT:ANGLe", "angle", Choice("DEGree", "RADian", "SECond", "DEFault"), "DEG"),
     Command(
-        ":FORMat:BORDer",
-        write=lambda i, border: setattr(i, "border", border),
-        query=lambda i: i.border,
-        takes=(Choice("NORMal", "SWAPped"),),
+        ":DISPlay:TEXT",
+        write=_set_display_text,
+        query=lambda i: f'"{i.stored.get("display text", "")}"',
+        takes=(Text(),),
     ),
+    Command(":DISPlay:TEXT:CLEar", write=lambda i: _set_display_text(i, "")),
+    Command(
+        ":UNIT:ANGLe",
+        write=_set_angle_unit,
+        query=lambda i: i.angle_unit,
+        takes=(Choice("DEGree", "RADian", "SECond", "DEFault"),),
+    ),
+    Command(":FORMat:BORDer", write=_set_border, query=lambda i: i.border, takes=(Choice("NORMal", "SWAPped"),)),
     keep(":ROSCillator:SOURce", "clock", Choice("INTernal", "EXTernal"), "INT"),
-    keep(":ROSCillator:SOURce:AUTO", "clock auto", Switch(), "1"),
-    Command("*OPT", query=lambda i: "010"),
-    Command("*PSC", write=_ignore, query=lambda i: "1", takes=(Number("", 0, 1),)),
+    Command("*OPT", query=lambda i: i.options),
+    *POWER_ON_COMMANDS,
     *register_commands(":STATus:QUEStionable", "questionable"),
     *register_commands(":STATus:OPERation", "operation"),
 )

@@ -24,9 +24,55 @@ _RMS_PER_PEAK_TO_PEAK = {
 }
 
 
+MODULATIONS = ("AM", "FM", "PM", "FSK", "BPSK", "PWM", "SUM")
+
+
+@dataclass
+class Modulation:
+    """One way of modulating a carrier.
+
+    Attributes:
+        source: INT, EXT, CH1 or CH2.
+        function, hertz: of the internal modulating wave.
+        amount: per cent (AM, SUM), hertz of deviation (FM) or of the other frequency (FSK), degrees (PM, BPSK) or
+            seconds (PWM).
+        is_suppressed: whether AM suppresses the carrier.
+    """
+
+    is_on: bool = False
+    source: str = "INT"
+    function: str = "SIN"
+    hertz: float = 10.0
+    amount: float = 100.0
+    is_suppressed: bool = False
+
+
+@dataclass
+class Modulations:
+    """All of them; reset values of the 33500 series' help file, from memory, to be checked."""
+
+    am: Modulation = field(default_factory=lambda: Modulation(hertz=100.0))
+    fm: Modulation = field(default_factory=lambda: Modulation(amount=100.0))
+    pm: Modulation = field(default_factory=lambda: Modulation(amount=180.0))
+    fsk: Modulation = field(default_factory=lambda: Modulation(amount=100.0))
+    bpsk: Modulation = field(default_factory=lambda: Modulation(amount=180.0))
+    pwm: Modulation = field(default_factory=lambda: Modulation(amount=10e-6))
+    sum: Modulation = field(default_factory=lambda: Modulation(hertz=100.0, amount=0.1))
+
+    def of(self, kind: str) -> Modulation:
+        """One by its name in capitals."""
+        found = getattr(self, kind.lower())
+        assert isinstance(found, Modulation)
+        return found
+
+    def items(self) -> list[tuple[str, Modulation]]:
+        """Names in capitals, and the modulations."""
+        return [(kind, self.of(kind)) for kind in MODULATIONS]
+
+
 @dataclass
 class SweepSettings:
-    """Frequency sweep: kept and told, but the carrier is played (frequency hardly matters to what a cell sees)."""
+    """Frequency sweep."""
 
     is_on: bool = False
     spacing: str = "LIN"
@@ -38,6 +84,27 @@ class SweepSettings:
     marker_hertz: float = 500.0
     is_marker_on: bool = False
     mode: str = "CW"
+
+    def hertz_at(self, fraction: float) -> float:
+        """Frequency after this fraction of the sweep time."""
+        if self.spacing == "LOG":
+            return float(self.start_hertz * (self.stop_hertz / self.start_hertz) ** fraction)
+        return self.start_hertz + (self.stop_hertz - self.start_hertz) * fraction
+
+    @property
+    def centre_hertz(self) -> float:
+        """Middle of start and stop."""
+        return (self.start_hertz + self.stop_hertz) / 2
+
+    @property
+    def span_hertz(self) -> float:
+        """Stop less start."""
+        return self.stop_hertz - self.start_hertz
+
+    def place(self, centre: float, span: float) -> None:
+        """Start and stop about a centre; negative spans go downwards."""
+        self.start_hertz = max(centre - span / 2, 1e-6)
+        self.stop_hertz = max(centre + span / 2, 1e-6)
 
 
 @dataclass
@@ -52,6 +119,13 @@ class ChannelSettings:
         cycles: cycles of a burst; may be infinite.
         burst_period: seconds between internally started bursts.
         arb_rate: samples per second.
+        double_delay: seconds from one pulse to the second in the same period; None if there is none.
+        noise_hertz: bandwidth of noise.
+        list_hertz, list_dwell: frequencies of a list, and how long each lasts.
+        source_ohms: output impedance.
+        is_pattern, pattern, pattern_format: whether pulses are bits (0 or 1), NRZ or RZ.
+        is_trailing_automatic: whether the trailing edge is as the leading one.
+        is_external_width: whether the pulse is as long as the signal at the trigger input.
     """
 
     function: str = "SIN"
@@ -71,7 +145,11 @@ class ChannelSettings:
     leading: float = 10e-9
     trailing: float = 10e-9
     delay: float = 0.0
+    double_delay: float | None = None
     bit_rate: float = 1e3
+    bit_edge: float = 10e-9
+    prbs_length: int = 7
+    noise_hertz: float = 100e3
     is_burst: bool = False
     burst_mode: str = "TRIG"
     cycles: float = 1.0
@@ -99,7 +177,21 @@ class ChannelSettings:
     sync_polarity: str = "NORM"
     is_trigger_out_on: bool = False
     trigger_out_slope: str = "POS"
+    sync_marker_point: float = 10.0
+    is_complement_on: bool = False
+    source_ohms: float = SOURCE_OHMS
+    list_hertz: tuple[float, ...] = (100.0, 1000.0, 550.0)
+    list_dwell: float = 1.0
+    feed: str = "NONE"
+    is_pattern: bool = False
+    pattern: tuple[float, ...] = ()
+    pattern_format: str = "NRZ"
+    is_trailing_automatic: bool = True
+    is_external_width: bool = False
     sweep: SweepSettings = field(default_factory=SweepSettings)
+    modulations: Modulations = field(default_factory=Modulations)
+    told_only: dict[str, str] = field(default_factory=dict)
+    """Settings that are kept and told but change nothing that the world could notice, by name."""
 
     def copy(self) -> ChannelSettings:
         """The same settings, independent of these."""
@@ -111,9 +203,14 @@ class ChannelSettings:
         return 1 / self.hertz
 
     @property
+    def turn(self) -> float:
+        """Degrees into the cycle at which it begins: the phase, less the pulse delay."""
+        return self.phase - 360 * self.delay * self.hertz
+
+    @property
     def displayed(self) -> float:
         """Displayed volts per open-circuit volt."""
-        return 1.0 if math.isinf(self.load) else self.load / (self.load + SOURCE_OHMS)
+        return 1.0 if math.isinf(self.load) else self.load / (self.load + self.source_ohms)
 
     @property
     def amplitude(self) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -63,6 +64,7 @@ class World:
         self._bounds: dict[tuple[float, float], float] = {}
         self._is_touching = True
         self._blamed: set[tuple[str, int]] = set()
+        self._is_held = False
 
     @classmethod
     def from_description(cls, die: Mapping[str, object], *, seed: int, line_hertz: float) -> World:
@@ -186,6 +188,70 @@ class World:
     def sources_changed(self) -> None:
         """Called by a source after its settings changed."""
         self.circuit.changed()
+        if not self._is_held:
+            self._settle()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What sources do within this happens at the same moment: cells see the last of it only."""
+        was_held, self._is_held = self._is_held, True
+        try:
+            yield
+        finally:
+            self._is_held = was_held
+            if not was_held:
+                self._settle()
+
+    def pass_quietly(self, seconds: float) -> None:
+        """Time passes in which nothing happens to a cell; whoever calls this has drawn it (`pulse_trains.py`)."""
+        self.seconds += seconds
+
+    def event_rate(self, seconds: float) -> float:
+        """Rate of all events as things stand, 1/s; zero if hardly any is to be expected in so many seconds."""
+        if self._rates is None:
+            if self._bound is None:
+                self._bound = self._rate_bound()
+            if self._bound * seconds < _QUIET:
+                return 0.0
+        return self._event_rates()[2]
+
+    def event_bound(self, seconds: float) -> float:
+        """At least the rate of all events as things stand, 1/s, as exactly as it matters for so many seconds.
+
+        May be asked within `at_once`, of a state that cells never see.
+        """
+        bound = self._rate_bound()
+        if bound * seconds < _QUIET:
+            return bound
+        volts = self.cell_volts()
+        switching = self.die.switching_rates(volts, self._field_tesla)
+        return float(switching.sum() + self.die.breakdown_rates(volts).sum())
+
+    def strike(self) -> None:
+        """One event happens now; rates say which."""
+        switching, breaking, total = self._event_rates()
+        if total > 0:
+            self._happen(switching, breaking)
+
+    def exposure(self) -> tuple[Floats, Floats, Floats]:
+        """Rates of every cell, 1/s: leaving its state, returning to it were it in the other, breaking down."""
+        leaving, breaking, _ = self._event_rates()
+        volts = self.cell_volts()
+        self.die.is_parallel = ~self.die.is_parallel
+        returning = self.die.switching_rates(volts, self._field_tesla)
+        self.die.is_parallel = ~self.die.is_parallel
+        return leaving, returning, breaking
+
+    def overtake(self, switched: Iterable[int], broken: Iterable[int]) -> None:
+        """These cells have changed their state or broken down in the meantime."""
+        for index in switched:
+            self.die.is_parallel[index] = not self.die.is_parallel[index]
+            self.circuit.cell_changed(index)
+        for index in broken:
+            self.die.break_down(index)
+            self.log("breakdown", f"the barrier of cell {tuple(self.die.site(index))} broke down")
+            self.circuit.cell_changed(index)
+        self._bounds.clear()
         self._settle()
 
     def solve_source(self, output: Output) -> SourcePoint:

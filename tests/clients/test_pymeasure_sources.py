@@ -98,7 +98,7 @@ class TestAgilent33500:
         for part in (generator, generator.ch_1):
             part.data_volatile_clear()
             part.data_arb("ints", [*range(-10000, 10000, 500)])
-            part.data_arb("floats", [-1, -0.5, 0, 0.5, 1, 0.5, 0, -0.5], data_format="float")
+            part.data_arb("floats", [-1, -0.5, 0, 0.5, 1, 0.5, 0, -0.5] * 4, data_format="float")
             part.arb_file = "floats"
             assert "FLOATS" in part.arb_file.upper()
             part.shape = "ARB"
@@ -145,7 +145,7 @@ class TestKeysight81160A:
 
     def test_identity_and_status(self, generator: Any) -> None:
         assert "81160A" in generator.id
-        assert generator.options.strip() == "010"
+        assert generator.options.strip() == "002"
         generator.clear()
         assert generator.complete.strip() == "1"
         assert generator.status.strip() == "0"
@@ -227,7 +227,7 @@ class TestKeysight81160A:
         for name in ("phase", "arb_file"):
             with pytest.raises(VisaIOError, match="VI_ERROR_TMO"):
                 getattr(generator.ch_1, name)
-        assert {error[0] for error in generator.check_errors()} <= {-113, -420, -350}
+        assert {error[0] for error in generator.check_errors()} <= {-113, -114, -420, -350}
 
 
 class TestGS200:

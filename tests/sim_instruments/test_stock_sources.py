@@ -54,8 +54,8 @@ def test_qcodes_keysight_33622a_writes_cells(spec: str, bench: SimBench) -> None
         bench.world.die.is_parallel[:] = False
         for channel in (gen.ch1, gen.ch2):
             channel.function_type("PULS")
-            channel.frequency(1e5)
             channel.pulse_width(200e-9)
+            channel.frequency(1e5)
             channel.amplitude_unit("VPP")
             channel.amplitude(0.6)
             channel.offset(0.3)
@@ -131,8 +131,8 @@ def test_pymeasure_agilent_33500(spec: str, bench: SimBench) -> None:
     bench.world.die.is_parallel[:] = False
     channel = gen.ch_1
     channel.shape = "PULS"
-    channel.pulse_period = 1e-5
     channel.pulse_width = 200e-9
+    channel.pulse_period = 1e-5
     channel.pulse_transition = 10e-9
     channel.output_load = "INF"
     channel.amplitude_unit = "VPP"
