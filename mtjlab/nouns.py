@@ -18,6 +18,7 @@ from .errors import InputError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int8]
+Bools = NDArray[np.bool_]
 
 Progress = Callable[[str, int, int], None]
 """Called when a stage of a protocol begins and after each of its units: what it does, units done, units in all."""

@@ -6,13 +6,10 @@ from enum import IntEnum
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mtjlab.nouns import Floats, Ints, Site
+from mtjlab.nouns import Bools, Floats, Ints, Site
 from mtjlab.physics import mtj
-
-Bools = NDArray[np.bool_]
 
 
 class Kind(IntEnum):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import lapack
-from threadpoolctl import ThreadpoolController
 
 from mtjlab.nouns import Floats
 from mtjlab.physics import mtj
 from mtjlab.physics.crossbar import Reduction, SparseReduction
+from mtjlab.physics.one_thread import one_thread
 
 from .components import Labels
 from .die import Die
@@ -25,22 +24,6 @@ _LEAST_AMPS = 1e-15
 _MOST_STEPS = 200
 _SLOW = 0.5
 """A fixed point that does not come nearer by this factor a step is left to Newton."""
-_THREADED = [
-    library for library in ThreadpoolController().select(user_api="blas").lib_controllers if library.num_threads > 1
-]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Matrices this small are slower on several BLAS threads; on a loaded machine, hundreds of times slower."""
-    before = [library.get_num_threads() for library in _THREADED]
-    for library in _THREADED:
-        library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        for library, threads in zip(_THREADED, before, strict=True):
-            library.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from zlib import crc32
 
 import numpy as np
 
-from mtjlab.nouns import Floats
+from mtjlab.nouns import Bools, Floats
 from mtjlab.yaml_files import check_model
 
 from .circuit import Circuit, Output, Source, SourcePoint
-from .die import Bools, Die, DieDescription
+from .die import Die, DieDescription
 from .processes import Processes
 from .relay_contacts import INSTANT, Contacts
 from .switches import Switches as Switches
@@ -25,6 +26,8 @@ HOT_AMPS = 1e-6
 """Current through a closed relay above which opening it counts as hot switching (assumed)."""
 _QUIET = 1e-10
 """Expected number of events below which a stretch of time counts as uneventful."""
+_RARE = 1e-3
+"""Expected number of events below which they are drawn by thinning a bound of their rate."""
 _MOST_EVENTS = 2000
 
 
@@ -65,6 +68,7 @@ class World:
         self._is_touching = True
         self._blamed: set[tuple[str, int]] = set()
         self._is_held = False
+        self._worst_siemens = float(self.die.siemens_p.max())
 
     @classmethod
     def from_description(cls, die: Mapping[str, object], *, seed: int, line_hertz: float) -> World:
@@ -166,8 +170,12 @@ class World:
         if self._rates is None:
             if self._bound is None:
                 self._bound = self._rate_bound()
-            if self._bound * left < _QUIET:
+            expected = self._bound * left
+            if expected < _QUIET:
                 self.seconds += left
+                return
+            if expected < _RARE:
+                self._expose_to_rare_events(left)
                 return
         for _ in range(_MOST_EVENTS):
             switching, breaking, total = self._event_rates()
@@ -180,6 +188,24 @@ class World:
             self.seconds += until_event
             self._happen(switching, breaking)
         self.seconds += left
+
+    def _expose_to_rare_events(self, seconds: float) -> None:
+        """Events drawn without solving the network, in nearly all cases.
+
+        Thinning: candidates come at the rate that bounds the true one. If the first comes too late, so does every
+        event. If not, the rates are looked at, and the waiting begins anew: exact, since exponential waiting has no
+        memory of a candidate that was none.
+        """
+        bound = self._bound or 0.0
+        until_candidate = self._events.exponential(1 / bound)
+        if until_candidate >= seconds:
+            self.seconds += seconds
+            return
+        switching, breaking, total = self._event_rates()
+        self.seconds += until_candidate
+        if self._events.random() * bound < total:
+            self._happen(switching, breaking)
+        self._expose(seconds - until_candidate)
 
     def log(self, kind: str, message: str) -> None:
         """Put an incident on record."""
@@ -269,8 +295,8 @@ class World:
     def _rate_bound(self) -> float:
         """At least the total rate of events, 1/s, without solving the network: every cell at the largest voltage."""
         volts = self.circuit.largest_volts
-        field = float(np.ceil(abs(self._field_tesla) * 1000) / 1000)
-        step = float(np.ceil(volts * 100) / 100)
+        field = math.ceil(abs(self._field_tesla) * 1000) / 1000
+        step = math.ceil(volts * 100) / 100
         if (step, field) not in self._bounds:
             full = np.full(self.die.kind.size, step)
             worst = np.maximum(self.die.switching_rates(full, field), self.die.switching_rates(-full, -field))
@@ -302,7 +328,7 @@ class World:
     def _check_stress(self) -> None:
         limits = self.die.description
         bound = self.circuit.largest_volts
-        worst_siemens = float(self.die.siemens_p.max())
+        worst_siemens = self._worst_siemens
         if bound <= limits.limit_volts and bound * worst_siemens <= limits.limit_amps:
             self._blamed.clear()
             return

@@ -1,4 +1,6 @@
-"""Compact model of a magnetic tunnel junction: conduction, spin-torque switching, breakdown; vectorised over cells.
+"""Compact model of a magnetic tunnel junction: conduction, drive, stability, breakdown; vectorised over cells.
+
+What the drive does to the state in a given time is in `switching.py`.
 
 Sign convention of the whole project: a positive voltage (row above column) drives a junction to P ("set"), a
 negative one to AP ("reset").
@@ -9,7 +11,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..nouns import Floats
+from ..nouns import Bools, Floats
+from .switching import leaving_rate, switching_probability
+
+REFERENCE_KELVIN = 300.0
+"""Temperature at which parameters without another are given."""
 
 
 def area_siemens(diameter_m: ArrayLike, ra_ohm_m2: float) -> Floats:
@@ -60,44 +66,190 @@ def excess_current(volts: ArrayLike, siemens_p: ArrayLike, tmr0: ArrayLike, volt
     return np.asarray(np.asarray(siemens_p) * (t0 / (1 + t0)) * v * (rise / (1 + rise + t0)), dtype=np.float64)
 
 
-def switching_rate(overdrive: ArrayLike, delta: ArrayLike, damping_seconds: float) -> Floats:
+def switching_rate(overdrive: ArrayLike, delta: ArrayLike, damping_seconds: ArrayLike) -> Floats:
     """Rate at which a junction leaves its state, 1/s, for pulses much longer than `damping_seconds`.
 
-    Args:
-        overdrive: V / V_c0 of the switching direction; negative where the bias stabilises the state.
-        delta: thermal stability E_b / kT.
-        damping_seconds: t_d = (1 + alpha^2) / (alpha gamma mu0 H_k), about 2 ns.
-
-    Below i = 1 - 1/sqrt(delta): Gamma = (1/t_d) sqrt(delta/pi) (1 - i^2)(1 - i) exp(-delta (1 - i)^2), the
-    perpendicular macrospin with exponent 2 (Taniguchi and Imamura, arXiv 1204.1190). Above, where that prefactor
-    would fall again, the value at that point plus 2 (i - i_x) / t_d, the precessional slope (Butler et al., arXiv
-    1202.2621).
-    Nanosecond pulses need the Fokker-Planck solution instead.
+    `overdrive` is what `drive` returns; see `switching.leaving_rate`, the Fokker-Planck solution of all regimes.
     """
-    i = np.asarray(overdrive, dtype=np.float64)
-    d = np.asarray(delta, dtype=np.float64)
-    edge = 1 - 1 / np.sqrt(d)
-    low = np.clip(i, -1 + 1e-9, edge)
-    thermal = np.sqrt(d / np.pi) * (1 - low**2) * (1 - low) * np.exp(-d * (1 - low) ** 2)
-    return np.asarray((thermal + 2 * np.maximum(i - edge, 0)) / damping_seconds, dtype=np.float64)
-
-
-def switching_probability(overdrive: ArrayLike, seconds: ArrayLike, delta: ArrayLike, damping_seconds: float) -> Floats:
-    """Probability that a pulse of `seconds` switches: 1 - exp(-rate t)."""
-    exposure = switching_rate(overdrive, delta, damping_seconds) * np.asarray(seconds, dtype=np.float64)
-    return np.asarray(-np.expm1(-exposure))
+    return leaving_rate(overdrive, delta, damping_seconds)
 
 
 def volts_for_probability(
     probability: float, seconds: float, delta: float, volts_c0: float, damping_seconds: float
 ) -> float:
-    """Amplitude at which a pulse of `seconds` switches with `probability`, by bisection between 0 and 3 V_c0."""
+    """Amplitude at which a pulse of `seconds` switches with `probability`, by bisection."""
     low, high = 0.0, 3 * volts_c0
+    while switching_probability(high / volts_c0, seconds, delta, damping_seconds) < probability and high < 1e4 * volts_c0:
+        high *= 2
     for _ in range(60):
         middle = (low + high) / 2
         reached = switching_probability(middle / volts_c0, seconds, delta, damping_seconds)
         low, high = (low, middle) if reached > probability else (middle, high)
     return (low + high) / 2
+
+
+def drive(
+    is_parallel: ArrayLike,
+    volts: ArrayLike,
+    set_volts: ArrayLike,
+    reset_volts: ArrayLike,
+    *,
+    field_tesla: ArrayLike = 0.0,
+    anisotropy_tesla: ArrayLike = np.inf,
+    anisotropy_factor: ArrayLike = 1.0,
+) -> Floats:
+    """How hard a junction is pushed out of its state: V / V_c0 of that direction plus H / H_k; 1 is the threshold.
+
+    Args:
+        is_parallel: state of each junction.
+        set_volts, reset_volts: V_c0 of AP to P and of P to AP, both positive; the torque is smaller from P.
+        field_tesla: along the easy axis, positive towards P.
+        anisotropy_tesla: mu0 H_k.
+        anisotropy_factor: what `voltage_control` returns: V_c0 and H_k go with the anisotropy that is left.
+    """
+    v, parallel = np.asarray(volts, dtype=np.float64), np.asarray(is_parallel)
+    torque = np.where(parallel, -v / np.asarray(reset_volts), v / np.asarray(set_volts))
+    field = np.where(parallel, -1.0, 1.0) * np.asarray(field_tesla) / np.asarray(anisotropy_tesla)
+    return np.asarray((torque + field) / np.asarray(anisotropy_factor))
+
+
+def voltage_control(volts: ArrayLike, per_volt: ArrayLike) -> Floats:
+    """Perpendicular anisotropy left under bias, as a factor: 1 - xi V, at least a hundredth.
+
+    Delta, V_c0 and H_k are proportional to it (voltage-controlled magnetic anisotropy; it matters in cells of the kind
+    of Mihajlovic et al., arXiv 1905.02673). The coefficient xi per volt is a parameter; zero leaves it out.
+    """
+    return np.asarray(np.maximum(1 - np.asarray(per_volt) * np.asarray(volts), 0.01), dtype=np.float64)
+
+
+def heated_kelvin(
+    kelvin: ArrayLike, watts: ArrayLike, kelvin_per_watt: ArrayLike, seconds: ArrayLike, time_constant: ArrayLike
+) -> Floats:
+    """Temperature of a junction at the end of a pulse that heats it: T + R_th P (1 - exp(-t / tau)).
+
+    One thermal resistance and one time constant; both are parameters, zero resistance leaves heating out.
+    """
+    rise = np.asarray(kelvin_per_watt) * np.asarray(watts)
+    return np.asarray(kelvin + rise * -np.expm1(-np.asarray(seconds) / np.asarray(time_constant)), dtype=np.float64)
+
+
+def magnetisation_factor(kelvin: ArrayLike, curie_kelvin: ArrayLike = 1100.0) -> Floats:
+    """M_s(T) over M_s at `REFERENCE_KELVIN`, Bloch's law 1 - (T / T_C)^(3/2); T_C of CoFeB is an assumption."""
+    now = 1 - (np.asarray(kelvin, dtype=np.float64) / np.asarray(curie_kelvin)) ** 1.5
+    then = 1 - (REFERENCE_KELVIN / np.asarray(curie_kelvin)) ** 1.5
+    return np.asarray(np.maximum(now, 0.0) / then)
+
+
+def delta_at(
+    kelvin: ArrayLike, delta: ArrayLike, curie_kelvin: ArrayLike = 1100.0, exponent: ArrayLike = 2.0
+) -> Floats:
+    """Thermal stability at a temperature: Delta(T0) (T0 / T) m(T)^n, the barrier going as M_s^n (n = 2 assumed)."""
+    m = magnetisation_factor(kelvin, curie_kelvin)
+    return np.asarray(np.asarray(delta) * REFERENCE_KELVIN / np.asarray(kelvin) * m ** np.asarray(exponent))
+
+
+def volts_c0_at(
+    kelvin: ArrayLike, volts_c0: ArrayLike, curie_kelvin: ArrayLike = 1100.0, exponent: ArrayLike = 2.0
+) -> Floats:
+    """Critical voltage at a temperature; it goes with the barrier, as I_c0 = (4 e / hbar) (alpha / eta) E_b."""
+    return np.asarray(np.asarray(volts_c0) * magnetisation_factor(kelvin, curie_kelvin) ** np.asarray(exponent))
+
+
+def tmr_at_kelvin(kelvin: ArrayLike, tmr0: ArrayLike, per_kelvin_1_5: ArrayLike = 2e-5) -> Floats:
+    """TMR ratio at a temperature, from its value at `REFERENCE_KELVIN`.
+
+    Julliere's 2 P^2 / (1 - P^2) with P = P_0 (1 - a T^(3/2)); a = 2e-5 K^(-3/2) is an assumption.
+    """
+    t0, a = np.asarray(tmr0, dtype=np.float64), np.asarray(per_kelvin_1_5)
+    ratio = (1 - a * np.asarray(kelvin) ** 1.5) / (1 - a * REFERENCE_KELVIN**1.5)
+    squared = t0 / (t0 + 2) * np.maximum(ratio, 0.0) ** 2
+    return np.asarray(2 * squared / (1 - squared))
+
+
+def delta_of_size(diameter_m: ArrayLike, reference_m: float, delta: ArrayLike, wall_m: float = np.inf) -> Floats:
+    """Thermal stability of a round junction of another size.
+
+    It goes with the area as long as the spins turn together, and with the diameter beyond `wall_m`, where a domain wall
+    passes instead (Santos et al., arXiv 2008.01343, used the domain-wall law for 55 to 130 nm).
+    """
+    d, r = np.asarray(diameter_m, dtype=np.float64), reference_m
+    area = np.minimum(d, wall_m) ** 2 * np.maximum(d / wall_m, 1.0)
+    reference = min(r, wall_m) ** 2 * max(r / wall_m, 1.0)
+    return np.asarray(np.asarray(delta) * area / reference)
+
+
+def volts_c0_of(current_density: ArrayLike, ra_ohm_m2: ArrayLike) -> Floats:
+    """Critical voltage from the critical current density, A/m^2: J_c0 RA. It does not depend on the area."""
+    return np.asarray(np.asarray(current_density) * np.asarray(ra_ohm_m2), dtype=np.float64)
+
+
+def dwell_seconds(overdrive: ArrayLike, delta: ArrayLike, damping_seconds: ArrayLike) -> Floats:
+    """Mean time in a state, seconds: telegraph noise where it is short, retention where it is long."""
+    return np.asarray(1 / leaving_rate(overdrive, delta, damping_seconds))
+
+
+def state_after(
+    is_parallel: ArrayLike, seconds: ArrayLike, leaving: ArrayLike, returning: ArrayLike, rng: np.random.Generator
+) -> Bools:
+    """Draw the state after a time in which a junction may go to and fro (two-state Markov process, exact).
+
+    Args:
+        is_parallel: state at first.
+        leaving, returning: rates out of that state and back into it, 1/s.
+    """
+    states, out, back, time = np.broadcast_arrays(is_parallel, leaving, returning, seconds)
+    total = out + back
+    share = np.divide(out, total, out=np.zeros(states.shape), where=total > 0)
+    changed = rng.random(share.shape) < share * -np.expm1(-total * time)
+    return np.asarray(states.astype(np.bool_) ^ changed)
+
+
+def telegraph_times(seconds: float, leaving: float, returning: float, rng: np.random.Generator) -> Floats:
+    """Draw the times at which one junction changes its state within `seconds`, ascending.
+
+    Args:
+        leaving, returning: rates out of the state at first and back into it, 1/s.
+    """
+    pairs = int(seconds / (1 / leaving + 1 / returning)) + 8 if leaving > 0 and returning > 0 else 1
+    times: list[Floats] = []
+    now = 0.0
+    with np.errstate(divide="ignore"):
+        mean_waits = 1 / np.array([leaving, returning])
+    while now < seconds:
+        times.append(now + np.cumsum(rng.exponential(1.0, (pairs, 2)) * mean_waits))
+        now = float(times[-1][-1])
+    every = np.concatenate(times) if times else np.zeros(0)
+    return every[every < seconds]
+
+
+def breakdown_seconds(
+    volts: ArrayLike, volts_one_second: ArrayLike, volts_per_decade: float, negative_power: float | None = None
+) -> Floats:
+    """Time to breakdown of 63 % of barriers at a constant bias, seconds; infinite at none.
+
+    Positive bias: exponential in V (E-model), a tenth for every `volts_per_decade`. Negative bias: the same, or a power
+    law (|V| / V_1)^-n with n = `negative_power`. Source: natural-oxide MgO shows the one for positive and the other for
+    negative bias (paper of 2011 quoted in docs/explanation/physics.md); the numbers are assumptions.
+    """
+    v, one = np.asarray(volts, dtype=np.float64), np.asarray(volts_one_second)
+    exponential = 10.0 ** np.clip((one - np.abs(v)) / volts_per_decade, -30, 300)
+    if negative_power is None:
+        return np.asarray(exponential)
+    power = np.maximum(np.abs(v) / one, 1e-30) ** -negative_power
+    return np.asarray(np.where(v < 0, power, exponential))
+
+
+def breakdown_probability(
+    seconds: ArrayLike, seconds_63: ArrayLike, weibull_shape: ArrayLike = 1.0, before_seconds: ArrayLike = 0.0
+) -> Floats:
+    """Probability that a barrier breaks within `seconds` of stress, having withstood `before_seconds` of the same.
+
+    Weibull: 1 - exp((t0/t63)^b - ((t0+t)/t63)^b). What is left of a broken barrier is a short.
+    """
+    shape, t63 = np.asarray(weibull_shape), np.asarray(seconds_63)
+    before = (np.asarray(before_seconds) / t63) ** shape
+    after = ((np.asarray(before_seconds) + np.asarray(seconds)) / t63) ** shape
+    return np.asarray(-np.expm1(before - after))
 
 
 def breakdown_rate(volts: ArrayLike, volts_one_second: ArrayLike, volts_per_decade: float) -> Floats:
