@@ -112,8 +112,18 @@ class SimKeithley2600B(TriggeredTsp):
             engine.set_global(name, value)
         engine.set_global("printbuffer", engine.function(self.buffer_objects.print_buffer))
         self._define_triggers()
+        engine.set_global("_pulse_limits", engine.function(self._pulse_limits))
         for text in FACTORY_SCRIPTS.values():
             engine.run(text)
+
+    def _pulse_limits(self, letter: str, is_volts: bool, level: float, limit: float) -> tuple[float, float] | None:
+        """Longest pulse and largest duty cycle at these; None where no pulse reaches."""
+        smu = self.channels["ab".index(letter)].smu
+        volts, amps = (level, limit) if is_volts else (limit, level)
+        if smu.is_safe(volts, amps):
+            return 1e9, 1.0
+        region = smu.pulse_region(volts, amps)
+        return None if region is None else (region.seconds, region.duty)
 
     def _report(self, error: ScpiError) -> None:
         if error.code == PARAMETER_ERROR:  # the matrices' number; this series has others (assumed: this one)
