@@ -126,10 +126,14 @@ class Switches:
         if self._rng is None:
             self._rng = self._world.rng(f"bounce {self.name}.{self._first}")
         closing, opening = wanted - self.closed, self.closed - wanted
+        seconds = self._contacts.seconds(closes=bool(closing), opens=bool(opening))
+        if seconds <= 0:
+            self._move(wanted)
+            return 0.0
         coming = edges(self._contacts, closing, opening, self._rng)
         now, processes = self._world.seconds, self._world.processes
         processes.start(_Motion(processes, now, coming, self._make_or_break), now)
-        return self._contacts.seconds(closes=bool(closing), opens=bool(opening))
+        return seconds
 
     def _make_or_break(self, relays: frozenset[int], is_closed: bool) -> None:
         self._move(self._real(self.closed | relays if is_closed else self.closed - relays))

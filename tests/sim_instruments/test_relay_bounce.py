@@ -14,7 +14,7 @@ from mtjlab.sim_instruments.keithley_707b import SimKeithley707B
 from mtjlab.sim_instruments.keithley_7001 import SimKeithley7001
 from mtjlab.sim_instruments.keysight_34980a import SimKeysight34980A
 from mtjlab.sim_instruments.keysight_b2200 import SimKeysightB2201A
-from mtjlab.sim_instruments.relay_contacts import MOST_SEPARATE, Contacts, edges
+from mtjlab.sim_instruments.relay_contacts import INSTANT, MOST_SEPARATE, Contacts, edges
 from mtjlab.sim_instruments.switching_tables import B2211A, GENERAL_PURPOSE, GUARDED_REED, K707B_RELAY, REED_350US
 from mtjlab.sim_instruments.wire_instrument import HostClock
 from mtjlab.sim_instruments.world import Switches, World
@@ -97,6 +97,15 @@ def test_a_closing_contact_is_seen_to_bounce_and_is_logged_once() -> None:
     assert changes >= 3, "it is broken again after the first touch"
     assert source.point().amps == pytest.approx(1e-3, rel=1e-3)
     assert [incident.kind for incident in world.incidents] == ["hot switching"]
+
+
+def test_contacts_without_a_delay_move_at_once_even_when_hot() -> None:
+    world, source, relay = live_relay(contacts=INSTANT)
+    relay.set([0])
+    assert source.point().amps == pytest.approx(1e-3, rel=1e-3)
+    relay.set([])
+    assert source.point().amps < 1e-9
+    assert (world.seconds, len(world.incidents)) == (0.0, 2)
 
 
 def test_an_opening_contact_conducts_until_it_has_released() -> None:
