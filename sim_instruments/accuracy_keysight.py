@@ -1,6 +1,7 @@
 """How wrong the simulated Keysight B2900A units are (data sheet 5990-7009EN, 1 year, 23 +-5 degrees Celsius).
 
-The tables are quoted from memory of the data sheet and are to be checked against it; other numbers are marked assumed.
+Measurement ranges, resolutions and accuracies are the data sheet's; the sources' are taken to be the same (to be
+checked).
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ _AMPS = (
     RangeAccuracy(3.0, 4e-3, 7e-3, 10e-6),
     RangeAccuracy(10.0, 4e-3, 25e-3, 10e-6),
 )
-_NOISE = ((4e-4, 2e-4), (0.01, 5e-5), (0.1, 8e-6), (1.0, 1e-6), (100.0, 3e-7))
-"""Assumed: near the 6.5-digit count at 1 cycle, rising steeply below a hundredth of a cycle."""
+_NOISE = ((4e-4, 3e-3), (0.001, 1.25e-3), (0.01, 1.25e-4), (0.1, 2.5e-5), (1.0, 1e-6), (100.0, 3e-7))
+"""Below one cycle a quarter of what the data sheet adds to the accuracy of the ranges from 1 uA to 100 mA (0.01 % of
+range at 0.1, 0.05 % at 0.01, 0.5 % at 0.001 cycles); near the 6.5-digit count at one cycle (assumed)."""
 
 
 def _coarser(ranges: tuple[RangeAccuracy, ...]) -> tuple[RangeAccuracy, ...]:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from .keysight_b2900_channel import Channel, ratio
+from .keysight_b2900_layers import WaitSettings
 from .keysight_b2900_readings import Reading
-from .keysight_b2900_settings import OHMS_AMPS, OHMS_RANGES, WaitSettings
+from .keysight_b2900_settings import OHMS_AMPS, OHMS_RANGES
 
 SETTLING_SECONDS = 50e-6
 """Initial waiting time between a source change and the measurement (assumed; the manual says it is automatic)."""

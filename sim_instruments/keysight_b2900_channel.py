@@ -25,7 +25,7 @@ RANGE_CLAMP = 1.06
 """A fixed measure range below the compliance limits the output here, as a multiple of the range (assumed: just beyond
 the reading's overflow)."""
 HIGH_CAPACITANCE_AMPS = 1e-6
-"""Smallest current range in the high-capacitance mode (data sheet; to be checked)."""
+"""Smallest current range in the high-capacitance mode (data sheet)."""
 FASTEST_FILTER_SECONDS = 5e-6
 """With this time constant the filter is no slower than the output itself (assumed)."""
 _AUTO_APERTURE_CYCLES = ((1e-7, 1.0), (1e-6, 0.5), (math.inf, 0.1))

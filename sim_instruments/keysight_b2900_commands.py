@@ -17,7 +17,7 @@ from .scpi_settings import show_integer, show_switch
 if TYPE_CHECKING:
     from .keysight_b2900 import SimKeysightB2900
     from .keysight_b2900_channel import Channel
-    from .keysight_b2900_settings import TriggerOut
+    from .keysight_b2900_layers import TriggerOut
 
 After = Callable[["SimKeysightB2900", "Channel"], None]
 _INFINITE = 2147483647.0

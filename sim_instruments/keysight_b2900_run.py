@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from .keysight_b2900_actions import BEGIN, Acquisition, At, acquire, measure, transient
 from .keysight_b2900_channel import Channel
-from .keysight_b2900_settings import LayerSettings, TriggerOut, steps_of
+from .keysight_b2900_layers import LayerSettings, TriggerOut, steps_of
 
 Initiated = dict[int, set[str]]
 """Channel number -> initiated actions, TRAN and ACQ."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .accuracy_keysight import B2900_STAGE, B2910_STAGE
+from .keysight_b2900_layers import LayerSettings, TriggerOut, WaitSettings, layers
 from .keysight_b2900_limits import LimitTests
 from .smu_stage import StageAccuracy
 
@@ -140,40 +140,6 @@ class SweepSettings:
 
 
 @dataclass
-class WaitSettings:
-    """Waiting time of source or measurement: gain x initial time + offset."""
-
-    is_on: bool = True
-    is_auto: bool = True
-    gain: float = 1.0
-    offset_seconds: float = 0.0
-
-
-@dataclass
-class TriggerOut:
-    """Whether an event also gives a trigger, and on which lines."""
-
-    is_on: bool = False
-    lines: tuple[str, ...] = ("EXT1",)
-
-
-@dataclass
-class LayerSettings:
-    """The arm or trigger layer of one action, transient or acquire."""
-
-    source: str = "AINT"
-    count: float = 1.0
-    delay_seconds: float = 0.0
-    timer_seconds: float = 1e-5
-    bypass: str = "OFF"
-    trigger_out: TriggerOut = field(default_factory=TriggerOut)
-
-
-def _layers() -> dict[str, LayerSettings]:
-    return {"TRAN": LayerSettings(), "ACQ": LayerSettings()}
-
-
-@dataclass
 class OutputSettings:
     """Output switch and its surroundings."""
 
@@ -252,8 +218,8 @@ class ChannelSettings:
     sense_out: TriggerOut = field(default_factory=TriggerOut)
     limits: LimitTests = field(default_factory=LimitTests)
     math: MathSettings = field(default_factory=MathSettings)
-    arms: dict[str, LayerSettings] = field(default_factory=_layers)
-    triggers: dict[str, LayerSettings] = field(default_factory=_layers)
+    arms: dict[str, LayerSettings] = field(default_factory=layers)
+    triggers: dict[str, LayerSettings] = field(default_factory=layers)
     swept: _Swept | None = None
 
     @property
@@ -350,8 +316,3 @@ class LastingSettings:
     address: int = 23
     date: tuple[float, ...] = (2024.0, 1.0, 1.0)
     daytime_seconds: float = 0.0
-
-
-def steps_of(arm: LayerSettings, trigger: LayerSettings) -> float:
-    """Actions of one initiation; infinite if either count is."""
-    return arm.count * trigger.count if math.isfinite(arm.count * trigger.count) else math.inf

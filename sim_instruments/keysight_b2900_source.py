@@ -20,7 +20,7 @@ from .keysight_b2900_commands import (
     trigger_out_commands,
     with_optional_source,
 )
-from .keysight_b2900_errors import NOTHING_SAVED, OUTPUT_MUST_BE_OFF, refusal
+from .keysight_b2900_errors import LOW_WITH_OUTPUT_ON, NOTHING_SAVED, OUTPUT_MUST_BE_OFF, refusal
 from .keysight_b2900_settings import LARGEST, LARGEST_PULSED, MOST_LISTED, SourceSettings
 from .scpi import Command
 from .scpi_errors import ScpiError
@@ -233,14 +233,14 @@ def _switch(i: SimKeysightB2900, number: int, is_on: bool) -> None:
     i.switch_output(i.channel(number), is_on)
 
 
-def _while_off(pattern: str, name: str, parameter: Parameter) -> Command:
-    """A setting that cannot be changed while the output is on."""
+def _while_off(pattern: str, name: str, parameter: Parameter, code: int) -> Command:
+    """A setting that is refused with this error while the output is on."""
     usual = of_channel(pattern, f"settings.output.{name}", parameter)
 
     def write(i: SimKeysightB2900, number: int, value: Any) -> None:
         output = i.channel(number).settings.output
         if output.is_on and getattr(output, name) != value:
-            raise refusal(OUTPUT_MUST_BE_OFF)
+            raise refusal(code)
         setattr(output, name, value)
 
     return replace(usual, write=write)
@@ -274,8 +274,8 @@ _OUTPUT = (
     of_channel(":OUTPut<c>:OFF:AUTO", "settings.output.is_auto_off", Switch()),
     of_channel(":OUTPut<c>:OFF:MODE", "settings.output.off_mode", Choice("ZERO", "HIZ", "NORMal"), after=redrive),
     of_channel(":OUTPut<c>:PROTection[:STATe]", "settings.output.is_protected", Switch(), after=redrive),
-    _while_off(":OUTPut<c>:LOW", "low", Choice("FLOat", "GROund")),
-    _while_off(":OUTPut<c>:HCAPacitance[:STATe]", "is_high_capacitance", Switch()),
+    _while_off(":OUTPut<c>:LOW", "low", Choice("FLOat", "GROund"), LOW_WITH_OUTPUT_ON),
+    _while_off(":OUTPut<c>:HCAPacitance[:STATe]", "is_high_capacitance", Switch(), OUTPUT_MUST_BE_OFF),
     of_channel(":OUTPut<c>:FILTer[:LPASs][:STATe]", "settings.output.is_filtered", Switch()),
     of_channel(":OUTPut<c>:FILTer[:LPASs]:AUTO", "settings.output.is_filter_auto", Switch()),
     of_channel(":OUTPut<c>:FILTer[:LPASs]:TCONstant", "settings.output.filter_seconds", Clipped("S", 5e-6, 5e-3, 5e-6)),

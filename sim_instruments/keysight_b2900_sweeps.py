@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from .keysight_b2900_channel import Channel
 from .keysight_b2900_errors import BUSY, OUTPUT_MUST_BE_ON, refusal
+from .keysight_b2900_layers import TriggerOut
 from .keysight_b2900_run import Initiated, TriggerEngine
-from .keysight_b2900_settings import TriggerOut
 from .scpi import Reply
 
 if TYPE_CHECKING:
