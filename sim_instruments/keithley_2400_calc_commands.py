@@ -139,42 +139,41 @@ def _failed(number: int) -> Callable[[Any], str]:
     return lambda i: str(int(number in i.calculations.limits.failed))
 
 
+def _write_limit(i: SimKeithley2400, number: int, name: str, value: Any) -> None:
+    setattr(i.settings.calc.limits[number], name, value)
+
+
+def _bound(pattern: str, number: int, name: str, default: float) -> Command:
+    limit = Number("", -_LARGEST, _LARGEST, default)
+    return Command(
+        pattern,
+        write=lambda i, value: _write_limit(i, number, name, value),
+        query=lambda i, extreme: _show(getattr(i.settings.calc.limits[number], name), extreme),
+        takes=(limit,),
+        asks=(Extreme(limit),),
+    )
+
+
+def _limit_pattern(pattern: str, number: int, name: str) -> Command:
+    return Command(
+        pattern,
+        write=lambda i, value: _write_limit(i, number, name, value),
+        query=lambda i: in_base(str(int(getattr(i.settings.calc.limits[number], name))), i.settings.format.patterns),
+        takes=(Number("", 0, _largest_pattern, 15, is_integer=True),),
+    )
+
+
 def _limit_commands(number: int) -> tuple[Command, ...]:
     node = f":CALCulate2:LIMit{number}"
-
-    def write(i: SimKeithley2400, side: str, value: float) -> None:
-        setattr(i.settings.calc.limits[number], side, value)
-
-    def bound(name: str, side: str, default: float) -> Command:
-        limit = Number("", -_LARGEST, _LARGEST, default)
-        return Command(
-            f"{node}:{name}[:DATA]",
-            write=lambda i, value: write(i, side, value),
-            query=lambda i, extreme: _show(getattr(i.settings.calc.limits[number], side), extreme),
-            takes=(limit,),
-            asks=(Extreme(limit),),
-        )
-
-    def shown(nodes: str, side: str) -> Command:
-        number_of = Number("", 0, _largest_pattern, 15, is_integer=True)
-        return Command(
-            f"{node}:{nodes}:SOURce2",
-            write=lambda i, value: write(i, side, value),
-            query=lambda i: in_base(
-                str(int(getattr(i.settings.calc.limits[number], side))), i.settings.format.patterns
-            ),
-            takes=(number_of,),
-        )
-
     return (
-        bound("UPPer", "upper", 1.0),
-        bound("LOWer", "lower", -1.0),
-        shown("UPPer", "upper_pattern"),
-        shown("LOWer", "lower_pattern"),
-        shown("PASS", "lower_pattern"),  # sorting shows the lower limit's pattern for a pass
+        _bound(f"{node}:UPPer[:DATA]", number, "upper", 1.0),
+        _bound(f"{node}:LOWer[:DATA]", number, "lower", -1.0),
+        _limit_pattern(f"{node}:UPPer:SOURce2", number, "upper_pattern"),
+        _limit_pattern(f"{node}:LOWer:SOURce2", number, "lower_pattern"),
+        _limit_pattern(f"{node}:PASS:SOURce2", number, "lower_pattern"),  # sorting shows the lower limit's for a pass
         Command(
             f"{node}:STATe",
-            write=lambda i, is_on: write(i, "is_on", is_on),
+            write=lambda i, is_on: _write_limit(i, number, "is_on", is_on),
             query=lambda i: str(int(i.settings.calc.limits[number].is_on)),
             takes=(Switch(),),
         ),

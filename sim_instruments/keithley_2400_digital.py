@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from .keithley_2400_calc_settings import DigitalSettings
 from .world import World
 
 _LINE_4 = 8
+MOST_KEPT = 10_000
+"""Entries of a record of what went out on lines."""
 
 
 class DigitalPort:
     """Four output lines.
 
     Attributes:
-        history: (seconds, lines) each time limit tests or a command have set them.
+        history: (seconds, lines), the latest ones, each time limit tests or a command have set them.
         is_busy: whether a test sequence runs.
     """
 
@@ -20,7 +24,7 @@ class DigitalPort:
         self._world = world
         self._pattern: int | None = None
         self._until_seconds: float | None = None
-        self.history: list[tuple[float, int]] = []
+        self.history: deque[tuple[float, int]] = deque(maxlen=MOST_KEPT)
         self.is_busy = False
 
     def show(self, pattern: int, settings: DigitalSettings) -> None:

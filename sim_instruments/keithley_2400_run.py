@@ -6,10 +6,12 @@ A sequence of readings runs as a generator that yields whatever event it waits f
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from .keithley_2400_cycle import SdmCycle
+from .keithley_2400_digital import MOST_KEPT
 from .keithley_2400_settings import MOST_READINGS, LayerSettings
 from .keithley_2400_status import OperationBit, hold
 from .scpi_errors import ScpiError
@@ -39,7 +41,7 @@ class TriggerModel:
 
     Attributes:
         waits_for: the event that holds it up; None in idle.
-        sent: (seconds, line) of each output trigger.
+        sent: (seconds, line) of each output trigger, the latest ones.
     """
 
     def __init__(self, unit: SimKeithley2400) -> None:
@@ -48,7 +50,7 @@ class TriggerModel:
         self._latched: set[int] = set()
         self._armed_at = 0.0
         self.waits_for: Event | None = None
-        self.sent: list[tuple[float, int]] = []
+        self.sent: deque[tuple[float, int]] = deque(maxlen=MOST_KEPT)
 
     def initiate(self) -> None:
         """Out of idle, as far as events allow."""

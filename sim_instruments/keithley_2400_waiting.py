@@ -17,6 +17,9 @@ from .scpi_instrument import ScpiInstrument
 _AT_ONCE = re.compile(r"\s*(?::?ABORT?|:?SYST(?:EM)?:PRES(?:ET)?|\*TRG|\*RST|\*RCL\s.*)\s*(?:;|\Z)", re.IGNORECASE)
 """Messages that are carried out although readings are being waited for; all others wait until the unit is idle."""
 
+_MOST_HELD = 256
+"""Messages that may wait (assumed); a real unit holds the bus off when its input buffer is full."""
+
 
 class WaitingInstrument(ScpiInstrument):
     """An instrument whose readings may wait for events."""
@@ -41,7 +44,10 @@ class WaitingInstrument(ScpiInstrument):
 
     def _carry_out(self, message: str) -> None:
         if self.is_waiting and not _AT_ONCE.match(message):
-            self._held.append(message)
+            if len(self._held) < _MOST_HELD:
+                self._held.append(message)
+            else:
+                self.status.report(ScpiError(-363))
             return
         self._is_carrying_out = True
         try:

@@ -59,6 +59,13 @@ def test_other_messages_wait_until_the_readings_are_taken(smu: SimKeithley2400, 
     assert errors(smu) == []
 
 
+def test_not_everything_can_wait(smu: SimKeithley2400, tell: Any) -> None:
+    tell(smu, "*RST", ON, ":ARM:SOUR BUS;:INIT", *[":SOUR:VOLT 0.2"] * 300)
+    assert set(errors(smu)) == {-363, -350}
+    tell(smu, "*TRG")
+    assert point(smu)[0] == pytest.approx(0.2, abs=1e-3)
+
+
 def test_operation_complete_waits_for_the_readings(smu: SimKeithley2400, tell: Any, ask: Any) -> None:
     tell(smu, "*RST", ON, "*CLS;*ESE 1;*SRE 32;:ARM:SOUR BUS;:INIT", "*OPC")
     with pytest.raises(NoReply):
@@ -156,6 +163,16 @@ def test_a_full_buffer_requests_service(smu: SimKeithley2400, tell: Any, ask: An
     assert int(ask(smu, ":STAT:MEAS:COND?")) & 1 << 9
     tell(smu, ":TRAC:CLE")
     assert not int(ask(smu, ":STAT:MEAS:COND?")) & (1 << 8 | 1 << 9)
+
+
+def test_a_program_waits_for_the_buffer_by_srq(open_resource: Any) -> None:
+    unit = open_resource("GPIB0::24::INSTR", timeout=5000)
+    unit.write("*RST;*CLS;:STAT:PRES;:STAT:MEAS:ENAB 512;*SRE 1")
+    unit.write(":SOUR:VOLT 0.1;:SENS:CURR:NPLC 1;:TRIG:COUN 10;:TRAC:CLE;:TRAC:POIN 10;FEED SENS;FEED:CONT NEXT")
+    unit.write(":FORM:ELEM VOLT;:OUTP ON;:INIT")
+    unit.wait_for_srq(5000)
+    assert unit.query_ascii_values(":TRAC:DATA?") == pytest.approx([0.1] * 10)
+    unit.write(":OUTP OFF")
 
 
 def test_time_stamps_of_the_buffer(smu: SimKeithley2400, tell: Any, ask: Any) -> None:
