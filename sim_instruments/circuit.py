@@ -370,6 +370,9 @@ class Circuit:
             base[: self._lines, : self._lines] += self._reduction.port_siemens
             for a, b, siemens in self._conductors:
                 _stamp(base, a, b, siemens)
+            for touching in (defect for defect in self.die.line_defects if defect.kind == "short"):
+                line = touching.line + (0 if touching.axis == "row" else self.die.description.rows)
+                _stamp(base, line, line + 1, 1 / touching.ohms)
             if self._is_touching:
                 for line, pad in enumerate(self._pads):
                     _stamp(base, line, pad, 1 / float(self.die.contact_ohms[line]))

@@ -12,10 +12,11 @@ from zlib import crc32
 import numpy as np
 
 from mtjlab.nouns import Bools, Floats
+from mtjlab.physics.die_description import DieDescription
 from mtjlab.yaml_files import check_model
 
 from .circuit import Circuit, Output, Source, SourcePoint
-from .die import Die, DieDescription
+from .die import Die
 from .processes import Processes
 from .relay_contacts import INSTANT, Contacts
 from .switches import Switches as Switches

@@ -1,7 +1,7 @@
 """From raw reads of a passive array, sneak paths and wires included, back to the conductance of each cell.
 
 A read (i, j) drives row i with one volt and takes the current into column j, which is held at 0 V; the scheme says
-what the other lines do. The reads are an exact function of cells and wires; here it is inverted by damped Newton on ln G
+what the other lines do. The reads are an exact function of cells and wires; damped Newton on ln G inverts it
 (Levenberg and Marquardt), with the exact derivative of every read with respect to every cell: the product of the cell's
 voltage in that read and its voltage in the adjoint one (Tellegen).
 """

@@ -78,10 +78,8 @@ def volts_for_probability(
     probability: float, seconds: float, delta: float, volts_c0: float, damping_seconds: float
 ) -> float:
     """Amplitude at which a pulse of `seconds` switches with `probability`, by bisection."""
-    low, high = 0.0, 3 * volts_c0
-    while switching_probability(high / volts_c0, seconds, delta, damping_seconds) < probability and high < 1e4 * volts_c0:
-        high *= 2
-    for _ in range(60):
+    low, high = 0.0, 1e4 * volts_c0
+    for _ in range(80):
         middle = (low + high) / 2
         reached = switching_probability(middle / volts_c0, seconds, delta, damping_seconds)
         low, high = (low, middle) if reached > probability else (middle, high)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Site, State
+from mtjlab.physics.die_description import Kind
 from mtjlab.protocols.classify_defects import Thresholds, classify_defects, exercise, survey
 from mtjlab.protocols.readout import READ_VOLTS
 from mtjlab.protocols.write_verify import WriteSettings
-from mtjlab.sim_instruments.die import Kind
 
 P, AP = 2e-4, 1e-4
 STATUS_OF = {

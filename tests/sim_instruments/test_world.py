@@ -3,8 +3,8 @@ import pytest
 
 from mtjlab.errors import InputError
 from mtjlab.nouns import Line, Lines, Site
+from mtjlab.physics.die_description import Kind
 from mtjlab.sim_instruments.circuit import Source
-from mtjlab.sim_instruments.die import Kind
 from mtjlab.sim_instruments.network import SOURCE_OHMS
 from mtjlab.sim_instruments.world import World
 from mtjlab.sim_instruments.world_crossbar import WorldCrossbar
@@ -277,3 +277,22 @@ def test_defects_put_at_a_place_are_there() -> None:
 def test_a_die_description_with_an_unknown_key_offers_the_nearest_one() -> None:
     with pytest.raises(InputError, match="Did you mean 'segment_ohms'"):
         World.from_description({"segment_ohm": 2.0}, seed=0, line_hertz=50)
+
+
+def test_line_defects_of_a_die_are_in_its_network() -> None:
+    broken = [{"axis": "row", "line": 3, "kind": "open"}, {"axis": "col", "line": 6, "kind": "short", "ohms": 50}]
+    world = make_world(line_defects=broken)
+    crossbar = WorldCrossbar(world)
+
+    def amps(row: int, col: int) -> float:
+        lines = Lines.grounded(15, 15)
+        lines.row_volts[row] = 0.1
+        (reading,) = crossbar.measure(lines, [Line("col", col)])
+        return reading.amps
+
+    assert abs(amps(3, 3)) < 1e-9 * abs(amps(4, 3))
+    nan = float("nan")
+    lines = Lines(np.full(15, nan), np.full(15, nan))
+    lines.col_volts[6], lines.col_volts[7] = 0.05, 0.0
+    (reading,) = crossbar.measure(lines, [Line("col", 7)])
+    assert abs(reading.amps) > 0.05 / 70
