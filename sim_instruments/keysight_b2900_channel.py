@@ -10,6 +10,7 @@ from .keysight_b2900_readings import Reading, StatusData
 from .keysight_b2900_settings import (
     DEFAULT_RANGES,
     ENVELOPE,
+    MOST_READINGS,
     OHMS_LIMIT_VOLTS,
     PULSED_ENVELOPE,
     ChannelSettings,
@@ -28,6 +29,8 @@ HIGH_CAPACITANCE_AMPS = 1e-6
 """Smallest current range in the high-capacitance mode (data sheet)."""
 FASTEST_FILTER_SECONDS = 5e-6
 """With this time constant the filter is no slower than the output itself (assumed)."""
+_SPARE = 1000
+"""How far a sweep without end overfills the data buffer before the oldest readings go."""
 _AUTO_APERTURE_CYCLES = ((1e-7, 1.0), (1e-6, 0.5), (math.inf, 0.1))
 """Automatic integration time by current range (assumed; the manual only says "suitable for the range")."""
 
@@ -291,6 +294,9 @@ class Channel:
         self.trace.store("SENS", reading)
         self.trace.store("LIM", results.tested[-1])
         self._trace_math(known)
+        for data in (self.readings, results.tested, results.math):
+            if len(data) > MOST_READINGS + _SPARE:
+                del data[:_SPARE]
         if self.settings.output.is_on:
             self._protect()
 

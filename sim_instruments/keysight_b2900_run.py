@@ -183,9 +183,9 @@ class TriggerEngine:
         else:
             channel.apply()
 
-    def advance(self, until: float = math.inf) -> None:
-        """Let time pass, as far as anything is due before `until` (world seconds)."""
-        while True:
+    def advance(self, until: float = math.inf, most: float = math.inf) -> None:
+        """Let time pass, as far as anything is due before `until` (world seconds), but in no more than `most` steps."""
+        for _ in _counted(most):
             self._clear_ended()
             self._pass_barriers()
             due = [(m.need, position, m) for position, m in enumerate(self._machines) if isinstance(m.need, At)]

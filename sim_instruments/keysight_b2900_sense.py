@@ -288,6 +288,7 @@ _RESISTANCE = (
 
 
 def _data(i: SimKeysightB2900, number: int, offset: int | None, size: float | None) -> Reply:
+    i.let_time_pass()
     readings = i.channel(number).readings
     begin = max(len(readings) - 1, 0) if offset == OffsetIndex.LATEST else offset or 0
     wanted = readings[begin : None if size is None else begin + int(size)]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .keysight_b2900 import SimKeysightB2900
 
 KINDS = ("TRAN", "ACQ")
+_MOST_CAUGHT_UP = 50_000
+"""Steps of a sweep without end that are followed when much time passes at once; triggers beyond them are lost."""
 
 
 class Sweeps:
@@ -55,7 +57,7 @@ class Sweeps:
     def go_on_until(self, seconds: float) -> None:
         """A sweep without end goes on until this time, world seconds."""
         if self._engine.is_endless:
-            self._engine.advance(seconds)
+            self._engine.advance(seconds, _MOST_CAUGHT_UP)
 
     @property
     def is_idle(self) -> bool:

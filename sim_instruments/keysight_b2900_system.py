@@ -87,10 +87,12 @@ def _group_commands(node: str, group: str) -> tuple[Command, ...]:
         return Command(f":STATus:{node}:{_GROUP_NODES[name]}", write=write, query=query, takes=(_MASK,))
 
     def condition(i: SimKeysightB2900) -> str:
+        i.let_time_pass()
         i.refresh_status()
         return register_text(i.condition(group), i.format.registers)
 
     def event(i: SimKeysightB2900) -> str:
+        i.let_time_pass()
         i.refresh_status()
         return register_text(i.registers.groups[group].take_event(), i.format.registers)
 

@@ -110,6 +110,7 @@ _TRIGGER = (
 def _fetched(
     i: SimKeysightB2900, chosen: Sequence[Channel] | None, elements: Sequence[str], *, is_latest: bool
 ) -> Reply:
+    i.let_time_pass()
     columns = [channel.readings[-1:] if is_latest else channel.readings for channel in chosen_or_first(i, chosen)]
     return formatted(in_turn(columns, elements), i.format)
 

@@ -152,6 +152,16 @@ def test_an_endless_sweep_goes_on_as_time_passes(smu: SimKeysightB2900, tell: An
     assert len(smu.channel(1).readings) == settled
 
 
+def test_an_endless_sweep_keeps_its_memory_and_pace(smu: SimKeysightB2900, tell: Any, ask: Any) -> None:
+    tell(smu, ON, ":TRIG1:ACQ:SOUR TIM;TIM 1e-4;COUN INF;:SENS1:CURR:APER 1e-5;:INIT:ACQ (@1)")
+    smu._host.spend(3600.0)
+    assert int(ask(smu, ":STAT:OPER:COND?")) & 16 == 0
+    assert len(smu.channel(1).readings) < 60_000, "not 36 million"
+    assert smu.world.seconds >= 3600, "yet the time has passed"
+    smu._host.spend(1e-3)
+    assert int(ask(smu, ":STAT:QUES?")) & 4096, "and what was not followed counts as lost"
+
+
 def test_aborting_one_action_or_channel(smu: SimKeysightB2900, tell: Any, ask: Any) -> None:
     tell(smu, ON, ":TRIG1:SOUR BUS;:TRIG2:SOUR BUS;:INIT (@1,2);:ABOR:TRAN (@1)")
     assert ask(smu, ":STAT:OPER:COND?") == str(2 + 32 + 256 + 2048)
