@@ -1,24 +1,16 @@
-"""A million random and mutated messages over every simulated instrument: nothing escapes, hangs or grows."""
+"""A million random and mutated messages over every simulated instrument and VISA: nothing escapes, hangs or grows."""
 
 from __future__ import annotations
 
-import gc
 import itertools
-import random
-import resource
-import signal
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from mtjlab.sim_instruments.simulated_bench import SimBench, bench_path, packaged_benches
-from mtjlab.sim_instruments.wire_instrument import NoReply, WireInstrument
+from mtjlab.sim_instruments.simulated_bench import SimBench, bench_path, packaged_benches, sim_bench
 
-from ._fuzz_messages import Make, maker
+from ._fuzz_targets import BusTarget, Target, VisaTarget
+from ._fuzz_watch import TooLong, Watchdog, resident_megabytes
 
 MESSAGES, QUICK_MESSAGES = 1_000_000, 20_000
 LIMIT_SECONDS = 5.0
@@ -27,156 +19,89 @@ WARM_UP = 0.3
 """Share of the messages after which memory is first taken: caches and Lua's heaps are full by then."""
 _SLICE = 100
 _SEED = 488
-_INVALID = (b"XYZZY:PLUGH 1", b"][", b"XYZZY?", b"*PLUGH")
-_KEPT = 20
+_KEPT = 40
 
 
-class _TooLong(BaseException):
-    """Not an Exception: what catches those must not catch this."""
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise _TooLong
-
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
-
-
-def resident_megabytes() -> float:
-    """Memory of this process now; where the system does not tell, the most it has had."""
-    gc.collect()
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return pages * resource.getpagesize() / 2**20
-
-
-class _Target:
-    """One instrument under test."""
-
-    def __init__(self, bench: str, address: str, instrument: WireInstrument, seed: int) -> None:
-        self.name = f"{bench}:{instrument.name or address}"
-        self.model = type(instrument).__name__
-        self.instrument = instrument
-        self.rng = random.Random(seed)
-        self.make: Make = maker(instrument, self.rng)
-        self.counts: Counter[str] = Counter()
-        self.worst_seconds = 0.0
-        self.worst_message = b""
-
-    def shot(self) -> tuple[bytes, BaseException] | None:
-        """One message or bus operation; returns what it was and what escaped, if something did."""
-        message, invalid = self.make(), False
-        if self.rng.random() < 0.01:
-            message, invalid = self.rng.choice(_INVALID), hasattr(self.instrument, "status")
-        started = time.perf_counter()
-        try:
-            if invalid:
-                self._invalid(message)
-            else:
-                self._message(message)
-        except (Exception, _TooLong) as error:
-            return message, error
-        finally:
-            took = time.perf_counter() - started
-            self.counts["messages"] += 1
-            if took > self.worst_seconds:
-                self.worst_seconds, self.worst_message = took, message
-        return None
-
-    def rest(self) -> None:
-        """Reset it: what it plays or drives must not slow down the others, who share its world."""
-        self.instrument.device_clear(0.0)
-        self.instrument.receive(b"*RST\n", is_end=True, bus_seconds=0.0)
-
-    def _message(self, message: bytes) -> None:
-        instrument, way = self.instrument, self.rng.random()
-        if way < 0.02:
-            instrument.device_clear(0.0)
-        elif way < 0.03:
-            instrument.poll(timeout_seconds=0.0, bus_seconds=0.0)
-        elif way < 0.04:
-            instrument.group_trigger(0.0)
-        instrument.receive(message + b"\n", is_end=way > 0.1, bus_seconds=0.0)
-        if way < 0.7:
-            try:
-                for _ in range(20):
-                    instrument.send(10**6, timeout_seconds=None, termination=None, bus_seconds=0.0)
-                    self.counts["answers"] += 1
-            except NoReply:
-                pass
-
-    def _invalid(self, message: bytes) -> None:
-        instrument: Any = self.instrument
-        instrument.device_clear(0.0)
-        instrument.receive(b"*CLS\n", is_end=True, bus_seconds=0.0)
-        instrument.receive(message + b"\n", is_end=True, bus_seconds=0.0)
-        self.counts["invalid"] += 1
-        self.counts["reported"] += bool(len(instrument.status.errors))
-
-
-def _targets() -> list[_Target]:
-    found = []
+def _targets(seed: int) -> list[Target]:
+    found: list[Target] = []
     for name in packaged_benches():
         bench = SimBench(bench_path(name))
         for address, instrument in bench.by_address.items():
-            found.append(_Target(name, address, instrument, _SEED + len(found)))
+            found.append(BusTarget(name, address, instrument, seed + len(found)))
+    found.append(VisaTarget(sim_bench("showroom"), seed + len(found)))
     return found
 
 
-def run(*, quick: bool) -> tuple[str, list[list[Any]], dict[str, Any]]:
-    """Title, table (headings first) and figures."""
-    total = QUICK_MESSAGES if quick else MESSAGES
-    targets = _targets()
-    escaped: list[str] = []
-    hangs: list[str] = []
-    started, warm, fired = time.perf_counter(), 0.0, 0
+def _shots(targets: list[Target], total: int) -> Iterator[Target]:
+    """Whom to shoot at: each target for a slice, again and again; each rests after its slice."""
+    fired = 0
     for target in itertools.cycle(targets):
-        if fired >= total:
-            break
-        if not warm and fired >= WARM_UP * total:
-            warm = resident_megabytes()
         for _ in range(min(_SLICE, total - fired)):
             fired += 1
-            with _time_limit(LIMIT_SECONDS):
-                failure = target.shot()
-            if failure is not None:
-                message, error = failure
-                kind = "hangs" if isinstance(error, _TooLong) else "escaped"
-                target.counts[kind] += 1
-                (hangs if kind == "hangs" else escaped).append(f"{target.model}: {message[:300]!r}: {error!r}")
+            yield target
         target.rest()
-    after = resident_megabytes()
-    rows: list[list[Any]] = [
-        ["instrument", "messages", "answers", "invalid", "reported", "escaped", "hangs", "worst-ms"]
-    ]
+        if fired >= total:
+            return
+
+
+def run(*, quick: bool, messages: int | None = None, seed: int = _SEED) -> tuple[str, list[list[Any]], dict[str, Any]]:
+    """Title, table (headings first) and figures."""
+    total = messages or (QUICK_MESSAGES if quick else MESSAGES)
+    targets = _targets(seed)
+    failures: dict[str, str] = {}
+    started, warm = time.perf_counter(), 0.0
+    watchdog = Watchdog(LIMIT_SECONDS)
+    for fired, target in enumerate(_shots(targets, total)):
+        if not warm and fired >= WARM_UP * total:
+            warm = resident_megabytes()
+        kind, failure = "escaped", None
+        try:
+            with watchdog:
+                failure = target.shot()
+        except TooLong as error:
+            kind, failure = "hangs", (target.worst_message, error)
+        if failure is not None:
+            message, problem = failure
+            target.counts[kind] += 1
+            failures.setdefault(f"{target.model}: {_where(problem)}", repr(message[:300]))
+    watchdog.close()
+    return f"{total} messages to {len(targets)} targets", _rows(targets), _figures(targets, failures, started, warm)
+
+
+def _where(problem: BaseException) -> str:
+    """What it was and which line it came from."""
+    at = problem.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    place = "" if at is None else f" at {at.tb_frame.f_code.co_filename.rpartition('/')[2]}:{at.tb_lineno}"
+    return f"{type(problem).__name__}: {str(problem)[:150]}{place}"
+
+
+def _rows(targets: list[Target]) -> list[list[Any]]:
+    keys = ("messages", "answers", "invalid", "reported", "escaped", "hangs")
+    rows: list[list[Any]] = [["target", *keys, "worst-ms"]]
     for target in targets:
-        counts = [target.counts[key] for key in ("messages", "answers", "invalid", "reported", "escaped", "hangs")]
-        rows.append([target.name, *counts, f"{1000 * target.worst_seconds:.1f}"])
-    invalid, reported = (sum(target.counts[key] for target in targets) for key in ("invalid", "reported"))
+        rows.append([target.name, *(target.counts[key] for key in keys), f"{1000 * target.worst_seconds:.1f}"])
+    return rows
+
+
+def _figures(targets: list[Target], failures: dict[str, str], started: float, warm: float) -> dict[str, Any]:
+    counts = {
+        key: sum(t.counts[key] for t in targets) for key in ("messages", "escaped", "hangs", "invalid", "reported")
+    }
     slowest = max(targets, key=lambda target: target.worst_seconds)
-    figures = {
-        "messages": fired,
-        "instruments": len(targets),
-        "models": len({target.model for target in targets}),
-        "escaped": len(escaped),
-        "hangs": len(hangs),
-        "invalid_messages": invalid,
-        "invalid_messages_reported": reported,
+    return {
+        "messages": counts["messages"],
+        "instruments": sum(isinstance(target, BusTarget) for target in targets),
+        "models": len({target.model for target in targets if isinstance(target, BusTarget)}),
+        "escaped": counts["escaped"],
+        "hangs": counts["hangs"],
+        "invalid_messages": counts["invalid"],
+        "invalid_messages_reported": counts["reported"],
         "worst_message_seconds": round(slowest.worst_seconds, 3),
         "worst_message": f"{slowest.model}: {slowest.worst_message[:200]!r}",
         "rss_megabytes_warm": round(warm, 1),
-        "rss_megabytes_after": round(after, 1),
+        "rss_megabytes_after": round(resident_megabytes(), 1),
         "seconds": round(time.perf_counter() - started, 1),
-        "examples": sorted(set(escaped))[:_KEPT] + hangs[:_KEPT],
+        "examples": [f"{problem} <- {message}" for problem, message in sorted(failures.items())][:_KEPT],
     }
-    return f"{fired} messages to {len(targets)} instruments", rows, figures

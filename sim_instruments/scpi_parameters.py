@@ -18,6 +18,7 @@ Limit = float | Callable[[Any], float]
 _NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ \t]*[eE][ \t]*[+-]?[0-9]+)?)[ \t]*([A-Za-z/%]*)\Z")
 _NON_DECIMAL = re.compile(r"#(?:[hH]([0-9A-Fa-f]+)|[qQ]([0-7]+)|[bB]([01]+))\Z")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+_CHANNEL_PART = re.compile(r"\s*[0-9]{1,9}\s*\Z")
 _TWO_TOKENS = re.compile(r"[-+.0-9A-Za-z/%]+[ \t]+[-+.0-9A-Za-z#\"'(]")
 _MOST_DIGITS, _LARGEST_EXPONENT = 255, 32_000
 """Of a decimal number (IEEE 488.2, 7.7.2.4.1)."""
@@ -58,6 +59,8 @@ def parse_number(token: str, unit: str = "") -> float:
     match = _NON_DECIMAL.match(token)
     if match is not None:
         hexadecimal, octal, binary = match.groups()
+        if len(token) > _MOST_DIGITS:
+            raise ScpiError(-124)
         return float(int(hexadecimal or octal or binary, 16 if hexadecimal else 8 if octal else 2))
     raise _not_a_number(token)
 
@@ -66,7 +69,7 @@ def _check_size(text: str) -> None:
     mantissa, _, exponent = text.upper().partition("E")
     if len(mantissa.lstrip("+-0").replace(".", "").strip()) > _MOST_DIGITS:
         raise ScpiError(-124)
-    if exponent and abs(int(exponent)) > _LARGEST_EXPONENT:
+    if len(exponent.lstrip("+- \t0")) > 5 or (exponent and abs(int(exponent)) > _LARGEST_EXPONENT):
         raise ScpiError(-123)
 
 
@@ -324,7 +327,7 @@ class ChannelList(Parameter):
     def _entry(entry: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         ends = [part.strip() for part in entry.split(":")]
         numbers = [end.split("!") for end in ends]
-        if len(ends) > 2 or not all(part.strip().isdecimal() for parts in numbers for part in parts):
+        if len(ends) > 2 or not all(_CHANNEL_PART.match(part) for parts in numbers for part in parts):
             raise ScpiError(-171)
         channels = [tuple(int(part) for part in parts) for parts in numbers]
         return channels[0], channels[-1]

@@ -32,7 +32,7 @@ for _, name in ipairs({"smu", "smua", "smub"}) do
 end
 """
 _LOAD = re.compile(r"(loadscript|loadandrunscript)(?:\s+([A-Za-z_]\w*))?\s*\Z")
-_NUMBERED = re.compile(r"(\*[A-Za-z]+)\s+(\d+)\s*\Z")
+_NUMBERED = re.compile(r"(\*[A-Za-z]+)\s+(\d{1,9})\s*\Z")
 
 
 class TspInstrument(WireInstrument):

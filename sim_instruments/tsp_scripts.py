@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .tsp_disk import TspDisk
-from .tsp_engine import TspEngine, TspError, text_argument
+from .tsp_engine import TspEngine, TspError, is_table, text_argument
 
 MOST_SCRIPTS = 200
 """How many named scripts are kept (assumed; the instrument's memory bounds them)."""
@@ -66,6 +66,8 @@ class ScriptLibrary:
                 self._engine.run(f"{name}()")
 
     def _save(self, script: Any, file: object = None) -> None:
+        if not is_table(script):
+            raise TspError(-104)
         name, text = script["name"], script["source"]
         if file is not None:
             self._disk.write(text_argument(file), f"loadscript {name}\n{text}\nendscript\n")

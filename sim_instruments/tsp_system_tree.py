@@ -92,7 +92,7 @@ def data_queue(engine: TspEngine, wait: Callable[[float], None]) -> Any:
             return None
         return queue.popleft()
 
-    functions: Functions = {"add": add, "next": take, "clear": queue.clear}
+    functions: Functions = {"add": add, "next": take, "clear": lambda: queue.clear()}
     return engine.object({"CAPACITY": QUEUE_CAPACITY}, functions=functions, getters={"count": lambda: len(queue)})
 
 

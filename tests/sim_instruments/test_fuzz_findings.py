@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from mtjlab.sim_instruments.scpi_errors import ScpiError
+from mtjlab.sim_instruments.scpi_parameters import ChannelList
 from mtjlab.sim_instruments.simulated_bench import SimBench
 
 
@@ -28,3 +30,24 @@ def test_time_stays_a_number(bench: SimBench, tell: Any, ask: Any) -> None:
 def test_a_stream_of_marks_is_taken_apart_in_linear_time(bench: SimBench) -> None:
     messages, rest = bench.by_name["drive"].messages_in(b"'a'#" * 200_000 + b"\n*CLS\n")
     assert (len(messages), rest) == (2, b"")
+
+
+@pytest.mark.parametrize(
+    "message", ["*ESE 1E" + "9" * 5000, "*ESE #H" + "F" * 5000, "*ESE #B" + "1" * 5000, "*ESE " + "1" * 5000]
+)
+def test_numbers_beyond_all_bounds_are_errors(bench: SimBench, tell: Any, message: str) -> None:
+    smu: Any = bench.by_name["drive"]
+    tell(smu, message)
+    assert smu.status.errors.take().code in (-123, -124)
+
+
+@pytest.mark.parametrize("message", ["*ESE " + "1" * 5000, "dataqueue.clear(nil)", "script.save(nil)"])
+def test_a_lua_instrument_refuses_what_it_cannot_take(bench: SimBench, tell: Any, message: str) -> None:
+    matrix: Any = bench.by_name["matrix"]
+    tell(matrix, message)
+    assert len(matrix.status.errors)
+
+
+def test_channels_beyond_all_bounds_are_errors() -> None:
+    with pytest.raises(ScpiError, match="-171"):
+        ChannelList().parse(f"(@{'1' * 5000})", None)
