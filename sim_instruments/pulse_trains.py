@@ -34,10 +34,10 @@ _MOST_MULTIPLE = 64
 """Trains whose common period is at most so many times the longest's are followed exactly, others as a mixture."""
 _MOST_PIECES = 8192
 _EDGES_PER_WAIT = 100
-"""Edges and events that are followed one by one in one wait, before cells' states are drawn from their chains."""
-_LAST_PERIODS = 16
+"""Events that are followed one by one in one wait, before cells' states are drawn from their chains."""
+_LAST_PERIODS = 8
 _NEAR = 0.25
-"""Expected events of one period from which it is quicker to play on."""
+"""Expected events of one period from which they are not followed one by one."""
 _SAME = 1e-9
 
 
@@ -170,11 +170,11 @@ class Trains:
         periods = math.floor((until - self._world.seconds) / period) - 1
         if not pieces or periods < 1:
             return
-        if self._edges_left <= 0 and periods > _LAST_PERIODS:
-            self._draw_from_chains(pieces, period, periods - _LAST_PERIODS)
-            return
         expected = self._expected(pieces, periods)
         of_period = sum(expected)
+        if (of_period > _NEAR or self._edges_left <= 0) and periods > _LAST_PERIODS:
+            self._draw_from_chains(pieces, period, periods - _LAST_PERIODS)
+            return
         if of_period > _NEAR:
             return
         draw = self._rng.exponential()

@@ -28,7 +28,9 @@ class TriggerInput:
     def __init__(self, name: str, world: World, crossed: Callable[[bool], None]) -> None:
         self._world = world
         self._crossed = crossed
-        self._probe = world.add_source(f"trigger of {name}", f"{name}.trigger_in")
+        # at a node of its own, so that it does not count among the instrument's outputs
+        self._probe = world.add_source(f"trigger input of {name}", f"trigger input of {name}.probe")
+        world.connect(f"trigger input of {name}.probe", f"{name}.trigger_in")
         self._level: float | None = None
         self._is_high = False
 
@@ -69,8 +71,8 @@ class TriggerOutput:
 
     def __init__(self, name: str, world: World) -> None:
         self._world = world
-        self._source = world.add_source(f"trigger output of {name}", f"{name}.trigger_out.emf")
-        world.connect(f"{name}.trigger_out.emf", f"{name}.trigger_out", _OUTPUT_OHMS)
+        self._source = world.add_source(f"trigger output of {name}", f"trigger output of {name}.emf")
+        world.connect(f"trigger output of {name}.emf", f"{name}.trigger_out", _OUTPUT_OHMS)
         self._train = Train((), 0, idle=0.0, drive=self._drive)
 
     def _drive(self, level: float) -> None:

@@ -197,6 +197,39 @@ class TestKeysight81160A:
         assert generator.arb_file == "VOLATILE"
         assert generator.check_errors() == []
 
+    def test_waveforms_are_kept_under_names(self, generator: Any, point_of: PointOf) -> None:
+        channel = generator.ch_1
+        assert channel.free_memory_slots == 4
+        channel.save_waveform([1.0, 1.0, 1.0, 1.0], "upper")
+        generator.ch_2.save_waveform([0.5, 1.0], "other")
+        assert channel.waveforms == ["UPPER", "OTHER"]
+        assert channel.free_memory_slots == 2
+        channel.apply_user_waveform(1e6, 1.0, 0.0)
+        generator.write(":FUNC1:USER UPPER")
+        assert point_of("p81160a", 0).volts == pytest.approx(1.0, rel=3e-2)
+        generator.ch_2.save_waveform([0.0, 1.0], "third")
+        channel.delete_waveform("other")
+        assert generator.ch_2.waveforms == ["UPPER", "THIRD"]
+        assert generator.check_errors() == []
+
+    def test_defect_a_single_waveform_is_no_list(self, generator: Any) -> None:
+        generator.ch_1.save_waveform([0.5, 1.0], "single")
+        assert generator.ch_1.waveforms == "SINGLE"
+
+    def test_a_channel_follows_the_other(self, generator: Any, point_of: PointOf) -> None:
+        first, second = generator.ch_1, generator.ch_2
+        first.apply_dc(0.5)
+        second.output = True
+        taken_and_told(first, "coupling_enabled", True)
+        assert second.shape == "DC"
+        assert point_of("p81160a", 1).volts == pytest.approx(1.0, rel=3e-2)
+        first.offset = 0.25
+        assert point_of("p81160a", 1).volts == pytest.approx(0.5, rel=4e-2)
+        taken_and_told(first, "coupling_enabled", False)
+        first.offset = 0.75
+        assert point_of("p81160a", 1).volts == pytest.approx(0.5, rel=4e-2)
+        assert generator.check_errors() == []
+
     def test_triggers(self, generator: Any) -> None:
         generator.ch_1.trigger_mode = "MAN"
         generator.ch_1.trigger_count = 2

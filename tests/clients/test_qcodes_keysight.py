@@ -218,6 +218,34 @@ class Test33622A:
         generator.sync_channel_phases()
         assert generator.error() == (0, "No error")
 
+    def test_bursts_reach_a_load(self, generator: Any, bench: SimBench) -> None:
+        """Pulses of a burst on a resistor: how long the output is high is what was asked for."""
+        one, source = generator.ch1, bench.world.sources_of("w33622a")[0]
+        for setting, value in [
+            (one.function_type, "PULS"),
+            (one.pulse_width, 2e-6),
+            (one.frequency, 1e5),
+            (one.amplitude, 1.0),
+            (one.offset, 0.5),
+            (one.burst_mode, "N Cycle"),
+            (one.burst_ncycles, 50),
+            (one.burst_state, "ON"),
+            (one.trigger_source, "BUS"),
+            (one.output, "ON"),
+        ]:
+            setting(value)
+        before = bench.world.seconds
+        assert source.point().volts == pytest.approx(0, abs=1e-6)
+        generator.force_trigger()
+        assert generator.ask("*OPC?") == "1"
+        assert 50e-5 < bench.world.seconds - before < 50e-5 + 5e-3
+        one.burst_ncycles("INF")
+        generator.force_trigger()
+        highest = max(bench.world.wait(0.7e-6) or source.point().volts for _ in range(15))
+        assert highest == pytest.approx(2.0, rel=2e-2), "into nothing it is twice that into 50 ohm"
+        one.output("OFF")
+        assert generator.error() == (0, "No error")
+
     def test_errors_are_flushed(self, generator: Any, capsys: pytest.CaptureFixture[str]) -> None:
         generator.write("NONSENSE")
         generator.flush_error_queue()
