@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from mtjlab.nouns import Bools, Floats, Site
-from mtjlab.physics import mtj
+from mtjlab.physics import mtj, switching
 from mtjlab.physics.die_description import DieDescription, Kind
 from mtjlab.physics.populations import DrawnDie, draw_die
+
+_LONG = 200.0
+"""Times t_d, the damping time, after which a cell leaves with its final rate."""
 
 
 class Die:
@@ -63,14 +66,29 @@ class Die:
     def switching_rates(self, volts: Floats, field_tesla: float = 0.0) -> Floats:
         """Rate at which each cell leaves its magnetic state, 1/s; zero for cells that cannot.
 
-        A field along the axis adds to the overdrive as H / H_k, towards P if positive (macrospin: both lower the same
-        barrier Delta (1 - i)^2).
+        Long after the bias came; in the first nanoseconds see `reached_part`. A field along the axis adds to the drive
+        as H / H_k, towards P if positive (macrospin: both lower the same barrier Delta (1 - i)^2).
         """
-        overdrive = np.where(self.is_parallel, -volts / self.reset_volts, volts / self.set_volts)
-        if field_tesla:
-            overdrive += np.where(self.is_parallel, -1.0, 1.0) * (field_tesla / self.description.anisotropy_tesla)
-        rates = mtj.switching_rate(overdrive, self.delta, self.description.damping_seconds)
+        rates = mtj.switching_rate(self._drive(volts, field_tesla), self.delta, self.description.damping_seconds)
         return np.asarray(rates * self._is_junction)
+
+    def _drive(self, volts: Floats, field_tesla: float) -> Floats:
+        return mtj.drive(
+            self.is_parallel,
+            volts,
+            self.set_volts,
+            self.reset_volts,
+            field_tesla=field_tesla,
+            anisotropy_tesla=self.description.anisotropy_tesla,
+        )
+
+    def reached_part(self, index: int, volts: Floats, field_tesla: float, seconds: float) -> float:
+        """How much of its final rate a cell has reached so many seconds after its bias came."""
+        taus = seconds / self.description.damping_seconds
+        if taus > _LONG:
+            return 1.0
+        drive = self._drive(volts, field_tesla)[index]
+        return float(switching.reached_part(drive, self.delta[index], taus))
 
     def breakdown_rates(self, volts: Floats) -> Floats:
         """Rate at which each barrier breaks down, 1/s."""

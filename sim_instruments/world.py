@@ -69,6 +69,7 @@ class World:
         self._is_touching = True
         self._blamed: set[tuple[str, int]] = set()
         self._is_held = False
+        self._onset = 0.0
         self._worst_siemens = float(self.die.siemens_p.max())
 
     @classmethod
@@ -145,6 +146,7 @@ class World:
         if tesla != self._field_tesla:
             self._field_tesla = tesla
             self._rates = self._bound = None
+            self._onset = self.seconds
 
     @property
     def is_live(self) -> bool:
@@ -258,6 +260,7 @@ class World:
         """One event happens now; rates say which."""
         switching, breaking, total = self._event_rates()
         if total > 0:
+            self._onset = -math.inf
             self._happen(switching, breaking)
 
     def exposure(self) -> tuple[Floats, Floats, Floats]:
@@ -289,8 +292,10 @@ class World:
         """Voltage across every cell now, row minus column, row-major."""
         return self.circuit.cell_volts()
 
-    def _settle(self) -> None:
+    def _settle(self, *, is_new_bias: bool = True) -> None:
         self._rates = self._bound = None
+        if is_new_bias:
+            self._onset = self.seconds
         self._check_stress()
 
     def _rate_bound(self) -> float:
@@ -317,6 +322,8 @@ class World:
         chosen = int(np.searchsorted(running, self._events.random() * running[-1], side="right"))
         cells = switching.size
         if chosen < cells:
+            if self._is_too_early(chosen):
+                return
             self.die.is_parallel[chosen] = not self.die.is_parallel[chosen]
         else:
             chosen -= cells
@@ -324,7 +331,15 @@ class World:
             self.log("breakdown", f"the barrier of cell {tuple(self.die.site(chosen))} broke down")
         self.circuit.cell_changed(chosen)
         self._bounds.clear()
-        self._settle()
+        self._settle(is_new_bias=False)
+
+    def _is_too_early(self, index: int) -> bool:
+        """Whether an event drawn at a cell's final rate does not happen, as its bias came just nanoseconds ago.
+
+        Thinning again: the rate grows towards the final one, so some of the events drawn at that are none.
+        """
+        part = self.die.reached_part(index, self.cell_volts(), self._field_tesla, self.seconds - self._onset)
+        return part < 1 and self._events.random() >= part
 
     def _check_stress(self) -> None:
         limits = self.die.description

@@ -135,6 +135,14 @@ def hazard(drive: ArrayLike, delta: ArrayLike, taus: ArrayLike) -> Floats:
     return np.asarray(relaxation_rate(i, d) * (part * np.minimum(tau, _TAUS[-1]) + beyond))
 
 
+def reached_part(drive: ArrayLike, delta: ArrayLike, taus: ArrayLike) -> Floats:
+    """Rate at which junctions leave at a moment after the bias came, over the final one: 0 at first, 1 later."""
+    tau = np.asarray(taus, dtype=np.float64)
+    before, after = hazard(drive, delta, 0.99 * tau), hazard(drive, delta, 1.01 * tau)
+    slope = (after - before) / np.maximum(0.02 * tau, 1e-300)
+    return np.clip(slope / relaxation_rate(drive, delta), 0.0, 1.0)
+
+
 def switching_probability(drive: ArrayLike, seconds: ArrayLike, delta: ArrayLike, damping_seconds: ArrayLike) -> Floats:
     """Probability that a pulse of `seconds` leaves the junction in its other state; exact however small."""
     grown = hazard(drive, delta, np.asarray(seconds) / np.asarray(damping_seconds))

@@ -4,6 +4,7 @@ import pytest
 from mtjlab.errors import InputError
 from mtjlab.nouns import Line, Lines, Site
 from mtjlab.physics.die_description import Kind
+from mtjlab.physics.switching import leaving_rate, switching_probability
 from mtjlab.sim_instruments.circuit import Source
 from mtjlab.sim_instruments.network import SOURCE_OHMS
 from mtjlab.sim_instruments.world import World
@@ -296,3 +297,27 @@ def test_line_defects_of_a_die_are_in_its_network() -> None:
     lines.col_volts[6], lines.col_volts[7] = 0.05, 0.0
     (reading,) = crossbar.measure(lines, [Line("col", 7)])
     assert abs(reading.amps) > 0.05 / 70
+
+
+def test_a_nanosecond_pulse_switches_as_often_as_the_model_says() -> None:
+    """Far above threshold the final rate is there only after the incubation that short pulses feel."""
+    seconds, volts = 4e-9, 1.6
+    world = make_world(
+        rows=1, cols=1, diameters_nm=[50.0], volts_c0_spread=0, delta_spread=0, conductance_spread=0, contact_ohms=1e-3,
+        segment_ohms=0, breakdown_volts=5.0, limit_volts=9, limit_amps=1,
+    )  # fmt: skip
+    source, ground = world.add_source("s", "die.row.0"), world.add_source("g", "die.col.0")
+    ground.drive_volts(0.0, 1.0)
+    switched = 0
+    for _ in range(1500):
+        if world.die.is_parallel[0]:
+            world.die.is_parallel[0] = False
+            world.circuit.cell_changed(0)
+        source.drive_volts(volts, 1.0)
+        world.wait(seconds)
+        source.drive_volts(0.0, 1.0)
+        switched += bool(world.die.is_parallel[0])
+    wanted = float(switching_probability(volts / 0.75, seconds, 60.0, 1.9e-9))
+    assert 0.2 < wanted < 0.8
+    assert switched / 1500 == pytest.approx(wanted, abs=0.05)
+    assert 1 - np.exp(-leaving_rate(volts / 0.75, 60.0, 1.9e-9) * seconds) > wanted + 0.15
