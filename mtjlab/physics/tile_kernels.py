@@ -1,0 +1,309 @@
+"""Compiled reduction of an array to its line ends, by halves; imported only when needed, for compiling takes seconds.
+
+A tile is described by what is known on its four sides: the voltages at its row nodes on the left (L) and its column
+nodes at the bottom (B), and the currents that leave it at the right (R) and at the top (T). Its matrix H, symmetric,
+gives the currents into it at L and B and the voltages at R and T:
+
+    currents at L, B  =  H[LB, LB] volts + H[LB, RT] amps
+    voltages at R, T  =  H[RT, LB] volts + H[RT, RT] amps      with H[LB, LB] >= 0 and H[RT, RT] <= 0.
+
+In this form a wire without resistance, an open cell and a short are ordinary values, and a line that ends inside the
+array needs no work: its current there is zero, so that its row and column of H do not exist. Two neighbours share
+s voltages V and s currents i with V = H1[..] - Z i and i = Y V + .., and 1 + Y Z has no eigenvalue below one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..nouns import Floats
+
+Places = NDArray[np.int64]
+LEAF_CELLS = 20
+"""Tiles of up to this many cells are reduced cell by cell."""
+SMALL_SIDE = 8
+"""Neighbours that share up to this many lines are joined line by line, without calls of LAPACK."""
+
+
+@njit(cache=True)
+def _leaf(
+    g: Floats, row_ohms: Floats, col_ohms: Floats, i0: int, i1: int, j0: int, j1: int, has_right: bool, has_top: bool
+) -> Floats:
+    """H of a small tile: eliminate its cells one by one from the symmetric system of cells and sides."""
+    a, b = i1 - i0, j1 - j0
+    cells = a * b
+    right_at, top_at = cells + a + b, cells + a + b + (a if has_right else 0)
+    size = top_at + (b if has_top else 0)
+    x = np.zeros((size, size))
+    along, up = np.empty((a, b)), np.empty((a, b))
+    for i in range(a):
+        total = 0.0
+        for j in range(b):
+            total += row_ohms[i0 + i, j0 + j]
+            along[i, j] = total
+    for j in range(b):
+        total = 0.0
+        for i in range(a - 1, -1, -1):
+            total += col_ohms[i0 + i + 1, j0 + j]
+            up[i, j] = total
+    root = np.empty(cells)
+    for i in range(a):
+        for j in range(b):
+            root[i * b + j] = math.sqrt(g[i0 + i, j0 + j])
+    for i in range(a):
+        for j in range(b):
+            k, s = i * b + j, root[i * b + j]
+            for other in range(j, b):
+                x[k, i * b + other] += s * along[i, j] * root[i * b + other]
+            for other in range(i, a):
+                x[k, other * b + j] += s * up[other, j] * root[other * b + j]
+            x[k, k] += 1.0
+            x[k, cells + i] = s
+            x[k, cells + a + j] = -s
+            if has_right:
+                x[k, right_at + i] = -s * along[i, j]
+            if has_top:
+                x[k, top_at + j] = s * up[i, j]
+    if has_right:
+        for i in range(a):
+            x[cells + i, right_at + i] = -1.0
+            x[right_at + i, right_at + i] = along[i, b - 1]
+    if has_top:
+        for j in range(b):
+            x[cells + a + j, top_at + j] = -1.0
+            x[top_at + j, top_at + j] = up[0, j]
+    for k in range(cells):
+        pivot = 1.0 / x[k, k]
+        for r in range(k + 1, size):
+            factor = x[k, r] * pivot
+            if factor != 0.0:
+                for c in range(r, size):
+                    x[r, c] -= factor * x[k, c]
+    h = np.empty((size - cells, size - cells))
+    for r in range(size - cells):
+        for c in range(r, size - cells):
+            h[r, c] = -x[cells + r, cells + c]
+            h[c, r] = h[r, c]
+    return h
+
+
+@njit(cache=True)
+def _join_small(
+    first: Floats,
+    i_at: int,
+    second: Floats,
+    v_at: int,
+    side: int,
+    to_first: Places,
+    to_second: Places,
+    out: Floats,
+) -> None:
+    """Join two tiles by eliminating the shared currents and voltages pair by pair."""
+    nx, ny = to_first.size, to_second.size
+    size = 2 * side + nx + ny
+    shared = 2 * side
+    x = np.zeros((size, size))
+    place = np.empty(first.shape[0], dtype=np.int64)
+    for k in range(first.shape[0]):
+        if k < i_at:
+            place[k] = shared + k
+        elif k < i_at + side:
+            place[k] = 2 * (k - i_at)
+        else:
+            place[k] = shared + k - side
+    for r in range(first.shape[0]):
+        for c in range(r, first.shape[0]):
+            lo, hi = min(place[r], place[c]), max(place[r], place[c])
+            x[lo, hi] += first[r, c]
+    place = np.empty(second.shape[0], dtype=np.int64)
+    for k in range(second.shape[0]):
+        if k < v_at:
+            place[k] = shared + nx + k
+        elif k < v_at + side:
+            place[k] = 2 * (k - v_at) + 1
+        else:
+            place[k] = shared + nx + k - side
+    for r in range(second.shape[0]):
+        for c in range(r, second.shape[0]):
+            lo, hi = min(place[r], place[c]), max(place[r], place[c])
+            x[lo, hi] += second[r, c]
+    for k in range(side):
+        x[2 * k, 2 * k + 1] -= 1.0
+    for k in range(0, shared, 2):
+        a, b, d = x[k, k], x[k, k + 1], x[k + 1, k + 1]
+        det = a * d - b * b
+        a, b, d = a / det, b / det, d / det
+        for r in range(k + 2, size):
+            f0, f1 = d * x[k, r] - b * x[k + 1, r], a * x[k + 1, r] - b * x[k, r]
+            if f0 != 0.0 or f1 != 0.0:
+                for c in range(r, size):
+                    x[r, c] -= f0 * x[k, c] + f1 * x[k + 1, c]
+    where = np.concatenate((to_first, to_second))
+    for r in range(nx + ny):
+        for c in range(r, nx + ny):
+            out[where[r], where[c]] = x[shared + r, shared + c]
+            out[where[c], where[r]] = x[shared + r, shared + c]
+
+
+@njit(cache=True)
+def _rest(h: Floats, at: int, side: int) -> Places:
+    """Indices of H without the shared side."""
+    keep = np.empty(h.shape[0] - side, dtype=np.int64)
+    keep[:at] = np.arange(at)
+    keep[at:] = np.arange(at + side, h.shape[0])
+    return keep
+
+
+@njit(cache=True)
+def _join_large(
+    first: Floats,
+    i_at: int,
+    second: Floats,
+    v_at: int,
+    side: int,
+    to_first: Places,
+    to_second: Places,
+    out: Floats,
+) -> None:
+    """Join two tiles with matrix products and one LU factorisation."""
+    nx, ny = to_first.size, to_second.size
+    of_first, of_second = _rest(first, i_at, side), _rest(second, v_at, side)
+    across = np.empty((side, nx))
+    for k in range(side):
+        for c in range(nx):
+            across[k, c] = first[i_at + k, of_first[c]]
+    z = -first[i_at : i_at + side, i_at : i_at + side].copy()
+    y = second[v_at : v_at + side, v_at : v_at + side].copy()
+    beyond = np.empty((side, ny))
+    for k in range(side):
+        for c in range(ny):
+            beyond[k, c] = second[v_at + k, of_second[c]]
+    system = np.dot(y, z)
+    for k in range(side):
+        system[k, k] += 1.0
+    right = np.empty((side, nx + ny))
+    right[:, :nx] = np.dot(y, across)
+    right[:, nx:] = beyond
+    amps = np.linalg.solve(system, right)
+    added = np.dot(across.T.copy(), amps)
+    of_y = amps[:, nx:].copy()
+    volts = np.dot(z, of_y)
+    taken = np.dot(beyond.T.copy(), volts)
+    for r in range(nx):
+        for c in range(nx):
+            out[to_first[r], to_first[c]] = first[of_first[r], of_first[c]] + added[r, c]
+        for c in range(ny):
+            out[to_first[r], to_second[c]] = added[r, nx + c]
+            out[to_second[c], to_first[r]] = added[r, nx + c]
+    for r in range(ny):
+        for c in range(ny):
+            out[to_second[r], to_second[c]] = second[of_second[r], of_second[c]] - taken[r, c]
+
+
+@njit(cache=True)
+def _join(
+    first: Floats, second: Floats, a: int, b: int, at: int, is_side_by_side: bool, has_right: bool, has_top: bool
+) -> Floats:
+    """H of an a x b tile from its left and right halves (`at` columns in the first), or lower and upper (rows)."""
+    right_at = a + b
+    top_at = right_at + (a if has_right else 0)
+    size = top_at + (b if has_top else 0)
+    out = np.empty((size, size))
+    side = a if is_side_by_side else b
+    to_first, to_second = np.empty(first.shape[0] - side, np.int64), np.empty(second.shape[0] - side, np.int64)
+    if is_side_by_side:
+        beyond = b - at
+        i_at, v_at = a + at, 0
+        to_first[: a + at] = np.arange(a + at)
+        to_second[:beyond] = np.arange(a + at, a + b)
+        k = beyond
+        if has_right:
+            to_second[k : k + a] = np.arange(right_at, right_at + a)
+            k += a
+        if has_top:
+            to_first[a + at :] = np.arange(top_at, top_at + at)
+            to_second[k:] = np.arange(top_at + at, top_at + b)
+    else:
+        above = a - at
+        i_at, v_at = first.shape[0] - b, above
+        to_first[:at] = np.arange(above, a)
+        to_first[at : at + b] = np.arange(a, a + b)
+        to_second[:above] = np.arange(above)
+        k = above
+        if has_right:
+            to_first[at + b :] = np.arange(right_at + above, right_at + a)
+            to_second[k : k + above] = np.arange(right_at, right_at + above)
+            k += above
+        if has_top:
+            to_second[k:] = np.arange(top_at, top_at + b)
+    if side <= SMALL_SIDE:
+        _join_small(first, i_at, second, v_at, side, to_first, to_second, out)
+    else:
+        _join_large(first, i_at, second, v_at, side, to_first, to_second, out)
+    return out
+
+
+@njit(cache=True)
+def _reduce_array(g: Floats, row_ohms: Floats, col_ohms: Floats, keep_right: bool, keep_top: bool) -> Floats:
+    """H of a whole array. Tiles wait on two stacks: those to be reduced, and those that are, one after the other.
+
+    (A function that calls itself cannot be kept compiled on disk.)
+    """
+    m, n = g.shape
+    todo = np.empty((64, 5), np.int64)
+    todo[0] = np.array([0, m, 0, n, 0])
+    pending = 1
+    done = np.empty(4 * (m + n) * (m + n) + 64)
+    starts, ends = np.empty(64, np.int64), np.empty(64, np.int64)
+    ready = 0
+    while pending > 0:
+        i0, i1, j0, j1, is_split = todo[pending - 1]
+        a, b = i1 - i0, j1 - j0
+        has_right, has_top = j1 < n or keep_right, i0 > 0 or keep_top
+        if a * b <= LEAF_CELLS:
+            found = _leaf(g, row_ohms, col_ohms, i0, i1, j0, j1, has_right, has_top)
+        elif is_split == 0:
+            todo[pending - 1, 4] = 1
+            if b >= a:  # the second half first: the first one is then on top of it
+                todo[pending] = np.array([i0, i1, j0 + b // 2, j1, 0])
+                todo[pending + 1] = np.array([i0, i1, j0, j0 + b // 2, 0])
+            else:
+                todo[pending] = np.array([i0, i0 + a // 2, j0, j1, 0])
+                todo[pending + 1] = np.array([i0 + a // 2, i1, j0, j1, 0])
+            pending += 2
+            continue
+        else:
+            ready -= 2
+            of_first, of_second = ends[ready] - starts[ready], ends[ready + 1] - starts[ready + 1]
+            p, q = int(round(math.sqrt(of_first))), int(round(math.sqrt(of_second)))
+            first = done[starts[ready] : ends[ready]].reshape(p, p)
+            second = done[starts[ready + 1] : ends[ready + 1]].reshape(q, q)
+            at = b // 2 if b >= a else a - a // 2
+            found = _join(first, second, a, b, at, b >= a, has_right, has_top)
+        pending -= 1
+        start = ends[ready - 1] if ready > 0 else 0
+        end = start + found.size
+        if end > done.size:
+            larger = np.empty(2 * end)
+            larger[:start] = done[:start]
+            done = larger
+        done[start:end] = found.ravel()
+        starts[ready], ends[ready] = start, end
+        ready += 1
+    return found
+
+
+@njit(cache=True)
+def reduce_arrays(g: Floats, row_ohms: Floats, col_ohms: Floats, keep_right: bool, keep_top: bool) -> Floats:
+    """H of every array of a batch; leading axis of the wires one where they are the same for all."""
+    m, n = g.shape[1], g.shape[2]
+    size = (m + n) + (m if keep_right else 0) + (n if keep_top else 0)
+    out = np.empty((g.shape[0], size, size))
+    for k in range(g.shape[0]):
+        rows, cols = row_ohms[min(k, row_ohms.shape[0] - 1)], col_ohms[min(k, col_ohms.shape[0] - 1)]
+        out[k] = _reduce_array(g[k], rows, cols, keep_right, keep_top)
+    return out
