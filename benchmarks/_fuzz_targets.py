@@ -104,6 +104,7 @@ class BusTarget(Target):
         elif way < 0.055:
             instrument.connection_lost()
         elif way < 0.057:
+            instrument.receive(b"*LANG SCPI\n", is_end=True, bus_seconds=0.0)  # what a 2450 speaks after a restart
             instrument.power_cycle()
         elif way < 0.06:
             instrument.drop_replies()

@@ -99,7 +99,7 @@ class ScpiInstrument(WireInstrument):
 
     def _carry_out(self, message: str) -> None:
         self._note_status()
-        if self._replies and self.has_end:
+        if self._replies and self.has_end and message.strip():
             self.drop_replies()
             self.status.report(ScpiError(-410))
         units = self._units.get(message)

@@ -279,3 +279,13 @@ def test_instruments_work_while_the_host_talks_to_others(open_resource: Any, ben
     first.read()
     assert second.stb & 16 == 16, "it measured at the same time"
     assert second.read()
+
+
+def test_a_program_that_names_no_library(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYVISA_LIBRARY", f"{spec}@mtjlab")
+    manager = pyvisa.ResourceManager()
+    smu: Any = manager.open_resource(SMU)
+    assert "MODEL 2400" in smu.query("*IDN?"), "with PyVISA's own terminations"
+    assert smu.query("*IDN?\n").startswith("KEITHLEY"), "two line ends are one"
+    assert smu.query(":SYST:ERR?").startswith("0,")
+    manager.close()
