@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from itertools import count
-from typing import Any, SupportsBytes
+from typing import Any, SupportsBytes, cast
 
 from pyvisa import constants, errors
 from pyvisa.constants import EventAttribute, EventMechanism, EventType, StatusCode
@@ -23,7 +23,7 @@ class EventCalls(SessionCalls):
     def _init(self) -> None:
         super()._init()
         self._jobs = count(1)
-        self._buffers: dict[int, bytearray] = {}
+        self._buffers: dict[VISAJobID, bytearray] = {}
 
     def _events(self, session: int, kind: EventType) -> SessionEvents:
         events = self._any_session(session).events
@@ -116,7 +116,7 @@ class EventCalls(SessionCalls):
     def read_asynchronously(self, session: VISASession, count: int) -> tuple[SupportsBytes, VISAJobID, StatusCode]:
         """Read into a buffer; the end is told by an event. The host has waited for it when this returns."""
         buffer, job = bytearray(), self._new_job()
-        self._buffers[int(job)] = buffer
+        self._buffers[job] = buffer
         status = StatusCode.success
         try:
             data, status = self.read(session, count)
@@ -124,7 +124,7 @@ class EventCalls(SessionCalls):
         except errors.VisaIOError as error:
             status = StatusCode(error.error_code)
         self._tell_completion(session, "viReadAsync", job, status, len(buffer))
-        return buffer, job, self._note(session, StatusCode.success_synchronous)
+        return cast("SupportsBytes", buffer), job, self._note(session, StatusCode.success_synchronous)
 
     def write_asynchronously(self, session: VISASession, data: bytes) -> tuple[VISAJobID, StatusCode]:
         """Write; the end is told by an event."""
@@ -148,13 +148,13 @@ class EventCalls(SessionCalls):
             EventAttribute.operation_name: name,
             EventAttribute.job_id: job,
             EventAttribute.return_count: size,
-            EventAttribute.buffer: self._buffers.get(int(job)),
+            EventAttribute.buffer: self._buffers.get(job),
         }
         events.tell(Event(EventType.io_completion, attributes))
 
     def get_buffer_from_id(self, job_id: VISAJobID) -> SupportsBytes | None:
         """The buffer of an asynchronous read."""
-        return self._buffers.get(int(job_id))
+        return cast("SupportsBytes | None", self._buffers.get(job_id))
 
     def terminate(self, session: VISASession, degree: None, job_id: VISAJobID) -> StatusCode:
         """Nothing is under way any more once a call has returned."""

@@ -212,7 +212,8 @@ class SessionCalls(highlevel.VisaLibraryBase):
         if number in self._contexts:
             state, status = self._contexts[number].get(attribute)
         elif number in self._managers:
-            known: dict[int, Any] = {**library_attributes(), ResourceAttribute.interface_type: InterfaceType.unknown}
+            known: dict[int, Any] = {int(key): value for key, value in library_attributes().items()}
+            known[ResourceAttribute.interface_type] = InterfaceType.unknown
             state = known.get(attribute, 0)
             status = StatusCode.success if attribute in known else StatusCode.error_nonsupported_attribute
         else:
