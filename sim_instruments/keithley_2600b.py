@@ -155,6 +155,7 @@ class SimKeithley2600B(TriggeredTsp):
         """smuX.abort()."""
         self._model_of(channel).abort()
         self._overlap_seconds = 0.0
+        self._unseen = frozenset()
 
     def _model_of(self, channel: SmuChannel) -> TriggerModel:
         return self.models[self.channels.index(channel)]

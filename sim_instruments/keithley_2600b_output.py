@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +69,7 @@ class Output2600:
     def __init__(self, source: Source, smu: Smu2600, rng: np.random.Generator) -> None:
         self._source = source
         self._rng = rng
+        self._is_remote = False
         self.source_volts = UnitErrors(smu.source_volts, rng)
         self.source_amps = UnitErrors(smu.source_amps, rng)
         self.measure_volts = UnitErrors(smu.measure_volts, rng)
@@ -76,6 +78,7 @@ class Output2600:
 
     def off(self, settings: SmuSettings) -> None:
         """Output off, in the selected off mode (reference manual, "Output-off modes")."""
+        self._is_remote = False
         self._source.sense_remotely(False)
         if settings.off_mode == HIGH_Z:
             self._source.disconnect()
@@ -88,7 +91,8 @@ class Output2600:
 
     def drive(self, settings: SmuSettings, level: float, limit: float) -> None:
         """Output on at `level`, limiting the other quantity to `limit` or a fixed measure range below it."""
-        self._source.sense_remotely(settings.sense == REMOTE)
+        self._is_remote = settings.sense == REMOTE
+        self._source.sense_remotely(self._is_remote)
         if settings.is_volts_source:
             limit = _clamped(limit, settings.measure_amps, self.measure_amps)
             real_limit = self.source_amps.applied(limit, range_for(limit, self.source_amps.ranges, SOURCE_REACH))
@@ -99,6 +103,15 @@ class Output2600:
             real_limit = self.source_volts.applied(limit, range_for(limit, self.source_volts.ranges, SOURCE_REACH))
             amps = self.source_amps.applied(level, settings.source_amps.index)
             self._source.drive_amps(amps, max(real_limit, 0.0))
+
+    @contextmanager
+    def sensing_locally(self) -> Iterator[Source]:
+        """For a moment volts are regulated and found at the output terminals; gives the source."""
+        self._source.sense_remotely(False)
+        try:
+            yield self._source
+        finally:
+            self._source.sense_remotely(self._is_remote)
 
     def is_limiting(self) -> bool:
         """Whether the output is at its limit now."""

@@ -227,6 +227,8 @@ class TriggerModel:
             self._aside(self._measure_when_told())
         if self._is_pulsing or self._region is None or not self.source_action:
             yield from self._await(self.endpulse)
+        else:
+            self.endpulse.clear()
         if self.source_action and self.endpulse_action == IDLE:
             self._end_pulse()
         self._fire("PULSE_COMPLETE")

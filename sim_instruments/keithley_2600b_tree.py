@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .accuracy_keithley_2600b import MEASURE_REACH, SOURCE_REACH
 from .keithley_2600b_buffer import Buffer2600
 from .keithley_2600b_channel import SmuChannel
-from .keithley_2600b_contact import check_contact, contact_ohms
+from .keithley_2600b_contact import ContactCheck
 from .keithley_2600b_meter import Meter2600
 from .keithley_2600b_output import range_for
 from .keithley_2600b_settings import CONSTANTS, MeasureSide, SmuSettings
@@ -271,14 +271,15 @@ class SmuTree:
         return values
 
     def _contact(self) -> Any:
+        contact = ContactCheck(self._channel)
         a = Attributes()
         a.choice("speed", self._settings, "contact_speed", 0, 1, 2)
         a.number("threshold", self._settings, "contact_threshold", 0, 1e3)
         functions: dict[str, Callable[..., Any]] = {
-            "check": lambda: check_contact(self._channel),
-            "r": lambda: contact_ohms(self._channel),
-            "calibratelo": lambda *_: None,
-            "calibratehi": lambda *_: None,
+            "check": contact.is_good,
+            "r": contact.ohms,
+            "calibratelo": self._refuse_calibration,
+            "calibratehi": self._refuse_calibration,
         }
         return a.made(self._engine, functions=functions)
 

@@ -236,6 +236,7 @@ def _lines(printed: Any) -> list[str]:
 
 def _message(kind: str, problem: str) -> str:
     problem = _WHAT.sub(lambda m: f"attempt to {m[1]}{' on' if m[2] else ''} {m[4]} `{m[5]}' ({m[3]})", problem)
+    problem = problem.replace("`integer index'", "`?'")
     problem = _QUOTED.sub(lambda m: f"`{m[1] or m[2]}'", problem)
     match = _WHERE.match(problem)
     return f"{kind} at line {match[1]}: {match[2]}" if match else f"{kind}: {problem}"

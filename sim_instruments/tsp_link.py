@@ -142,6 +142,8 @@ class TspLink:
 
     def join(self, nodes: dict[int, TspInstrument]) -> None:
         """This instrument and these nodes are on one link; each of them can be its master."""
+        if not nodes:
+            return
         everyone = {self.number: self._instrument, **nodes}
         for number, instrument in everyone.items():
             instrument.link.number = number

@@ -53,6 +53,7 @@ class TriggeredTsp(TspInstrument):
         self._overlap_seconds = 0.0
         self._overlap_ends = 0.0
         self._swept: frozenset[str] = frozenset()
+        self._unseen: frozenset[str] = frozenset()
         self.events = Events(world)
         self.triggers = TriggerSystem(self.events, self.trigger_objects)
         super().__init__(name, world, host, serial=serial, has_end=has_end, faults=faults)
@@ -117,11 +118,13 @@ class TriggeredTsp(TspInstrument):
         if seconds > 0:
             self._swept = sweeping
         self._overlap_seconds += seconds
+        self._unseen |= sweeping
 
     def finish_triggers(self) -> None:
         """Let trigger models run, and wait for them."""
         self.settle_triggers()
         self._overlap_seconds = 0.0
+        self._unseen = frozenset()
 
     def catch_up(self) -> None:
         """Let everything happen that is due by now, as before looking at a line."""
@@ -141,9 +144,13 @@ class TriggeredTsp(TspInstrument):
         self._overlap_seconds = before + self.world.seconds - start
 
     def busy_models(self) -> frozenset[str]:
-        """Trigger models that are out of idle as the program sees it, who lets time pass by asking."""
+        """Trigger models that are out of idle as the program sees it, who lets time pass by asking.
+
+        A program that waits for a sweep to begin sees it begin, however short it is.
+        """
         self.settle_triggers()
-        names = self.running_models()
+        names = self.running_models() | self._unseen
+        self._unseen = frozenset()
         if self._overlap_seconds > 0:
             names |= self._swept
             self.take_time(POLL_SECONDS)
@@ -179,6 +186,8 @@ class TriggeredTsp(TspInstrument):
         wanted = number_argument(seconds, 0, _LONGEST_SECONDS)
         self.settle_triggers()
         self.take_time(wanted)
+        if self.events.scheduler.has_pending:
+            self._let_time_pass()
 
     def _finish(self) -> None:
         self._wait_complete()
@@ -200,6 +209,7 @@ class TriggeredTsp(TspInstrument):
         super()._cleared()
         self.abort_models()
         self._overlap_seconds = self._overlap_ends = 0.0
+        self._unseen = frozenset()
 
     def _occupy(self, act: Callable[[], None]) -> None:
         carried = max(0.0, self._overlap_ends - max(self._host.seconds, self._ready_at))
