@@ -36,6 +36,8 @@ class Session:
         events: which events the session wants and which have come.
         is_socket: whether it is a bare TCP socket.
         is_stream: whether its interface is a stream of bytes that knows no END, serial poll, trigger or device clear.
+        sends_end: whether the last byte of a write carries END.
+        termination: the byte at which a read stops, if any.
     """
 
     __slots__ = (
@@ -53,6 +55,7 @@ class Session:
         "is_socket",
         "is_stream",
         "manager",
+        "sends_end",
         "termination",
         "timeout_seconds",
     )
@@ -74,7 +77,7 @@ class Session:
         identity = "" if self.is_interface else str(getattr(self.device, "identity", ""))
         self._read_only = fixed_attributes(parsed, identity)
         self._read_only[ResourceAttribute.resource_manager_session] = manager_session
-        self.termination = self._read_termination()
+        self._note_ends()
         self.events: SessionEvents | None = None
 
     @property
@@ -100,7 +103,7 @@ class Session:
 
     @property
     def _ends_at_pause(self) -> bool:
-        """A pause between packets ends a read of a socket that does not suppress ends; a serial line knows no packets."""
+        """Whether a pause between packets ends a read: on a socket that does not suppress ends."""
         return self.is_socket and not self._attributes[ResourceAttribute.suppress_end_enabled]
 
     @property
@@ -117,10 +120,9 @@ class Session:
             return bytes((attributes[ResourceAttribute.termchar],))
         return None
 
-    @property
-    def sends_end(self) -> bool:
-        """Whether the last byte of a write carries END."""
-        return self.has_end and bool(self._attributes[ResourceAttribute.send_end_enabled])
+    def _note_ends(self) -> None:
+        self.termination = self._read_termination()
+        self.sends_end = self.has_end and bool(self._attributes[ResourceAttribute.send_end_enabled])
 
     def get(self, attribute: int) -> tuple[Any, StatusCode]:
         """State of an attribute and the status of asking for it."""
@@ -172,7 +174,7 @@ class Session:
             self.bus = BusTiming(0.0, 10 / float(state), 0.0)  # one start, eight data and one stop bit
         elif attribute == ResourceAttribute.suppress_end_enabled and self._connection is not None:
             self._connection.ends_at_pause = self._ends_at_pause
-        self.termination = self._read_termination()
+        self._note_ends()
 
     def set_remote_enabled(self, is_asserted: bool) -> None:
         """What the REN line now is."""
