@@ -185,7 +185,7 @@ class SimKeithley2450(SourcingUnit):
         """*SAV 0 to 4."""
         if location > 4:
             raise ScpiError(-222)
-        self._saved[location] = copy.deepcopy((self.settings, self.lists))
+        self._saved[location] = (copy.deepcopy(self.settings), self.lists.copy())
 
     def recall(self, location: int) -> None:
         """*RCL 0 to 4; the output comes back off."""
@@ -194,7 +194,8 @@ class SimKeithley2450(SourcingUnit):
         if location not in self._saved:
             raise ScpiError(-221)
         self.model.abort()
-        self.settings, self.lists = copy.deepcopy(self._saved[location])
+        settings, lists = self._saved[location]
+        self.settings, self.lists = copy.deepcopy(settings), lists.copy()
         self.settings.is_output_on = False
         self.measuring.forget()
         self.apply_output()
@@ -221,7 +222,7 @@ class SimKeithley2450(SourcingUnit):
         """*WAI, *OPC?: wait until the trigger model has ended; returns whether it has."""
         if self.model.is_in_background:
             self._let_time_pass()
-            self.model.run_on()
+            self.model.run_on(is_awaited=True)
         return not self.model.is_busy
 
     def complete_later(self) -> None:

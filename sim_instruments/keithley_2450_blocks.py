@@ -51,7 +51,8 @@ def delay_block(seconds: float) -> Block:
     """Wait."""
 
     def act(host: Host, model: TriggerModel) -> Pauses:
-        yield seconds
+        if seconds > 0:
+            yield seconds
         return None
 
     return Block(_text("DELAY_CONSTANT", DELAY=f"{seconds:.9f}"), act)
@@ -112,7 +113,8 @@ def _recall(names: Sequence[str], moved: Callable[[str, TriggerModel, int], int]
         for name in names:
             index = moved(name, model, host.list_size(name))
             model.indices[name] = index
-            yield host.recall_point(name, index)
+            if (seconds := host.recall_point(name, index)) > 0:
+                yield seconds
         return None
 
     return act
@@ -272,7 +274,7 @@ def wait_block(number: int, events: Sequence[str], *, is_cleared: bool, needs_al
             came = [host.bus.came_since(event, mark) for event in wanted]
             if all(came) if needs_all else any(came):
                 break
-            yield max(host.bus.next_due - host.seconds, 0.0)
+            yield max(host.bus.next_due - host.seconds, math.ulp(host.seconds))
         model.marks[number] = host.bus.mark
         return None
 

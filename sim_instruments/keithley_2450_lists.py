@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, overload
+
+from mtjlab.nouns import Floats, Ints
 
 from .keithley_2450_settings import SenseSettings, Settings, SourceSettings, show_number
 from .scpi import Command
@@ -48,7 +50,7 @@ class SourcePoint(ListPoint):
     def restore(self, settings: Settings) -> None:
         """Set what was stored; the output stays on or off."""
         settings.function = self.function
-        settings.sources[self.function] = copy.copy(self.settings)
+        settings.sources[self.function] = replace(self.settings, user_delays=list(self.settings.user_delays))
 
     def told(self) -> list[str]:
         """As the TSP commands that would set it; which of them the instrument tells is assumed."""
@@ -64,6 +66,31 @@ class SourcePoint(ListPoint):
             f"smu.source.readback = {_switch(s.is_read_back)}",
             f"smu.source.highc = {_switch(s.is_high_capacitance)}",
         ]
+
+
+class SweepPoints(Sequence[ListPoint]):
+    """The points of a sweep: each has what `base` has, and a level and a source range of its own.
+
+    Args:
+        base: function and settings.
+        levels, ranges: (points,) levels, volts or amperes, and indices of source ranges.
+    """
+
+    def __init__(self, base: SourcePoint, levels: Floats, ranges: Ints) -> None:
+        self._base, self._levels, self._ranges = base, levels, ranges
+
+    def __len__(self) -> int:
+        return self._levels.size
+
+    @overload
+    def __getitem__(self, index: int) -> ListPoint: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ListPoint]: ...
+    def __getitem__(self, index: int | slice) -> ListPoint | Sequence[ListPoint]:
+        if isinstance(index, slice):
+            return SweepPoints(self._base, self._levels[index], self._ranges[index])
+        level, place = float(self._levels[index]), int(self._ranges[index])
+        return SourcePoint(self._base.function, replace(self._base.settings, level=level, range=place))
 
 
 @dataclass
@@ -116,14 +143,20 @@ class ConfigurationLists:
     """
 
     def __init__(self) -> None:
-        self.source: dict[str, list[ListPoint]] = {}
-        self.measure: dict[str, list[ListPoint]] = {}
+        self.source: dict[str, Sequence[ListPoint]] = {}
+        self.measure: dict[str, Sequence[ListPoint]] = {}
         self._told = {"source": 0, "measure": 0}
 
-    def _kind(self, kind: str) -> dict[str, list[ListPoint]]:
+    def copy(self) -> ConfigurationLists:
+        """The same lists; neither a list nor a point ever changes, they are replaced."""
+        made = ConfigurationLists()
+        made.source, made.measure = dict(self.source), dict(self.measure)
+        return made
+
+    def _kind(self, kind: str) -> dict[str, Sequence[ListPoint]]:
         return self.source if kind == "source" else self.measure
 
-    def points(self, name: str) -> list[ListPoint]:
+    def points(self, name: str) -> Sequence[ListPoint]:
         """The list of that name, of either kind; raises ScpiError 2790 if there is none."""
         return self.of("source" if name in self.source else "measure", name)
 
@@ -138,9 +171,9 @@ class ConfigurationLists:
         """CREate; raises ScpiError 1115 if the name is taken."""
         if name in self.source or name in self.measure:
             raise ScpiError(1115, f"Parameter error, configuration list {name} already exists")
-        self._kind(kind)[name] = []
+        self._kind(kind)[name] = ()
 
-    def of(self, kind: str, name: str) -> list[ListPoint]:
+    def of(self, kind: str, name: str) -> Sequence[ListPoint]:
         """The list of that kind and name; raises ScpiError 2790 if there is none."""
         found = self._kind(kind).get(name)
         if found is None:
@@ -153,9 +186,19 @@ class ConfigurationLists:
         if index is None:
             del self._kind(kind)[name]
         elif index <= len(points):
-            del points[index - 1]
+            self._kind(kind)[name] = [*points[: index - 1], *points[index:]]
         else:
             raise _missing()
+
+    def store(self, kind: str, name: str, index: int | None, point: ListPoint) -> None:
+        """STORe: at the end, or in the place of another point."""
+        points = self.of(kind, name)
+        place = len(points) + 1 if index is None else index
+        if place > len(points) + 1:
+            raise _missing()
+        if place > _MOST_POINTS:
+            raise ScpiError(-223)
+        self._kind(kind)[name] = [*points[: place - 1], point, *points[place:]]
 
     def next_name(self, kind: str) -> str:
         """CATalog?: one name each time, and then an empty one."""
@@ -166,16 +209,8 @@ class ConfigurationLists:
 
 
 def _store(i: SimKeithley2450, kind: str, name: str, index: float | None) -> None:
-    points = i.lists.of(kind, name)
     made: ListPoint = SourcePoint.of(i.settings) if kind == "source" else MeasurePoint.of(i.settings)
-    if index is None or index == len(points) + 1:
-        if len(points) >= _MOST_POINTS:
-            raise ScpiError(-223)
-        points.append(made)
-    elif index <= len(points):
-        points[int(index) - 1] = made
-    else:
-        raise _missing()
+    i.lists.store(kind, name, None if index is None else int(index), made)
 
 
 def _recall(

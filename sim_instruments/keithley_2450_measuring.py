@@ -97,12 +97,13 @@ class Measuring:
 
     def _take_one(self, settings: Settings, buffer: Buffer, pause: float, is_first: bool) -> Iterator[float]:
         yield pause
-        measured = pair = next(iter(self._pairs(settings, self._output.point(), 1)))
-        source_status = self._source_status(settings)
+        point = self._output.point()
+        measured = pair = self._pair(settings, point)
+        source_status = self._source_status(settings, point)
         if self._is_compensated(settings):
             self._output.drive_zero(settings)
             yield pause
-            volts, amps = next(iter(self._pairs(settings, self._output.point(), 1)))
+            volts, amps = self._pair(settings, self._output.point())
             self._output.drive(settings)
             pair = (measured[0] - volts, measured[1] - amps)
         value = self._filtered(settings, self._in_unit(settings, *pair))
@@ -116,7 +117,7 @@ class Measuring:
         after that, and any is as likely as another.
         """
         begin, before = self._now, self._output.point()
-        source_status = self._source_status(settings)
+        source_status = self._source_status(settings, before)
         yield count * pause
         after = self._output.point()
         unchanged = count if after == before else int(self._rng.integers(count + 1))
@@ -126,9 +127,15 @@ class Measuring:
             status = self._status(settings, is_first and k == 0)
             buffer.add(self._finished(settings, value, pair, begin + (k + 1) * pause, status, source_status))
 
+    def _pair(self, settings: Settings, point: SourcePoint) -> tuple[float, float]:
+        return (
+            self._output.converted(settings, "VOLT", point.volts),
+            self._output.converted(settings, "CURR", point.amps),
+        )
+
     def _pairs(self, settings: Settings, point: SourcePoint, count: int) -> Iterable[tuple[float, float]]:
-        volts = self._output.converted(settings, "VOLT", point.volts, count)
-        return zip(volts, self._output.converted(settings, "CURR", point.amps, count), strict=True)
+        volts = self._output.converted_many(settings, "VOLT", point.volts, count)
+        return zip(volts, self._output.converted_many(settings, "CURR", point.amps, count), strict=True)
 
     def _filtered(self, settings: Settings, value: float) -> float:
         sense = settings.sense
@@ -176,15 +183,14 @@ class Measuring:
         """Acquire the relative offset: a reading without filter, math and limit tests."""
         self._output.autorange(settings)
         yield self._seconds(settings)
-        volts, amps = next(iter(self._pairs(settings, self._output.point(), 1)))
-        settings.sense.relative = self._in_unit(settings, volts, amps)
+        settings.sense.relative = self._in_unit(settings, *self._pair(settings, self._output.point()))
 
-    def _source_status(self, settings: Settings) -> int:
+    def _source_status(self, settings: Settings, point: SourcePoint) -> int:
         is_on = settings.is_output_on
         flags = (
-            (is_on and self._output.is_protecting(settings), _PROTECTING),
+            (is_on and self._output.is_protecting(settings, point), _PROTECTING),
             (settings.source.is_read_back, _READ_BACK),
-            (is_on and self._output.is_limiting(), _LIMITING),
+            (is_on and point.is_limiting, _LIMITING),
             (settings.sense.is_remote_sense, _FOUR_WIRE),
             (is_on, _OUTPUT_ON),
         )

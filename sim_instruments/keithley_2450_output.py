@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
+from mtjlab.nouns import Floats, Ints
+
 from .circuit import SourcePoint
 from .keithley_2450_buffer import OVERFLOW
-from .keithley_2450_settings import OHMS_RANGES, PROTECTIONS, Settings, SourceSettings
+from .keithley_2450_settings import OHMS_RANGES, PROTECTIONS, Settings
 from .smu_stage import SmuStage, StageAccuracy
 
 RANGE_CLAMP = 1.06
@@ -28,6 +31,7 @@ class K2450Output:
 
     def __init__(self, stage: SmuStage) -> None:
         self._stage = stage
+        self._indices: dict[tuple[str, float], int] = {}
 
     @property
     def accuracy(self) -> StageAccuracy:
@@ -89,14 +93,14 @@ class K2450Output:
         """Whether the output is at its limit."""
         return self._stage.is_limiting()
 
-    def is_protecting(self, settings: Settings) -> bool:
-        """Whether over-voltage protection holds the output back."""
+    def is_protecting(self, settings: Settings, point: SourcePoint | None = None) -> bool:
+        """Whether over-voltage protection holds the output back, at this operating point or at the present one."""
         protection = PROTECTIONS[settings.source.protection]
         if settings.function == "VOLT":
             return abs(settings.source.level) > protection
         if protection > settings.source.limit:
             return False
-        return abs(self._stage.point().volts) >= protection * _PROTECTION_SLACK
+        return abs((point or self._stage.point()).volts) >= protection * _PROTECTION_SLACK
 
     def follow_level(self, settings: Settings) -> None:
         """Move automatic source ranges so that they cover their levels."""
@@ -104,15 +108,17 @@ class K2450Output:
             if source.is_auto_range:
                 source.range = self.accuracy.smallest(quantity, source.level)
 
-    def sweep_point(self, settings: Settings, level: float, levels: Sequence[float], ranging: str) -> SourceSettings:
-        """Source settings of one point of a sweep; FIXed ranging brings the level down to the end of the range."""
-        point = copy.deepcopy(settings.source)
-        if ranging != "FIX":
-            reach = level if ranging == "AUTO" else max(abs(value) for value in levels)
-            point.range = self.accuracy.smallest(settings.function, reach)
-        end = self.accuracy.ranges(settings.function)[point.range].full_scale * self.accuracy.over_range
-        point.level = min(max(level, -end), end)
-        return point
+    def sweep_levels(self, settings: Settings, levels: Floats, ranging: str) -> tuple[Floats, Ints]:
+        """Level and source range of every point of a sweep: AUTO the smallest range for each, BEST one for all, FIX the
+        present one, to whose end a level is brought down.
+        """
+        ends = np.array([e.full_scale * self.accuracy.over_range for e in self.accuracy.ranges(settings.function)])
+        fitting = np.minimum(np.searchsorted(ends * (1 + 1e-9), np.abs(levels)), ends.size - 1)
+        if ranging == "BEST":
+            fitting = np.full_like(fitting, fitting.max(initial=0))
+        elif ranging == "FIX":
+            fitting = np.full_like(fitting, settings.source.range)
+        return np.clip(levels, -ends[fitting], ends[fitting]), fitting
 
     def measure_scale(self, settings: Settings, function: str) -> float:
         """Full scale of the present measure range; that of the source if the same quantity is sourced."""
@@ -123,7 +129,11 @@ class K2450Output:
     def _range(self, settings: Settings, quantity: str) -> int:
         if quantity == settings.function:
             return settings.source.range
-        return self.accuracy.smallest(quantity, settings.senses[quantity].range)
+        key = quantity, settings.senses[quantity].range
+        index = self._indices.get(key)
+        if index is None:
+            index = self._indices[key] = self.accuracy.smallest(*key)
+        return index
 
     def autorange(self, settings: Settings) -> int:
         """Move the automatic measure range to where the signal needs it; returns how many steps that took."""
@@ -145,15 +155,20 @@ class K2450Output:
         fitting = [scale for scale in OHMS_RANGES if lowest <= scale <= highest]
         return next((scale for scale in fitting if abs(ohms) <= scale * 1.05), fitting[-1] if fitting else highest)
 
-    def converted(self, settings: Settings, quantity: str, true: float, count: int) -> Sequence[float]:
-        """What the meter makes of a true value, `count` times."""
-        sense = settings.sense
-        is_repeating = sense.filter.is_on and sense.filter.kind == "REP"
-        averaged = sense.filter.count if is_repeating else 1.0
+    def converted(self, settings: Settings, quantity: str, true: float) -> float:
+        """What the meter makes of a true value."""
         index = self._range(settings, quantity)
-        if count == 1:
-            return (self._stage.converted(quantity, true, index, sense.cycles, averaged),)
-        return self._stage.converted_many(quantity, true, index, sense.cycles, averaged, count)
+        return self._stage.converted(quantity, true, index, settings.sense.cycles, self._averaged(settings))
+
+    def converted_many(self, settings: Settings, quantity: str, true: float, count: int) -> Sequence[float]:
+        """What the meter makes of a true value, `count` times."""
+        index = self._range(settings, quantity)
+        return self._stage.converted_many(quantity, true, index, settings.sense.cycles, self._averaged(settings), count)
+
+    @staticmethod
+    def _averaged(settings: Settings) -> float:
+        averaging = settings.sense.filter
+        return averaging.count if averaging.is_on and averaging.kind == "REP" else 1.0
 
 
 def finite(value: float) -> float:

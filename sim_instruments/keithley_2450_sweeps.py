@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from mtjlab.nouns import Floats
+
 from .keithley_2450_buffer import BufferName
-from .keithley_2450_lists import ListPoint, SourcePoint
+from .keithley_2450_lists import SourcePoint, SweepPoints
 from .keithley_2450_settings import LARGEST, LONGEST_DELAY_SECONDS, QUANTITIES, show_number
 from .keithley_2450_source import NODES, UNITS
 from .keithley_2450_templates import sweep
@@ -40,22 +45,32 @@ class _OptionalSwitch(Switch):
     is_optional = True
 
 
-def _linear(start: float, stop: float, points: int) -> list[float]:
-    return [start + (stop - start) * k / (points - 1) for k in range(points)]
+def _linear(start: float, stop: float, points: int) -> Floats:
+    levels: Floats = np.linspace(start, stop, points, dtype=np.float64)
+    return levels
 
 
-def _logarithmic(start: float, stop: float, points: int, asymptote: float) -> list[float]:
+def _logarithmic(start: float, stop: float, points: int, asymptote: float) -> Floats:
     if (start - asymptote) * (stop - asymptote) <= 0:
         raise ScpiError(-222)
-    ratio = ((stop - asymptote) / (start - asymptote)) ** (1 / (points - 1))
-    return [asymptote + (start - asymptote) * ratio**k for k in range(points)]
+    ratio = (stop - asymptote) / (start - asymptote)
+    levels: Floats = asymptote + (start - asymptote) * ratio ** np.linspace(0, 1, points)
+    return levels
+
+
+def _stepped(start: float, stop: float, step: float) -> Floats:
+    points = int(min(abs(stop - start) / abs(step) + 1e-9, _MOST_POINTS)) + 1 if step else 0
+    if not 2 <= points <= _MOST_POINTS:
+        raise ScpiError(-222)
+    levels: Floats = start + math.copysign(step, stop - start) * np.arange(points)
+    return levels
 
 
 def _make_sweep(
     i: SimKeithley2450,
     quantity: str,
     kind: str,
-    levels: list[float],
+    levels: Floats,
     delay: float | None,
     count: float | None,
     ranging: str | None,
@@ -70,19 +85,16 @@ def _make_sweep(
     if quantity != i.settings.function:
         raise ScpiError(-221)
     if dual:
-        levels = levels + levels[::-1]
+        levels = np.concatenate([levels, levels[::-1]])
     name = f"{_PREFIXES[quantity]}{kind}SweepList"
     i.lists.source[name] = _points(i, levels, ranging or "BEST", is_auto_delay=delay is None or delay < 0)
-    _load(i, name, 1, len(levels), delay, count, aborts, buffer)
+    _load(i, name, 1, levels.size, delay, count, aborts, buffer)
 
 
-def _points(i: SimKeithley2450, levels: list[float], ranging: str, *, is_auto_delay: bool) -> list[ListPoint]:
-    made: list[ListPoint] = []
-    for level in levels:
-        settings = i.output.sweep_point(i.settings, level, levels, ranging)
-        settings.is_auto_delay = settings.is_auto_delay or is_auto_delay
-        made.append(SourcePoint(i.settings.function, settings))
-    return made
+def _points(i: SimKeithley2450, levels: Floats, ranging: str, *, is_auto_delay: bool) -> SweepPoints:
+    base = SourcePoint.of(i.settings)
+    base.settings.is_auto_delay = base.settings.is_auto_delay or is_auto_delay
+    return SweepPoints(base, *i.output.sweep_levels(i.settings, levels, ranging))
 
 
 def _load(
@@ -105,16 +117,6 @@ def _load(
         buffer=i.buffers.measured(buffer).name,
     )
     i.model.load(blocks)
-
-
-def _stepped(start: float, stop: float, step: float) -> list[float]:
-    if step == 0:
-        raise ScpiError(-222)
-    points = int(abs(stop - start) / abs(step) + 1e-9) + 1
-    if points < 2:
-        raise ScpiError(-222)
-    signed = abs(step) if stop >= start else -abs(step)
-    return [start + signed * k for k in range(points)]
 
 
 def _sweep_commands(quantity: str) -> tuple[Command, ...]:
@@ -150,7 +152,7 @@ def _sweep_commands(quantity: str) -> tuple[Command, ...]:
         if quantity != i.settings.function or (given is None and not i.settings.listed[quantity]):
             raise ScpiError(-221)
         if given is None:
-            levels = i.settings.listed[quantity]
+            levels = np.array(i.settings.listed[quantity])
             i.lists.source[name] = _points(i, levels, "BEST", is_auto_delay=False)
         points, begin = len(i.lists.of("source", name)), int(first or 1)
         if begin > points:

@@ -19,13 +19,15 @@ from .scpi_errors import ScpiError
 MOST_BLOCKS = 255
 _BLOCK_SECONDS = 1e-6
 """What a block takes by itself (assumed)."""
-_MOST_AT_ONCE = 250_000
-"""Blocks that are run before a model counts as one that goes on."""
+_MOST_OWED_SECONDS = 50e-6
+"""As soon as blocks have taken so much by themselves, it passes."""
+_MOST_AT_ONCE, _MOST_WAITED_FOR = 50_000, 200_000
+"""Pauses that are waited for when a model begins, and when its end is, before it counts as one that goes on."""
 _MOST_OF_LOOPS = 5_000
 """The same for a model that may go round without a count."""
 _MOST_WHILE_WAITING = 10
 """Pauses of measurements that go on while a block waits, before the rest of them happens in the background."""
-_MOST_IN_BACKGROUND = 20_000
+_MOST_IN_BACKGROUND = 2_000
 """Blocks that are followed in one wait of the world; a model that would run more of them is behind for a while."""
 
 
@@ -196,7 +198,7 @@ class TriggerModel:
         self._host.log(MODEL_STARTED)
 
     def _run(self) -> Iterator[float]:
-        number, last = 1, max(self.blocks)
+        number, last, owed = 1, max(self.blocks), 0.0
         while 1 <= number <= last:
             self.position = number
             block = self.blocks.get(number)
@@ -206,7 +208,10 @@ class TriggerModel:
                 following = (yield from outcome) if isinstance(outcome, Generator) else outcome
                 if block.buffer is not None:
                     self.measured = number
-            yield _BLOCK_SECONDS
+            owed += _BLOCK_SECONDS
+            if owed > _MOST_OWED_SECONDS:
+                yield owed
+                owed = 0.0
             number = self.position + 1 if following is None else following
 
     def _merged(self) -> Iterator[float]:
@@ -230,16 +235,17 @@ class TriggerModel:
                     break
             yield left
 
-    def run_on(self) -> None:
+    def run_on(self, *, is_awaited: bool = False) -> None:
         """Go on to the end, or as far as it gets at once; the rest happens in the background."""
         self._leave_background()
-        left = _MOST_OF_LOOPS if self._may_loop() else _MOST_AT_ONCE
+        most = _MOST_WAITED_FOR if is_awaited else _MOST_AT_ONCE
+        left = _MOST_OF_LOOPS if self._may_loop() else most
         while left > 0:
             pause = self._next_pause()
             if pause is None or math.isinf(pause):
                 return
             self._host.elapse(pause)
-            left -= 1 if not self._is_waiting else _MOST_AT_ONCE // _MOST_WHILE_WAITING
+            left -= most // _MOST_WHILE_WAITING if self._is_waiting else 1
         self._enter_background(0.0)
 
     def _may_loop(self) -> bool:
@@ -307,4 +313,4 @@ class TriggerModel:
         if math.isinf(pause):
             self._leave_background()
             return
-        self._due = now + pause if self._left > 0 else max(now + pause, self._until + _BLOCK_SECONDS)
+        self._due = max(now + pause, math.nextafter(now if self._left > 0 else self._until, math.inf))
