@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,20 @@ class CheckedVisa(VisaInstrument):
             self.visa_handle.clear()
         except pyvisa.errors.VisaIOError as error:
             raise self._fault("device clear", error) from error
+
+    def reopen(self) -> None:
+        """Open the session anew after it was lost; settings are those that the instrument has by then."""
+        address = self.address  # a closed session does not know it any more
+        with contextlib.suppress(pyvisa.errors.Error):  # a session that is gone cannot be closed
+            self.visa_handle.close()
+        try:
+            self.set_address(address)
+        except pyvisa.errors.VisaIOError as error:
+            raise InstrumentError(
+                f"cannot be opened again ({error.abbreviation})",
+                where=f"{self.name} ({address})",
+                remedy="Check that it is switched on, and its cable",
+            ) from error
 
     def _fault(self, cmd: str, error: pyvisa.errors.VisaIOError) -> InstrumentError:
         timed_out = error.error_code == pyvisa.constants.StatusCode.error_timeout

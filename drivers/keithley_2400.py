@@ -19,6 +19,8 @@ from mtjlab.roles import Identity, SourceMeasureUnit
 from .checked_visa import CheckedVisa
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qcodes.parameters import Parameter
     from typing_extensions import Unpack
 
@@ -29,6 +31,7 @@ _BIT_OVERFLOW = 1 << 0
 _BIT_COMPLIANCE = 1 << 3
 _BIT_RANGE_COMPLIANCE = 1 << 16
 _ELEMENTS = ":FORM:DATA ASC;:FORM:ELEM VOLT,CURR,STAT"
+_MOST_LISTED = 100
 _LEAST_CYCLES, _MOST_CYCLES = 0.01, 10.0
 
 
@@ -207,6 +210,34 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
         finally:
             self.write(f":SOUR:VOLT:MODE FIX;:SOUR:VOLT:LEV 0;:TRIG:COUN 1;:SOUR:DEL {self._settle_seconds:.5f}")
         return top
+
+    def read_levels(self, volts: Sequence[float]) -> list[Reading]:
+        """A list sweep; raises InstrumentError if there are more levels than `most_levels`."""
+        if len(volts) > self.most_levels:
+            raise InstrumentError(
+                f"{len(volts)} levels are more than the {self.most_levels} that one list holds",
+                where=self._where(),
+                remedy="Read them in parts",
+            )
+        if not volts:
+            return []
+        listed = ",".join(f"{level:.6e}" for level in (*volts, 0.0))
+        self.write(f":SOUR:VOLT:MODE LIST;:SOUR:LIST:VOLT {listed};:TRIG:COUN {len(volts) + 1}")
+        try:
+            return self._readings(self.ask(":READ?"))[: len(volts)]
+        finally:
+            self.write(":SOUR:VOLT:MODE FIX;:SOUR:VOLT:LEV 0;:TRIG:COUN 1")
+
+    @property
+    def most_levels(self) -> int:
+        """A list of 100 in one message, the last of which is the 0 V that the sweep ends with."""
+        return _MOST_LISTED - 1
+
+    def sense_remotely(self, is_remote: bool) -> None:
+        """Four-wire or two-wire; raises InstrumentError if the output is on."""
+        if self.is_output_on():
+            raise InstrumentError("the way of sensing cannot be changed with the output on", where=self._where())
+        self.write(f":SYST:RSEN {int(is_remote)}")
 
     @property
     def shortest_pulse_seconds(self) -> float:

@@ -86,6 +86,130 @@ class SourceMeasureUnit(ABC):
         """Shortest pulse the instrument can make."""
 
     @abstractmethod
+    def read_levels(self, volts: Sequence[float]) -> list[Reading]:
+        """Apply levels in turn and measure once at each, in one transaction; ends at 0 V. The output must be on.
+
+        Raises InstrumentError, before anything is sent, if there are more than `most_levels`.
+        """
+
+    @property
+    @abstractmethod
+    def most_levels(self) -> int:
+        """How many levels one transaction takes."""
+
+    @abstractmethod
+    def sense_remotely(self, is_remote: bool) -> None:
+        """Regulate and measure volts at the sense terminals ("four-wire"), or at the output. `prepare` sets the latter.
+
+        Raises InstrumentError, before anything is sent, if the output is on.
+        """
+
+    @abstractmethod
+    def check_errors(self) -> None:
+        """Drain the instrument's error queue; raises InstrumentError quoting it if there was anything."""
+
+    @abstractmethod
+    def recover(self) -> None:
+        """Abort whatever it is doing (device clear) so that it listens again."""
+
+
+class PulseSource(ABC):
+    """A source of rectangular voltage pulses that start and end at 0 V; it measures nothing."""
+
+    @abstractmethod
+    def identity(self) -> Identity:
+        """Ask the instrument what it is."""
+
+    @abstractmethod
+    def prepare(self, *, volts_limit: float, load_ohms: float) -> None:
+        """Set up; leaves the output off at 0 V.
+
+        Args:
+            volts_limit: largest magnitude that any level may have, programmed into the instrument where it has a limit.
+            load_ohms: what the output works into; levels are those across it.
+        """
+
+    @abstractmethod
+    def output_on(self) -> None:
+        """Connect the output at 0 V. `prepare` must have been called before."""
+
+    @abstractmethod
+    def output_off(self) -> None:
+        """0 V, then output off, confirmed by the instrument. Safe to call in any state.
+
+        Raises InstrumentError if it does not confirm: then no relay may move.
+        """
+
+    @abstractmethod
+    def is_output_on(self) -> bool:
+        """Read back from the instrument, never from a cache."""
+
+    @abstractmethod
+    def pulse(self, volts: float, seconds: float, *, count: int = 1, period_seconds: float | None = None) -> None:
+        """`count` pulses of `volts` for `seconds` each (at half of the amplitude); returns when the last one is over.
+
+        Args:
+            period_seconds: from one to the next; as short as the instrument can if it is left out.
+
+        Raises InstrumentError, before anything is sent, if it cannot make them or they are beyond `prepare`'s limit.
+        """
+
+    @property
+    @abstractmethod
+    def shortest_pulse_seconds(self) -> float:
+        """Shortest pulse at the present set-up."""
+
+    @property
+    @abstractmethod
+    def edge_seconds(self) -> float:
+        """Rise and fall time, 10 to 90 %, at the present set-up."""
+
+    @abstractmethod
+    def check_errors(self) -> None:
+        """Drain the instrument's error queue; raises InstrumentError quoting it if there was anything."""
+
+    @abstractmethod
+    def recover(self) -> None:
+        """Abort whatever it is doing (device clear) so that it listens again."""
+
+
+class FieldSource(ABC):
+    """A magnetic field at the die, along the junctions' axis; positive favours the parallel state."""
+
+    @abstractmethod
+    def identity(self) -> Identity:
+        """Ask the instrument what it is."""
+
+    @abstractmethod
+    def prepare(self, *, tesla_limit: float) -> None:
+        """Set up; leaves the field at zero and the output on hold there.
+
+        Args:
+            tesla_limit: largest magnitude it may be asked for.
+
+        Raises InstrumentError if the instrument cannot reach that.
+        """
+
+    @abstractmethod
+    def set_tesla(self, tesla: float) -> None:
+        """Go to a field no faster than the coil's ramp limit; returns when it has settled.
+
+        Raises InstrumentError, before anything is sent, beyond the limit of `prepare`.
+        """
+
+    @abstractmethod
+    def tesla(self) -> float:
+        """The field now, from what the instrument reports, never from a cache."""
+
+    @abstractmethod
+    def output_off(self) -> None:
+        """Ramp to zero, then output off, confirmed by the instrument. Safe to call in any state."""
+
+    @abstractmethod
+    def is_output_on(self) -> bool:
+        """Read back from the instrument, never from a cache."""
+
+    @abstractmethod
     def check_errors(self) -> None:
         """Drain the instrument's error queue; raises InstrumentError quoting it if there was anything."""
 
@@ -153,6 +277,13 @@ class Capabilities:
     can_float: bool
 
 
+class LineRead(NamedTuple):
+    """One measurement: the lines as they are applied, and the line whose current is taken."""
+
+    lines: Lines
+    sense: Line
+
+
 class Crossbar(ABC):
     """An array of cells between rows and columns, driven by whole lines."""
 
@@ -175,6 +306,10 @@ class Crossbar(ABC):
         The lines stay applied until the next call or `idle`. Raises LimitError, before anything is sent, if a cell
         could see more than its read limit.
         """
+
+    def measure_each(self, reads: Sequence[LineRead]) -> list[Reading]:
+        """`measure` one after the other; where the instruments can scan by themselves, in few transactions."""
+        return [self.measure(read.lines, [read.sense])[0] for read in reads]
 
     @abstractmethod
     def pulse(self, lines: Lines, seconds: float) -> Reading:

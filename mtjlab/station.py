@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,19 +22,26 @@ T = TypeVar("T")
 class OpenStation:
     """The instruments of a station by their role; `close` closes their sessions (it switches nothing)."""
 
-    def __init__(self, smus: dict[str, SourceMeasureUnit], matrix: SwitchMatrix, addresses: dict[str, str]) -> None:
+    def __init__(
+        self,
+        smus: dict[str, SourceMeasureUnit],
+        matrix: SwitchMatrix,
+        addresses: dict[str, str],
+        instruments: Sequence[Any],
+    ) -> None:
         self.smus = smus
         self.matrix = matrix
         self.addresses = addresses
+        self._instruments = tuple(instruments)
 
     def close(self) -> None:
         """Close every session."""
-        for instrument in (*self.smus.values(), self.matrix):
+        for instrument in self._instruments:
             _close(instrument)
 
     def messages(self) -> tuple[int, int]:
         """VISA messages sent so far: without a reply, with a reply."""
-        drivers: list[Any] = [*self.smus.values(), self.matrix]
+        drivers = self._instruments
         return sum(getattr(d, "writes", 0) for d in drivers), sum(getattr(d, "queries", 0) for d in drivers)
 
 
@@ -45,7 +53,7 @@ def open_station(station_file: Path, wiring_file: Path, wiring: Wiring) -> OpenS
         InstrumentError: an instrument cannot be reached.
     """
     section = _instruments_section(station_file)
-    for name in (*wiring.smus, wiring.matrix):
+    for name in (_instrument(name) for name in (*wiring.smus, wiring.matrix)):
         if name not in section:
             guess = difflib.get_close_matches(name, list(section), n=1)
             hint = f" (did you mean '{guess[0]}'?)" if guess else ""
@@ -62,8 +70,14 @@ def open_station(station_file: Path, wiring_file: Path, wiring: Wiring) -> OpenS
         for instrument in opened:
             _close(instrument)
         raise
-    addresses = {name: str(section[name].get("address", "")) for name in (*wiring.smus, wiring.matrix)}
-    return OpenStation(smus, matrix, addresses)
+    names = (*wiring.smus, wiring.matrix)
+    addresses = {name: str(section[_instrument(name)].get("address", "")) for name in names}
+    return OpenStation(smus, matrix, addresses, opened)
+
+
+def _instrument(name: str) -> str:
+    """Station name of the instrument: `smu.a` is channel `a` of `smu`."""
+    return name.partition(".")[0]
 
 
 def _instruments_section(station_file: Path) -> dict[str, Any]:
@@ -79,11 +93,33 @@ def _instruments_section(station_file: Path) -> dict[str, Any]:
 
 
 def _open(station_file: Path, name: str, role: type[T], opened: list[Any]) -> T:
+    instrument_name, _, channel = name.partition(".")
+    where = f"{station_file}, key instruments.{instrument_name}"
+    instrument = next((known for known in opened if known.name == instrument_name), None)
+    if instrument is None:
+        instrument = _load(station_file, instrument_name, where)
+        opened.append(instrument)
+    part = instrument
+    if channel:
+        if channel not in instrument.submodules:
+            raise InputError(
+                f"has no channel '{channel}'",
+                where=where,
+                remedy=f"Its channels are {', '.join(instrument.submodules) or 'none'}",
+            )
+        part = instrument.submodules[channel]
+    if not isinstance(part, role):
+        raise InputError(
+            f"'{type(part).__name__}' is not a {role.__name__}", where=where, remedy="Use a driver that is one"
+        )
+    return part
+
+
+def _load(station_file: Path, name: str, where: str) -> Any:
     from qcodes.station import Station
 
-    where = f"{station_file}, key instruments.{name}"
     try:
-        instrument = Station(config_file=str(station_file), default=False).load_instrument(name)
+        return Station(config_file=str(station_file), default=False).load_instrument(name)
     except InputError:
         raise
     except MtjlabError as error:  # nothing has been switched on yet: for the operator this is a wrong file
@@ -96,12 +132,6 @@ def _open(station_file: Path, name: str, role: type[T], opened: list[Any]) -> T:
             where=where,
             remedy="Check its address, cable and the VISA library named in 'init'",
         ) from error
-    opened.append(instrument)
-    if not isinstance(instrument, role):
-        raise InputError(
-            f"'{type(instrument).__name__}' is not a {role.__name__}", where=where, remedy="Use a driver that is one"
-        )
-    return instrument
 
 
 def _close(instrument: Any) -> None:

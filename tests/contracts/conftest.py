@@ -38,6 +38,22 @@ def open_bench(tmp_path: Path) -> Iterator[OpenBench]:
 
 
 @pytest.fixture
+def open_text(tmp_path: Path) -> Iterator[Callable[[str], SimBench]]:
+    """Opens the bench that a text describes; closed afterwards."""
+    opened: list[SimBench] = []
+
+    def open_it(text: str) -> SimBench:
+        path = tmp_path / f"rig{len(opened)}.yaml"
+        path.write_text(text, encoding="utf-8")
+        opened.append(sim_bench(str(path)))
+        return opened[-1]
+
+    yield open_it
+    for bench in opened:
+        bench.close()
+
+
+@pytest.fixture
 def open_driver() -> Iterator[OpenDriver]:
     """Opens a driver on a simulated bench; closed afterwards."""
     opened: list[Instrument] = []
