@@ -241,7 +241,7 @@ def bench_path(spec: str) -> Path:
     Raises InputError, listing the packaged benches, if there is none.
     """
     if spec in packaged_benches():
-        return Path(str(files(_PACKAGED))) / f"{spec}.yaml"
+        return (Path(str(files(_PACKAGED))) / f"{spec}.yaml").resolve()
     is_path = any(sign in spec for sign in "/\\") or PureWindowsPath(spec).suffix in (".yaml", ".yml")
     path = Path(spec).expanduser().resolve()
     if is_path and path.is_file():
