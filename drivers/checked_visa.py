@@ -28,6 +28,7 @@ class CheckedVisa(VisaInstrument):
     def __init__(self, name: str, address: str | None = None, **kwargs: Unpack[VisaInstrumentKWArgs]) -> None:
         self.writes = 0
         self.queries = 0
+        self._library = kwargs.get("visalib")
         try:
             super().__init__(name, address, **kwargs)
         except pyvisa.errors.VisaIOError as error:
@@ -88,17 +89,19 @@ class CheckedVisa(VisaInstrument):
 
     def reopen(self) -> None:
         """Open the session anew after it was lost; settings are those that the instrument has by then."""
-        address = self.address  # a closed session does not know it any more
+        address, terminator = self.address, self.visa_handle.read_termination  # a closed session knows neither
         with contextlib.suppress(pyvisa.errors.Error):  # a session that is gone cannot be closed
             self.visa_handle.close()
         try:
-            self.set_address(address)
+            self.set_address(address, self._library)
         except pyvisa.errors.VisaIOError as error:
             raise InstrumentError(
                 f"cannot be opened again ({error.abbreviation})",
                 where=f"{self.name} ({address})",
                 remedy="Check that it is switched on, and its cable",
             ) from error
+        self.set_terminator(terminator)
+        self.timeout(self.default_timeout)
 
     def _fault(self, cmd: str, error: pyvisa.errors.VisaIOError) -> InstrumentError:
         timed_out = error.error_code == pyvisa.constants.StatusCode.error_timeout
