@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import pyvisa
 from pymeasure.instruments.keithley import Keithley2400
+from pyvisa import constants
 from qcodes.instrument_drivers.Keithley import Keithley2450
 from qcodes.instrument_drivers.Keysight import KeysightB2201
 
@@ -261,3 +263,62 @@ def test_a_pymeasure_driver_by_pyvisa_py_on_the_tcp_server(bench: SimBench, serv
         assert smu.check_errors() == []
     finally:
         smu.adapter.close()
+
+
+SWEEPS: dict[str, tuple[tuple[str, ...], str]] = {
+    "k2400": (
+        ("*RST", ":SOUR:VOLT:MODE SWE", ":SOUR:VOLT:STAR 0", ":SOUR:VOLT:STOP 0.5", ":SOUR:VOLT:STEP 0.05",
+         ":SOUR:DEL 0.2", ":SENS:CURR:PROT 0.01", ":TRIG:COUN 11", ":OUTP ON", "*CLS", "*ESE 1", "*SRE 32"),
+        ":INIT;*OPC",
+    ),
+    "k2450": (
+        ("*RST", ":SOUR:VOLT:ILIM 0.01", ':SENS:FUNC "CURR"', ":SOUR:SWE:VOLT:LIN 0, 0.5, 11, 0.2", "*CLS", "*ESE 1",
+         "*SRE 32"),
+        ":INIT;*OPC",
+    ),
+    "b2902a": (
+        ("*RST", ":SOUR:VOLT:MODE SWE", ":SOUR:VOLT:STAR 0", ":SOUR:VOLT:STOP 0.5", ":SOUR:VOLT:POIN 11",
+         ":SENS:CURR:PROT 0.01", ":TRIG:SOUR TIM", ":TRIG:TIM 0.2", ":TRIG:COUN 11", ":OUTP ON", "*CLS", "*ESE 1",
+         "*SRE 32"),
+        ":INIT (@1);*OPC",
+    ),
+    "k2602b": (
+        ("*RST", "*CLS", "*ESE 1", "*SRE 32", "smua.source.limiti = 0.01 smua.source.output = 1"),
+        "for k = 0, 10 do smua.source.levelv = k * 0.05 delay(0.2) smua.measure.i() end opc()",
+    ),
+}  # fmt: skip
+"""How a sweep of 2.2 s of delays and some measuring is prepared, and what begins it and requests service at its end."""
+
+
+@pytest.mark.parametrize("way", ["event", "poll", "handler"])
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_program_waits_for_the_end_of_a_sweep(bench: SimBench, name: str, way: str) -> None:
+    address = next(a for a, instrument in bench.by_address.items() if instrument is bench.by_name[name])
+    manager = pyvisa.ResourceManager("showroom@mtjlab")
+    unit: Any = manager.open_resource(address, **LINES)
+    prepared, begin = SWEEPS[name]
+    srq, called = constants.EventType.service_request, threading.Event()
+    try:
+        tell(unit, *prepared)
+        if way == "handler":
+            unit.install_handler(srq, lambda *_: called.set())
+            unit.enable_event(srq, constants.EventMechanism.handler)
+        start = bench.host.seconds
+        unit.write(begin)
+        assert unit.read_stb() & 0x60 == 0, "it has only begun"
+        if way == "event":
+            unit.wait_for_srq(60_000)
+        elif way == "handler":
+            assert called.wait(30)
+            assert unit.read_stb() & 0x40
+        else:
+            polls = 0
+            while not unit.read_stb() & 0x40:
+                polls += 1
+                assert polls < 50
+        assert 2.2 < bench.host.seconds - start < 3.6
+        assert int(float(unit.query("*ESR?"))) & 1
+        tell(unit, "*RST")
+    finally:
+        unit.close()
+        manager.close()
