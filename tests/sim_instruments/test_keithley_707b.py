@@ -233,3 +233,76 @@ def test_columns_beyond_ninety_nine() -> None:
     lists = ChannelLists({1: Card("wide", 2, 120, "x")}, {})
     assert Channel(1, "A", 100).name == "1AA0"
     assert list(lists.parse("1AA0, 1B99, 1AC0")) == [Channel(1, "A", 100), Channel(1, "B", 99), Channel(1, "A", 120)]
+
+
+def test_labels(matrix: SimKeithley707B, tell: Any, ask: Any) -> None:
+    tell(matrix, "channel.setlabel('1A01', 'start')", "channel.close('start, 1A02')")
+    assert closed(matrix, ask) == "1A01;1A02"
+    assert ask(matrix, "print(channel.getlabel('1A01:1A02'))") == "start,1A02"
+    tell(matrix, "channel.setlabelrow('1A01', 'gate') channel.setlabelcolumn('1A02', 'drain')")
+    assert ask(matrix, "print(channel.getlabelrow('1A07'), channel.getlabelcolumn('1H02'))") == "gate\tdrain"
+    tell(matrix, "channel.setlabel('1A05', 'start')", "channel.setlabel('1A05', '1A06')")
+    assert [text for _, text in errors(matrix)] == [
+        "Parameter error start is in use",
+        "Parameter error invalid label 1A06",
+    ]
+    tell(matrix, "channel.setlabel('1A01', '')", "channel.close('start')")
+    assert len(errors(matrix)) == 1
+
+
+def test_patterns_are_listed_and_may_be_empty(matrix: SimKeithley707B, tell: Any, ask: Any) -> None:
+    tell(matrix, "channel.pattern.setimage('', 'none')", "channel.pattern.setimage('1A01', 'one')")
+    assert ask(matrix, "for name in channel.pattern.catalog() do print(name) end") == "none"
+    matrix.drop_replies()
+    tell(matrix, "channel.exclusiveclose('one')", "channel.close('none')")
+    assert closed(matrix, ask) == "1A01"
+    assert errors(matrix) == []
+
+
+MANUALS_SCAN = "Init) OPEN...\n1) STEP: 1A05\n\tCLOSE: 1A05\n2) STEP: 1B05\n\tOPEN: 1A05\n\tCLOSE: 1B05\n3) STEP: 1C05"
+
+
+def test_the_manuals_scan(matrix: SimKeithley707B, tell: Any, ask: Any) -> None:
+    tell(matrix, "channel.close('2H12')", "scan.create('1A05, 1B05, 1C05')", "scan.scancount = 2")
+    assert ask(matrix, "print(scan.list())").startswith(MANUALS_SCAN)
+    assert ask(matrix, "print(scan.state())") == "1.00000e+00\t0.00000e+00\t0.00000e+00"
+    before = matrix.world.seconds
+    tell(matrix, "scan.execute()")
+    assert matrix.world.seconds - before == pytest.approx(COMMAND + RELAY + 11 * RELAY)
+    assert closed(matrix, ask) == "1C05", "all others are opened first"
+    assert ask(matrix, "print(scan.stepcount, scan.state())") == "3.00000e+00\t6.00000e+00\t2.00000e+00\t3.00000e+00"
+    assert ask(matrix, "print(channel.getcount('1B05'))") == "2"
+    assert errors(matrix) == []
+
+
+def test_a_scan_steps_by_a_digital_line(matrix: SimKeithley707B, tell: Any, ask: Any) -> None:
+    tell(matrix, "channel.close('2H12')", "scan.mode = scan.MODE_OPEN_SELECTIVE scan.bypass = scan.OFF")
+    tell(matrix, "channel.pattern.setimage('1A01,1B02', 'pair')", "scan.create('pair')")
+    assert ask(matrix, "print(scan.add('1C03'), scan.addimagestep('1D04,1E05'))") == "2.00000e+00\t3.00000e+00"
+    tell(matrix, "digio.trigger[3].mode = digio.TRIG_FALLING")
+    tell(matrix, "scan.trigger.channel.stimulus = digio.trigger[3].EVENT_ID", "scan.background()")
+    seen = [closed(matrix, ask)]
+    for _ in range(3):
+        tell(matrix, "digio.trigger[3].assert()", "delay(0.1)")
+        seen.append(closed(matrix, ask))
+    assert seen == ["2H12", "1A01;1B02;2H12", "1C03;2H12", "1D04;1E05;2H12"]
+    assert ask(matrix, "print(scan.state())").startswith("6.0")
+
+
+def test_scans_that_cannot_be(matrix: SimKeithley707B, tell: Any, ask: Any) -> None:
+    tell(matrix, "scan.execute()", "channel.setforbidden('1A02')", "scan.create('1A01:1A03')", "scan.create('1A01')")
+    tell(matrix, "scan.bypass = 0 scan.background()", "scan.background()", "scan.abort()")
+    assert ask(matrix, "print(scan.state())").startswith("3.0")
+    tell(matrix, "scan.execute()", "scan.reset()")
+    assert [code for code, _ in errors(matrix)] == [1115, 1114, 1114, -286]
+    assert ask(matrix, "print(scan.stepcount, scan.bypass)") == "0.00000e+00\t1.00000e+00"
+
+
+def test_a_setup_brings_back_what_was_closed(matrix: SimKeithley707B, tell: Any, ask: Any) -> None:
+    tell(
+        matrix, "channel.close('1A01') channel.connectrule = 2 channel.setlabel('1A02', 'two') setup.save(1)", "reset()"
+    )
+    assert closed(matrix, ask) == "nil"
+    tell(matrix, "setup.recall(1)", "channel.close('two')")
+    assert closed(matrix, ask) == "1A01;1A02"
+    assert ask(matrix, "print(channel.connectrule)") == "2.00000e+00"
