@@ -10,8 +10,8 @@ from scipy.linalg import lapack
 
 from mtjlab.nouns import Floats
 from mtjlab.physics import mtj
+from mtjlab.physics.blas_threads import one_thread
 from mtjlab.physics.crossbar import Reduction, SparseReduction
-from mtjlab.physics.one_thread import one_thread
 
 from .components import Labels
 from .die import Die

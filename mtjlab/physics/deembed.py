@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from ..nouns import Bools, Floats
+from .blas_threads import one_thread
 from .crossbar import Reduction, reduce_array, shared_ohms
-from .one_thread import one_thread
 
 _MOST_STEPS = 60
 _SETTLED = 1e-9

@@ -20,12 +20,12 @@ from scipy.special import dawsn
 
 from ..nouns import Floats
 
-_CELLS = 600
-_STEPS_PER_DECADE = 64
+_CELLS = 500
+_STEPS_PER_DECADE = 128
 _FIRST_TAU = 1e-3
 _LEAST_SURVIVORS = 1e-5
-_EXTRAPOLATION = ((1, -1 / 6), (2, 4.0), (3, -13.5), (4, 32 / 3))
-"""Backward Euler with so many equal steps, and its weight: fourth order together (Richardson, harmonic sequence)."""
+_EXTRAPOLATION = ((1, 0.5), (2, -4.0), (3, 4.5))
+"""Backward Euler with so many equal steps, and its weight: third order together (Richardson, harmonic sequence)."""
 
 
 @dataclass(frozen=True, eq=False)
