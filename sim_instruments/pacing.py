@@ -88,6 +88,9 @@ class OperationLock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._depth -= 1
+        if self.pacer is None and not self._watchers:
+            self._lock.release()
+            return
         pacer = self.pacer if self._depth == 0 else None
         end = 0.0 if pacer is None else pacer.end
         watchers = self._watchers if self._depth == 0 else {}

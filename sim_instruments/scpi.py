@@ -235,6 +235,8 @@ def _trimmed(argument: str) -> str:
 def values(call: Call, arguments: Sequence[str], instrument: Any) -> list[Any]:
     """The parameters' values; raises ScpiError if there are too few, too many or wrong ones."""
     found: list[Any] = []
+    if not arguments and not call.parameters:
+        return found
     rest = list(arguments)
     for parameter in call.parameters:
         if rest and parameter.takes_rest:

@@ -226,8 +226,8 @@ def breakdown_seconds(
     """Time to breakdown of 63 % of barriers at a constant bias, seconds; infinite at none.
 
     Positive bias: exponential in V (E-model), a tenth for every `volts_per_decade`. Negative bias: the same, or a power
-    law (|V| / V_1)^-n with n = `negative_power`. Source: natural-oxide MgO shows the one for positive and the other for
-    negative bias (paper of 2011 quoted in docs/explanation/physics.md); the numbers are assumptions.
+    law (|V| / V_1)^-n with n = `negative_power`, as natural-oxide MgO shows. The numbers are assumptions of the die
+    description; see docs/explanation/physics.md.
     """
     v, one = np.asarray(volts, dtype=np.float64), np.asarray(volts_one_second)
     exponential = 10.0 ** np.clip((one - np.abs(v)) / volts_per_decade, -30, 300)

@@ -56,15 +56,13 @@ class MtjlabVisaLibrary(EventCalls):
     def write(self, session: VISASession, data: bytes) -> tuple[int, StatusCode]:
         """Send bytes; the last one carries END where the interface has it."""
         found = self._open_session(session)
+        size, bus = len(data), found.bus
         with found.bench.lock:
-            found.instrument.receive(
-                data,
-                is_end=found.sends_end,
-                bus_seconds=found.bus.message_seconds + len(data) * found.bus.byte_seconds,
-            )
+            seconds = bus.message_seconds + size * bus.byte_seconds
+            found.instrument.receive(data, is_end=found.sends_end, bus_seconds=seconds)
         if found.is_lost:
             self._refuse(session, StatusCode.error_connection_lost)
-        return len(data), self._note(session, StatusCode.success)
+        return size, self._note(session, StatusCode.success)
 
     def read(self, session: VISASession, count: int) -> tuple[bytes, StatusCode]:
         """Read at most `count` bytes; raises VisaIOError with VI_ERROR_TMO, at once, if nothing comes in time."""
