@@ -186,10 +186,16 @@ def _improve(
     factor: Floats,
     y: Floats,
     v: Floats,
+    is_tied: bool,
     goal: float,
     most: int,
 ) -> int:
-    """Improve (y, v), which fulfil the current law, until the voltage law of every cell holds; returns the steps."""
+    """Improve (y, v), which fulfil the current law, until the voltage law of every cell holds; returns the steps.
+
+    Of a residual r the ideal-wire network makes z = r + s A w. Where lines float, w can go to v at once and z take the
+    place of r (what r has along s A would else drown z in rounding); where they are tied, that would spoil their
+    current law, and (z, w) are added as a last step.
+    """
     m, n = s.shape
     rp, rq, cp, cq = wires
     has_free = v.size > 0
@@ -217,8 +223,15 @@ def _improve(
             for k in range(w.size):
                 w[k] = -w[k]
             _add_lines(s, w, row_free, col_free, z)
+            if not is_tied:
+                v += w
+                w[:] = 0.0
+                r[:] = z
         rz = _dot(r, z, sums)
         if rz <= goal * goal:
+            if is_tied:
+                y += z
+                v += w
             return step
         beta = rz / before if step > 0 else 0.0
         before = rz
@@ -303,6 +316,30 @@ def _line_factor(s: Floats, tied: Floats, row_free: Places, col_free: Places, fr
 
 
 @njit(cache=True)
+def _settle(s: Floats, lines: tuple[Floats, Floats, Floats, Places, Places, Floats], y: Floats, v: Floats) -> None:
+    """Change (y, v) by what a network with ideal wires needs to fulfil the free lines' current law."""
+    excess, tied, injected, row_free, col_free, factor = lines
+    free = v.size
+    if free == 0:
+        return
+    flow = s * y
+    if excess.shape[0] > 0:
+        flow += excess
+    owed = np.empty(free)
+    _onto_lines(flow, row_free, col_free, owed)
+    for k in range(free):
+        owed[k] = -owed[k]
+        if injected.size > 0:
+            owed[k] += injected[k]
+        if tied.shape[0] > 0:
+            for other in range(free):
+                owed[k] -= tied[k, other] * v[other]
+    _solve_factor(factor, owed)
+    _add_lines(s, owed, row_free, col_free, y)
+    v += owed
+
+
+@njit(cache=True)
 def solve_cells(
     g: Floats,
     row_ohms: Floats,
@@ -316,8 +353,9 @@ def solve_cells(
     start_volts: Floats,
     tolerance: float,
     most: int,
-) -> tuple[Floats, Floats, int]:
-    """Linear current of every cell, voltage of every free line, and the steps taken.
+) -> tuple[Floats, Floats, Floats, int]:
+    """Linear current of every cell, its voltage where that is known better than the nodes' difference (else NaN),
+    voltage of every free line, and the steps taken.
 
     Args:
         g: (rows, cols) conductances.
@@ -349,42 +387,31 @@ def solve_cells(
                 y[i, j] = start[i, j] / s[i, j] if s[i, j] > 0 else 0.0
             else:
                 y[i, j] = right[i, j]
-    v, factor = np.zeros(free), np.zeros((0, 0))
-    reference = _dot(right, right, sums)
-    if free > 0:
-        factor = _line_factor(s, tied, row_free, col_free, free)
-        if has_start:
-            v[:] = start_volts
-        flow = np.empty((m, n))
-        for i in range(m):
-            for j in range(n):
-                flow[i, j] = s[i, j] * y[i, j]
-                if has_excess:
-                    flow[i, j] += excess[i, j]
-        owed = np.empty(free)
-        _onto_lines(flow, row_free, col_free, owed)
-        for k in range(free):
-            owed[k] = -owed[k]
-            if injected.size > 0:
-                owed[k] += injected[k]
-            if tied.shape[0] > 0:
-                for other in range(free):
-                    owed[k] -= tied[k, other] * v[other]
-        _solve_factor(factor, owed)
-        _add_lines(s, owed, row_free, col_free, y)
-        v += owed
-        reference = max(reference, _dot(y, y, sums))
-    goal = tolerance * math.sqrt(reference)
+    v, is_tied = np.zeros(free), tied.shape[0] > 0
+    if has_start and free > 0:
+        v[:] = start_volts
+    factor = _line_factor(s, tied, row_free, col_free, free) if free > 0 else np.zeros((0, 0))
+    lines = (excess, tied, injected, row_free, col_free, factor)
+    _settle(s, lines, y, v)
+    goal = tolerance * math.sqrt(max(_dot(right, right, sums), _dot(y, y, sums)))
     steps = 0
     for _ in range(4):
-        took = _improve(s, t, right, (rp, rq, cp, cq), row_free, col_free, factor, y, v, goal, most - steps)
+        took = _improve(s, t, right, (rp, rq, cp, cq), row_free, col_free, factor, y, v, is_tied, goal, most - steps)
         steps += took
+        _settle(s, lines, y, v)
         if took <= 1 or steps >= most:
             break
+    largest = max(np.abs(row_volts).max(), np.abs(col_volts).max())
+    if free > 0:
+        largest = max(largest, np.abs(v).max())
+    least = math.sqrt(_dot(y, y, sums)) / largest if largest > 0 else math.inf
+    drops = right
     for i in range(m):
         for j in range(n):
             y[i, j] *= s[i, j]
-    return y, v, steps
+            is_sure = g[i, j] > 0 and (s[i, j] >= least or t[i, j] < 0.5)
+            drops[i, j] = y[i, j] / g[i, j] if is_sure else math.nan
+    return y, drops, v, steps
 
 
 @njit(cache=True)

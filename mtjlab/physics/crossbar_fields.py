@@ -17,7 +17,8 @@ Law = Callable[[Floats], tuple[Floats, Floats]]
 """Of all cells at once: from their voltages, shape (rows, cols), the amperes beyond the linear ones, and d(that)/dV."""
 
 _TOLERANCE = 1e-15
-_NEWTON = 1e-13
+_NEWTON = 1e-9
+"""Change of the voltages after which a step of Newton, whose error is its square, was the last one."""
 _MOST_NEWTON = 60
 _NONE = np.zeros((0, 0))
 _NO_LINES = np.zeros(0)
@@ -75,16 +76,14 @@ def solve_drive(
     cells = np.ascontiguousarray(siemens, dtype=np.float64)
     drive = _Drive(wires, np.asarray(volts, dtype=np.float64), np.asarray(ohms, dtype=np.float64))
     if law is None:
-        amps, floating, steps = drive.solve(cells, excess)
-        return drive.fields(cells, amps, excess, floating, steps)
+        return drive.solved(cells, excess)
     return _by_newton(cells, drive, law, excess)
 
 
 def _by_newton(cells: Floats, drive: _Drive, law: Law, excess: Floats | None) -> CrossbarFields:
     """Replace every cell by its tangent at the last voltage until the voltages stay."""
     extra = np.zeros(cells.shape) if excess is None else excess
-    amps, floating, steps = drive.solve(cells, excess)
-    found = drive.fields(cells, amps, excess, floating, steps)
+    found = drive.solved(cells, excess)
     scale = max(float(np.abs(found.cell_volts).max(initial=0.0)), 1e-300)
     for _ in range(_MOST_NEWTON):
         beyond, slope = law(found.cell_volts)
@@ -92,9 +91,7 @@ def _by_newton(cells: Floats, drive: _Drive, law: Law, excess: Floats | None) ->
         if not (tangent >= 0).all():
             raise InputError("a cell's current falls with rising voltage")
         offset = extra + beyond - slope * found.cell_volts
-        amps, floating, more = drive.solve(tangent, offset)
-        steps += more
-        before, found = found, drive.fields(tangent, amps, offset, floating, steps)
+        before, found = found, drive.solved(tangent, offset, found.steps)
         if float(np.abs(found.cell_volts - before.cell_volts).max(initial=0.0)) <= _NEWTON * scale:
             return found
     raise ArithmeticError("the bias-dependent cells have no operating point that Newton's method finds")
@@ -118,17 +115,17 @@ class _Drive:
             self._row_ohms[:, -1] += added[1]
             self._col_ohms[0] += added[2]
             self._col_ohms[-1] += added[3]
-        left, right, top, bottom = wires.at_ends(levels)
-        self._row_volts = np.ascontiguousarray(np.stack([left, right], axis=1))
-        self._col_volts = np.stack([top, bottom])
+        rows, cols = wires.shape
+        self._row_volts, self._col_volts = np.empty((rows, 2)), np.empty((2, cols))
+        self._row_volts[:, 0], self._row_volts[:, 1], self._col_volts[0], self._col_volts[1] = wires.at_ends(levels)
 
-    def solve(self, cells: Floats, excess: Floats | None) -> tuple[Floats, Floats, int]:
-        """Linear cell currents, voltages of the floating lines, steps."""
-        from .cell_kernels import solve_cells
+    def solved(self, cells: Floats, excess: Floats | None, steps: int = 0) -> CrossbarFields:
+        """Everything at linear cells and a given excess; raises ArithmeticError if it takes too many steps."""
+        from .cell_kernels import solve_cells, wire_fields
 
         most = 200 + 20 * sum(cells.shape)
         with one_thread():
-            amps, floating, steps = solve_cells(
+            amps, drops, floating, took = solve_cells(
                 cells,
                 self._row_ohms,
                 self._col_ohms,
@@ -142,25 +139,16 @@ class _Drive:
                 _TOLERANCE,
                 most,
             )
-        if steps >= most:
+        if took >= most:
             raise ArithmeticError("conjugate gradients do not converge on this array")
-        return amps, floating, steps
-
-    def fields(
-        self, cells: Floats, linear: Floats, excess: Floats | None, floating: Floats, steps: int
-    ) -> CrossbarFields:
-        """Everything that follows from the cell currents."""
-        from .cell_kernels import wire_fields
-
-        amps = linear if excess is None else linear + excess
+        if excess is not None:
+            amps = amps + excess
         row_amps, col_amps, row_volts, col_volts = wire_fields(
             amps, self._row_ohms, self._col_ohms, self._row_volts, self._col_volts, floating
         )
-        conducts = cells > 0
-        drops = np.divide(linear, cells, out=row_volts - col_volts, where=conducts)
-        ends = self._wires.ends
-        into = [row_amps[ends.left, 0], -row_amps[ends.right, -1], col_amps[0, ends.top], -col_amps[-1, ends.bottom]]
-        return CrossbarFields(drops, amps, row_volts, col_volts, row_amps, col_amps, np.concatenate(into), steps)
+        drops = np.where(np.isnan(drops), row_volts - col_volts, drops)
+        into = self._wires.drive(row_amps[:, 0], -row_amps[:, -1], col_amps[0], -col_amps[-1])
+        return CrossbarFields(drops, amps, row_volts, col_volts, row_amps, col_amps, into, steps + took)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ from ..nouns import Floats
 from .blas_threads import one_thread
 from .crossbar_wires import Ends, Wires
 
-_ISOLATED = 1e-15
-"""Relative addition to the diagonal where lines float, so that a group of them that nothing ties down has a voltage."""
+_ISOLATED = 1e-14
+"""Relative addition to the diagonal where a group of floating lines that nothing ties down would have no voltage."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +169,7 @@ def reduce_to_ports(siemens: ArrayLike, wires: Wires) -> PortMatrix:
     Raises InputError for a conductance that is negative or not a number, or if a line of no resistance is connected at
     both ends.
     """
-    cells = np.ascontiguousarray(siemens, dtype=np.float64)
+    cells = np.array(siemens, dtype=np.float64, order="C")
     if cells.shape[-2:] != wires.shape:
         raise InputError(f"an array of shape {cells.shape[-2:]} has wires for {wires.shape}")
     if not ((cells >= 0) & (cells < np.inf)).all():
@@ -238,7 +238,8 @@ def _terminated_far_ends(found: Floats, row_ohms: Floats, col_ohms: Floats, ends
     near = m + n
     right_at, top_at = near, near + (m if ends.right.any() else 0)
     far = np.concatenate([right_at + np.flatnonzero(ends.right), top_at + np.flatnonzero(ends.top)])
-    series = np.concatenate([row_ohms[:, ends.right, -1], col_ohms[:, 0, ends.top]], axis=1)
+    of_rows, of_cols = row_ohms[:, ends.right, -1], col_ohms[:, 0, ends.top]
+    series = np.concatenate([np.broadcast_to(part, (len(found), part.shape[1])) for part in (of_rows, of_cols)], axis=1)
     own = -found[:, far[:, None], far]
     own[:, np.arange(far.size), np.arange(far.size)] += series
     across = found[:, far, :near]
@@ -273,8 +274,9 @@ def eliminated(matrix: Floats, out: np.ndarray[tuple[int], np.dtype[np.int64]]) 
 
 def _solved(inner: Floats, right: Floats) -> Floats:
     """inner^-1 right, `inner` positive semidefinite; what nothing ties down gets a voltage all the same."""
-    size = inner.shape[-1]
-    regular = inner.copy()
     diagonal = np.einsum("...ii->...i", inner)
-    regular[..., np.arange(size), np.arange(size)] = np.where(diagonal > 0, diagonal * (1 + _ISOLATED), 1.0)
-    return np.asarray(np.linalg.solve(regular, right))
+    regular = inner + np.where(diagonal > 0, 0.0, 1.0)[..., None] * np.eye(inner.shape[-1])
+    try:
+        return np.asarray(np.linalg.solve(regular, right))
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.solve(regular + _ISOLATED * diagonal[..., None] * np.eye(inner.shape[-1]), right))

@@ -2,7 +2,7 @@
 
 A read puts V on the cell's row and senses the current into its column, held at 0 V. All functions return what such a
 read reports, sensed current over V, for every cell: siemens, shape (..., rows, cols). Both ends of a line that is
-connected at both are driven together.
+connected at both are tied together, also while it floats.
 """
 
 from __future__ import annotations

@@ -49,9 +49,9 @@ class Wires:
         if self.row_ohms.shape[-1] != cols + 1 or self.col_ohms.shape[-2] != rows + 1:
             raise InputError(f"wires of shape {self.row_ohms.shape} and {self.col_ohms.shape} make no array")
         inner = self.row_ohms[..., 1:-1], self.col_ohms[..., 1:-1, :]
-        if not all((ohms >= 0).all() for ohms in (self.row_ohms, self.col_ohms)):
+        if not all(ohms.min(initial=0.0) >= 0 for ohms in (self.row_ohms, self.col_ohms)):
             raise InputError("a wire resistance is negative or not a number")
-        if not all(np.isfinite(ohms).all() for ohms in inner):
+        if not all(ohms.max(initial=0.0) < np.inf for ohms in inner):
             raise InputError("an infinite resistance inside the array", remedy="Take a large one, 1e9 ohm say")
 
     @classmethod
@@ -79,9 +79,8 @@ class Wires:
         rows, cols = shape
         row_part = np.asarray(segment_ohms if row_segment_ohms is None else row_segment_ohms, dtype=np.float64)
         col_part = np.asarray(segment_ohms if col_segment_ohms is None else col_segment_ohms, dtype=np.float64)
-        row_ends, col_ends = (np.broadcast_shapes(np.shape(a), np.shape(b)) for a, b in ((left, right), (top, bottom)))
-        row_ohms = np.empty((*np.broadcast_shapes(row_part.shape[:-2], row_ends[:-1]), rows, cols + 1))
-        col_ohms = np.empty((*np.broadcast_shapes(col_part.shape[:-2], col_ends[:-1]), rows + 1, cols))
+        row_ohms = np.empty((*_leading(row_part.shape[:-2], np.shape(left)[:-1], np.shape(right)[:-1]), rows, cols + 1))
+        col_ohms = np.empty((*_leading(col_part.shape[:-2], np.shape(top)[:-1], np.shape(bottom)[:-1]), rows + 1, cols))
         row_ohms[...], col_ohms[...] = row_part, col_part
         row_ohms[..., 0] += left
         row_ohms[..., -1] += right
@@ -98,15 +97,21 @@ class Wires:
     def ends(self) -> Ends:
         """Which ends are connected, the same for all dies."""
         found = self.row_ohms[..., 0], self.row_ohms[..., -1], self.col_ohms[..., 0, :], self.col_ohms[..., -1, :]
-        connected = [np.isfinite(end).reshape(-1, end.shape[-1]) for end in found]
-        if not all((end == end[0]).all() for end in connected):
+        connected = [(end < np.inf).reshape(-1, end.shape[-1]) for end in found]
+        if not all(len(end) == 1 or (end == end[0]).all() for end in connected):
             raise InputError("the same ends must be connected on every die of a batch")
         return Ends(*[end[0] for end in connected])
 
     @cached_property
+    def counts(self) -> tuple[int, int, int, int]:
+        """How many left, right, top and bottom ends are connected."""
+        left, right, top, bottom = (int(np.count_nonzero(end)) for end in self.ends)
+        return left, right, top, bottom
+
+    @cached_property
     def ports(self) -> int:
         """How many ends are connected."""
-        return sum(int(end.sum()) for end in self.ends)
+        return sum(self.counts)
 
     def of_die(self, index: int) -> Wires:
         """Wires of one die of a batch, counted over all leading axes; of any die where they are the same for all."""
@@ -121,19 +126,27 @@ class Wires:
         Args:
             left, right, top, bottom: scalar or (..., lines); values at ends that are not connected are ignored.
         """
-        rows, cols = self.shape
-        sizes = (rows, rows, cols, cols)
         given = [np.asarray(value, dtype=np.float64) for value in (left, right, top, bottom)]
-        leading = np.broadcast_shapes(*[value.shape[:-1] for value in given])
-        spread = [np.broadcast_to(value, (*leading, size)) for value, size in zip(given, sizes, strict=True)]
-        return np.concatenate([value[..., end] for value, end in zip(spread, self.ends, strict=True)], axis=-1)
+        leading = [value.shape[:-1] for value in given if value.ndim > 1]
+        found = np.empty((*np.broadcast_shapes(*leading), self.ports))
+        at = 0
+        for value, end, count in zip(given, self.ends, self.counts, strict=True):
+            is_plain = value.ndim == 0 or count == end.size
+            found[..., at : at + count] = value if is_plain else value[..., end]
+            at += count
+        return found
 
     def at_ends(self, values: Floats) -> list[Floats]:
         """Values per port, shape (ports,), spread over left, right, top, bottom ends; zero where not connected."""
         found, at = [], 0
-        for end in self.ends:
+        for end, count in zip(self.ends, self.counts, strict=True):
             spread = np.zeros(end.size)
-            spread[end] = values[at : at + int(end.sum())]
-            at += int(end.sum())
+            spread[end] = values[at : at + count]
+            at += count
             found.append(spread)
         return found
+
+
+def _leading(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """What leading axes broadcast to."""
+    return np.broadcast_shapes(*shapes) if any(shapes) else ()

@@ -3,9 +3,11 @@
 Unknowns are all node voltages and the currents of all wire segments, so that segments without resistance are allowed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import splu
 
@@ -71,3 +73,9 @@ def solve(g: Floats, wires: Wires, volts: Floats, ohms: Floats | float = 0.0, ex
     found = factor.solve(right)
     across = found[: m * n].reshape(m, n) - found[m * n : 2 * m * n].reshape(m, n)
     return Solved(across, found[nodes + inner :])
+
+
+@pytest.fixture(scope="session")
+def nodal_analysis() -> Callable[..., Solved]:
+    """`solve`: cell voltages and port currents of one drive."""
+    return solve
