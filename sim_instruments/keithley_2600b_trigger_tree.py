@@ -40,7 +40,7 @@ def _logarithmic(start: object, stop: object, points: object, asymptote: object 
     zero = number_argument(asymptote, -1e38, 1e38)
     ends = number_argument(start, -1e38, 1e38) - zero, number_argument(stop, -1e38, 1e38) - zero
     if ends[0] * ends[1] <= 0:
-        raise TspError(PARAMETER_ERROR, "Parameter error")
+        raise TspError(-224, "Illegal Parameter Value")
     many = int(number_argument(points, 1, MOST_POINTS))
     return [float(v) + zero for v in np.copysign(np.geomspace(abs(ends[0]), abs(ends[1]), many), ends[0])]
 

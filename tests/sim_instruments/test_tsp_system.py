@@ -196,8 +196,8 @@ def _compare() -> Any:
 
 
 COMPARE = _compare()
-PIECES = ["a", "b", ".", "%a", "%d", "[ab]", "[^a]", "[a-c]", "%w", "(a)", "()", "(", "*", "+", "-", "?", "$", "^", "%1",
-          "%b()", "%f[a]"]  # fmt: skip
+PIECES = ["a", "b", ".", "%a", "%d", "[ab]", "[^a]", "[a-c]", "%w", "(a)", "()", "(", "*", "+", "-", "?", "$", "^",
+          "%1", "%b()", "%f[a]"]  # fmt: skip
 
 
 @settings(max_examples=400, deadline=None)
