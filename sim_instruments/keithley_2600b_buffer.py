@@ -157,9 +157,9 @@ class Buffer2600:
 
     def item(self, column: str, index: object) -> object:
         """Entry `index`, from 1, of a column; None beyond the readings."""
-        if isinstance(index, bool) or not isinstance(index, int | float) or index != int(index):
+        if isinstance(index, bool) or not isinstance(index, int | float):
             return None
-        if not 1 <= int(index) <= len(self.stored):
+        if not 1 <= index <= len(self.stored) or index != int(index):
             return None
         reading = self.stored[int(index) - 1]
         return self.time_of(reading) if column == "timestamps" else COLUMNS[column](reading)

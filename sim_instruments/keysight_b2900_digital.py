@@ -136,13 +136,13 @@ def _of_line(pattern: str, name: str, parameter: Parameter) -> Command:
 
 
 def _write_internal_edge(i: SimKeysightB2900, number: int, value: str) -> None:
-    if number > 2:
+    if number not in (1, 2):
         raise ScpiError(-114)
     i.internal_edges[number] = value
 
 
 def _internal_edge(i: SimKeysightB2900, number: int) -> str:
-    if number > 2:
+    if number not in (1, 2):
         raise ScpiError(-114)
     return i.internal_edges[number]
 

@@ -8,7 +8,7 @@ import pytest
 
 from mtjlab.sim_instruments.scpi_errors import ScpiError
 from mtjlab.sim_instruments.scpi_parameters import ChannelList
-from mtjlab.sim_instruments.simulated_bench import SimBench
+from mtjlab.sim_instruments.simulated_bench import SimBench, bench_path
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,21 @@ def test_a_lua_instrument_refuses_what_it_cannot_take(bench: SimBench, tell: Any
     matrix: Any = bench.by_name["matrix"]
     tell(matrix, message)
     assert len(matrix.status.errors)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("k2602b", "print(smua.nvbuffer1.readings[0/0]) error('x')"),
+        ("k2602b", "smub.nvbuffer2.measurefunctions.getreading(0/0) error('x')"),
+        ("b2902a", ":DIG:INT0:TOUT:EDGE:POS?"),
+        ("b2902a", ":DIG:INT3:TOUT:EDGE:POS BEF"),
+    ],
+)
+def test_indices_that_are_none(tell: Any, name: str, message: str) -> None:
+    unit: Any = SimBench(bench_path("showroom")).by_name[name]
+    tell(unit, message)
+    assert len(unit.status.errors)
 
 
 def test_channels_beyond_all_bounds_are_errors() -> None:
