@@ -24,6 +24,7 @@ from .mainframe_cards import (
     KeysightE5250Card,
     misfit,
 )
+from .trigger_wires import TriggerWireSpec
 
 Model = Literal[
     "keithley_2400",
@@ -142,6 +143,7 @@ class BenchFile(BaseModel):
         instruments: who answers at which address.
         wiring: file in the same folder that says how the bench is really cabled (schema of mtjlab.wiring).
         cables: further cables and resistors between terminals; with them `wiring` may be left out.
+        trigger_wires: which trigger connectors of the instruments are joined.
         pyvisa_sim: files in the same folder that describe devices for pyvisa-sim; they answer on this bench too.
         is_transient: whether the bench is new again once all sessions on it have been closed; otherwise what happened
             to its die stays.
@@ -158,6 +160,7 @@ class BenchFile(BaseModel):
     instruments: list[InstrumentSpec] = Field(min_length=1)
     wiring: str | None = None
     cables: list[CableSpec] = []
+    trigger_wires: list[TriggerWireSpec] = []
     pyvisa_sim: list[str] = []
     is_transient: bool = False
     faults: list[PlannedFault] = []

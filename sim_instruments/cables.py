@@ -33,7 +33,7 @@ class CableSpec(BaseModel):
 
     @model_validator(mode="after")
     def _ends_match(self) -> CableSpec:
-        begins, ends = _expanded(self.begin), _expanded(self.end)
+        begins, ends = expanded(self.begin), expanded(self.end)
         if len(begins) != len(ends) and 1 not in (len(begins), len(ends)):
             raise ValueError(f"'from' names {len(begins)} terminals and 'to' names {len(ends)}")
         return self
@@ -41,7 +41,7 @@ class CableSpec(BaseModel):
     @property
     def pairs(self) -> Iterator[tuple[str, str]]:
         """Pairs of terminals; a single one is paired with each of several."""
-        begins, ends = _expanded(self.begin), _expanded(self.end)
+        begins, ends = expanded(self.begin), expanded(self.end)
         count = max(len(begins), len(ends))
         yield from zip(begins * (count // len(begins)), ends * (count // len(ends)), strict=True)
 
@@ -58,7 +58,8 @@ def connect(world: World, cables: list[CableSpec]) -> str | None:
     return None
 
 
-def _expanded(terminal: str) -> list[str]:
+def expanded(terminal: str) -> list[str]:
+    """The terminals that one with a range in braces stands for; raises ValueError if the range cannot be read."""
     found = _RANGE.search(terminal)
     if found is None:
         if "{" in terminal or "}" in terminal:

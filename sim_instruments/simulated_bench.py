@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path, PureWindowsPath
@@ -13,15 +14,17 @@ from mtjlab.errors import InputError
 from mtjlab.wiring import Wiring
 from mtjlab.yaml_files import load_yaml
 
-from . import cables
+from . import cables, trigger_wires
 from .bench_file import BenchFile, InstrumentSpec, Model, load_bench_file
 from .fault_injector import FaultInjector
 from .faults import FaultKind, FaultSeen, injected
 from .pacing import OperationLock, Pacer
 from .pyvisa_sim_device import load_devices
+from .reactions import Reactions
 from .tsp import TspInstrument
 from .visa_locks import Locks
 from .wire_instrument import HostClock, WireInstrument
+from .wired_instrument import WiredInstrument
 from .world import World
 
 _MODELS: dict[Model, str] = {
@@ -69,6 +72,7 @@ class SimBench:
         self.is_closed = False
         self._sessions = 0
         self._was_used = False
+        self._reactions: Reactions | None = None
         self._file, self._wiring = load_bench_file(path)
         self._build()
 
@@ -137,6 +141,8 @@ class SimBench:
         """Take the bench down: the next one opened from the same file is new."""
         with self.lock:
             self.is_closed = True
+            if self._reactions is not None:
+                self._reactions.close()
         with _REGISTRY_LOCK:
             if _OPEN_BENCHES.get(self.path) is self:
                 del _OPEN_BENCHES[self.path]
@@ -150,6 +156,7 @@ class SimBench:
             _cable(self.world, self._wiring)
         self._connect_cables()
         _link(bench, made)
+        self._join_triggers(made)
         self.by_name: dict[str, WireInstrument] = made
         self.host = host
         self._plan_faults()
@@ -167,6 +174,24 @@ class SimBench:
                 remedy="Use <instrument>.hi, <instrument>.1.hi, <matrix>.row.A, <matrix>.col.101, die.row.0, ground",
             )
 
+    def _join_triggers(self, made: Mapping[str, WireInstrument]) -> None:
+        if self._reactions is not None:
+            self._reactions.close()
+            self._reactions = None
+        if not self._file.trigger_wires:
+            return
+        self._reactions = reactions = Reactions(self.world)
+        wired = {name: each for name, each in made.items() if isinstance(each, WiredInstrument)}
+        terminals = {name: wired[name].trigger_terminals() if name in wired else {} for name in made}
+        try:
+            joined = trigger_wires.join(terminals, self._file.trigger_wires, reactions.later)
+        except InputError as error:
+            number = int(error.where)
+            where = f"{self.path}, line {_line_of_entry(self.path, 'trigger_wires', number)}"
+            raise InputError(f"trigger_wires[{number}]: {error.what}", where=where, remedy=error.remedy) from error
+        for name in sorted(joined):
+            wired[name].take_part(reactions)
+
     def _add_devices(self, path: Path, host: HostClock) -> None:
         for address, device in load_devices(path, self.world, host).items():
             if address in self.by_address:
@@ -181,8 +206,7 @@ class SimBench:
             try:
                 self.injector.plan(fault)
             except InputError as error:
-                line = int(load_yaml(self.path)["faults"].lc.data[number][0]) + 1
-                where = f"{self.path}, line {line}"
+                where = f"{self.path}, line {_line_of_entry(self.path, 'faults', number)}"
                 raise InputError(f"key 'faults.{number}': {error.what}", where=where, remedy=error.remedy) from error
 
     def _make_world(self) -> World:
@@ -192,6 +216,10 @@ class SimBench:
         except InputError as error:
             line = _line_in_die(self.path, error.what)
             raise InputError(f"die: {error.what}", where=f"{self.path}, line {line}", remedy=error.remedy) from error
+
+
+def _line_of_entry(path: Path, key: str, number: int) -> int:
+    return int(load_yaml(path)[key].lc.data[number][0]) + 1
 
 
 def _line_in_die(path: Path, what: str) -> int:

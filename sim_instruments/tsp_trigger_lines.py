@@ -6,8 +6,7 @@ section 3, "Hardware trigger modes".
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from .trigger_wires import Wire
 from .tsp_events import Detector, Events, Process
 
 (
@@ -27,34 +26,6 @@ MODES: dict[str, int] = {
     "TRIG_RISINGA": RISING_ACCEPTOR, "TRIG_RISINGM": RISING_MASTER,
 }  # fmt: skip
 DEFAULT_PULSE_SECONDS = 10e-6
-
-
-class Wire:
-    """A line with a pull-up that anyone on it can pull low."""
-
-    def __init__(self) -> None:
-        self._pulling: set[object] = set()
-        self._watching: list[Callable[[bool], None]] = []
-
-    @property
-    def is_high(self) -> bool:
-        """Whether nobody pulls it low."""
-        return not self._pulling
-
-    def watch(self, on_edge: Callable[[bool], None]) -> None:
-        """Call this at each edge, with whether it rises."""
-        self._watching.append(on_edge)
-
-    def set(self, owner: object, *, is_low: bool) -> None:
-        """Somebody pulls it low, or lets it go."""
-        was_high = self.is_high
-        if is_low:
-            self._pulling.add(owner)
-        else:
-            self._pulling.discard(owner)
-        if self.is_high != was_high:
-            for on_edge in tuple(self._watching):
-                on_edge(self.is_high)
 
 
 class TriggerLine:
@@ -80,12 +51,19 @@ class TriggerLine:
         self._is_latched = False
         self._ending: Process | None = None
         self.wire = wire
-        self.attach(wire)
+        wire.watch(self._edge)
 
     def attach(self, wire: Wire) -> None:
         """Be on this wire from now on."""
+        self.wire.set(self, is_low=False)
         self.wire = wire
         wire.watch(self._edge)
+        self._drive()
+
+    @property
+    def is_pulsing(self) -> bool:
+        """Whether a pulse is under way."""
+        return self._ending is not None
 
     def reset(self) -> None:
         """Defaults."""

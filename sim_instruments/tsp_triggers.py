@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .trigger_wires import Wire
 from .tsp_events import Detector, Events, Process
-from .tsp_trigger_lines import LinePort, TriggerLine, Wire
+from .tsp_trigger_lines import LinePort, TriggerLine
 
 DIGITAL_LINES, LINK_LINES, LAN_LINES = 14, 3, 8
 _FIRST_LINK_EVENT, _FIRST_LAN_EVENT, _DISPLAY_EVENT, _BUS_EVENT, _FIRST_FREE = 15, 18, 39, 40, 60

@@ -209,8 +209,8 @@ class WireInstrument(ABC):
     def _let_time_pass(self) -> None:
         """Let the accounted time pass in the world; call before any action on it."""
         if self._owed_seconds > 0:
-            self.world.wait(self._owed_seconds)
-            self._owed_seconds = 0.0
+            seconds, self._owed_seconds = self._owed_seconds, 0.0
+            self.world.wait(seconds)
 
     def send(
         self, count: int, *, timeout_seconds: float | None, termination: bytes | None, bus_seconds: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,7 @@ class World:
 
     Attributes:
         processes: what changes by itself as time passes: start and stop them here.
+        sleeper: takes over `wait` while one of several things that go on side by side is being followed (reactions.py).
     """
 
     def __init__(self, description: DieDescription, *, seed: int, line_hertz: float) -> None:
@@ -66,6 +67,7 @@ class World:
         self._rates: tuple[Floats, Floats, float] | None = None
         self._bound: float | None = None
         self._bounds: dict[tuple[float, float], float] = {}
+        self.sleeper: Callable[[float, Callable[[], bool] | None], None] | None = None
         self._is_touching = True
         self._blamed: set[tuple[str, int]] = set()
         self._is_held = False
@@ -153,9 +155,15 @@ class World:
         """Whether any source drives the bench away from 0 V."""
         return self.circuit.is_live
 
-    def wait(self, seconds: float) -> None:
-        """Let time pass; cells are exposed to whatever is across them, processes change it as they go on."""
+    def wait(self, seconds: float, is_met: Callable[[], bool] | None = None) -> None:
+        """Let time pass; cells are exposed to whatever is across them, processes change it as they go on.
+
+        It ends early if `is_met` says so after a process has changed something.
+        """
         if seconds <= 0:
+            return
+        if self.sleeper is not None:
+            self.sleeper(seconds, is_met)
             return
         end = self.seconds + seconds
         if self.processes:
@@ -164,6 +172,8 @@ class World:
                 self._expose(due - self.seconds)
                 self.seconds = due
                 self.processes.change(due)
+                if is_met is not None and is_met():
+                    return
             seconds = end - self.seconds
         self._expose(seconds)
 
