@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 from .bench_file import InstrumentSpec
@@ -13,6 +14,7 @@ from .keithley_2400_calc_commands import CALC_COMMANDS
 from .keithley_2400_data_commands import DATA_COMMANDS
 from .keithley_2400_digital import DigitalPort
 from .keithley_2400_errors import refused
+from .keithley_2400_link import TriggerLink
 from .keithley_2400_memory import SourceMemory
 from .keithley_2400_readings import SmuReading, formatted
 from .keithley_2400_run import Event, TriggerModel
@@ -27,7 +29,9 @@ from .scpi import CommandTree, Reply
 from .scpi_errors import ScpiError
 from .status_488 import Status488
 from .timing import KEITHLEY_2400 as TIMING
+from .trigger_wires import Connection
 from .wire_instrument import HostClock
+from .wired_instrument import WiredInstrument
 from .world import World
 
 _FIRMWARE = "C30   Mar 17 2006 09:29:29/A02  /K/J"
@@ -38,11 +42,11 @@ _SAVED_SETUPS = 5
 _CLOCK_WRAP_SECONDS = 99999.999
 
 
-class SimKeithley2400(SourcingInstrument):
+class SimKeithley2400(WiredInstrument, SourcingInstrument):
     """One 2400; its HI terminal is the node `<name>.hi`, sense HI is `<name>.sense_hi`, LO is the common ground.
 
-    Front and rear terminals are taken to be wired alike. Nothing drives its trigger link or start-of-test line but
-    `event_from_outside`, nothing its output enable line but `is_enable_asserted`.
+    Front and rear terminals are taken to be wired alike. Its trigger link and start-of-test line are driven by trigger
+    wires and by `event_from_outside`, its output enable line by `is_enable_asserted`.
 
     Attributes:
         line: the power line frequency it was told or found.
@@ -76,6 +80,7 @@ class SimKeithley2400(SourcingInstrument):
         self.memory = SourceMemory()
         self.calculations: Calculations = Calculations(DigitalPort(world))
         self.model = TriggerModel(self)
+        self.link = TriggerLink(self)
         self.readings: list[SmuReading] = []
         self.kept = KeptSettings()
         self.last_key = 0
@@ -98,8 +103,8 @@ class SimKeithley2400(SourcingInstrument):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the trigger model waits for an event."""
-        return self.model.waits_for is not None
+        """Whether the trigger model is out of idle, waiting for an event or at what one started."""
+        return self.model.is_busy
 
     @property
     def now_seconds(self) -> float:
@@ -252,12 +257,25 @@ class SimKeithley2400(SourcingInstrument):
 
     def event_from_outside(self, kind: str, line: int = 0) -> None:
         """A pulse on trigger link line 1 to 4 (TLIN), a start-of-test edge (NST low, PST high), the TRIG key (MAN)."""
+        self._occupy(lambda: self._happen(Event(kind, line)))
 
-        def happen() -> None:
-            self.model.occur(Event(kind, line))
-            self._settle_debts()
+    def _happen(self, event: Event) -> None:
+        try:
+            self.model.occur(event)
+        except ScpiError as error:
+            self.status.report(error)
+        self._settle_debts()
 
-        self._occupy(happen)
+    def notice(self, event: Event) -> None:
+        """The same from a trigger wire; what it starts goes on beside all else."""
+        if self.model.takes(event):
+            self.react(lambda: self._happen(event))
+        else:
+            self.model.occur(event)
+
+    def trigger_terminals(self) -> Mapping[str, Connection]:
+        """See WiredInstrument: tlink.1 to tlink.4 and sot."""
+        return self.link.terminals
 
     def abort(self) -> None:
         """ABORt: back to idle; a reply that still waits for a trigger is not sent."""

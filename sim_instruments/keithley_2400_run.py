@@ -40,7 +40,7 @@ class TriggerModel:
     """Arm and trigger layer of one unit.
 
     Attributes:
-        waits_for: the event that holds it up; None in idle.
+        waits_for: the event that holds it up; None in idle and while it is at something.
         sent: (seconds, line) of each output trigger, the latest ones.
     """
 
@@ -51,6 +51,11 @@ class TriggerModel:
         self._armed_at = 0.0
         self.waits_for: Event | None = None
         self.sent: deque[tuple[float, int]] = deque(maxlen=MOST_KEPT)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is out of idle."""
+        return self._passes is not None
 
     def initiate(self) -> None:
         """Out of idle, as far as events allow."""
@@ -68,11 +73,15 @@ class TriggerModel:
         """TRIGger:CLEar: forget input triggers that came too early."""
         self._latched.clear()
 
-    def occur(self, event: Event) -> bool:
-        """An event from outside; returns whether something waited for it. Trigger link pulses are remembered."""
+    def takes(self, event: Event) -> bool:
+        """Whether it waits for this event."""
         wanted = self.waits_for
         kinds = () if wanted is None else _START_OF_TEST.get(wanted.kind, (wanted.kind,))
-        if wanted is None or event.kind not in kinds or event.line != wanted.line:
+        return wanted is not None and event.kind in kinds and event.line == wanted.line
+
+    def occur(self, event: Event) -> bool:
+        """An event from outside; returns whether something waited for it. Trigger link pulses are remembered."""
+        if not self.takes(event):
             if event.kind == "TLIN":
                 self._latched.add(event.line)
             return False
@@ -82,6 +91,7 @@ class TriggerModel:
     def _go_on(self) -> None:
         if self._passes is None:
             return
+        self.waits_for = None
         try:
             self.waits_for = next(self._passes)
         except StopIteration:
@@ -169,6 +179,7 @@ class TriggerModel:
     def _send(self, layer: LayerSettings, moment: str) -> None:
         if moment in layer.output_events:
             self.sent.append((self._unit.now_seconds, int(layer.output_line)))
+            self._unit.link.send(int(layer.output_line))
 
     def _finish(self) -> None:
         unit = self._unit

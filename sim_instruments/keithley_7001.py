@@ -8,7 +8,7 @@ the output of its bank, `<name>.row.<1 to 4>`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from .bench_file import InstrumentSpec
@@ -19,19 +19,22 @@ from .keithley_7001_scan import Scanner
 from .keithley_7001_settings import Kept, Settings7001, SlotSettings
 from .keithley_7001_status import REGISTERS, OperationStatus
 from .keithley_7001_system import SYSTEM_COMMANDS
+from .keithley_7001_triggers import TriggerConnectors
 from .relay_bank import RelayBank
 from .scpi import CommandTree
 from .scpi_errors import ScpiError
 from .scpi_switch import ScpiSwitch
 from .status_488 import Status488
 from .switching_tables import KEITHLEY_7001 as TIMING
+from .trigger_wires import Connection
 from .wire_instrument import HostClock
+from .wired_instrument import WiredInstrument
 from .world import World
 
 _ERROR_AVAILABLE = 4
 
 
-class SimKeithley7001(ScpiSwitch):
+class SimKeithley7001(WiredInstrument, ScpiSwitch):
     """A 7001, with two slots.
 
     Attributes:
@@ -40,6 +43,7 @@ class SimKeithley7001(ScpiSwitch):
         channels: every channel, in order.
         kept: memories and setups, which *RST leaves alone.
         operation: what the trigger model and the relays report.
+        connectors: its trigger connectors.
     """
 
     tree: ClassVar[CommandTree] = CommandTree((*ROUTE_COMMANDS, *SYSTEM_COMMANDS))
@@ -70,7 +74,10 @@ class SimKeithley7001(ScpiSwitch):
         self.settings = self._default_settings()
         self.kept = Kept()
         self.operation = OperationStatus(status, self._replies.append)
-        self.scanner = Scanner(lambda: self.settings, self._scan_step, self._take_time, self.operation.enter)
+        self.connectors = TriggerConnectors(self)
+        self.scanner = Scanner(
+            lambda: self.settings, self._scan_step, self._take_time, self.operation.enter, self.connectors.put_out
+        )
         self._scanned: frozenset[Channel] = frozenset()
 
     @classmethod
@@ -122,7 +129,7 @@ class SimKeithley7001(ScpiSwitch):
 
     def reset(self) -> None:
         """*RST: all channels open, settings at their defaults; memory and setups stay."""
-        self.scanner.abort()
+        self.abort_scan()
         self.bring_to(())
         self.settings = self._default_settings()
 
@@ -132,10 +139,15 @@ class SimKeithley7001(ScpiSwitch):
 
     def recall(self, location: int) -> None:
         """*RCL 0 to 9."""
-        self.scanner.abort()
+        self.abort_scan()
         settings, closed = self.kept.setups.get(location, (self._default_settings(), frozenset()))
         self.settings = copy.deepcopy(settings)
         self.bring_to(closed)
+
+    def abort_scan(self) -> None:
+        """ABORt."""
+        self.scanner.abort()
+        self.connectors.let_go()
 
     def trigger(self) -> None:
         """*TRG or a group execute trigger."""
@@ -153,6 +165,21 @@ class SimKeithley7001(ScpiSwitch):
         """The STEP key on the front panel: what a layer with the source MANual waits for."""
         self._occupy(lambda: self._signal("MAN"))
 
+    def notice(self, source: str, line: int | None = None) -> None:
+        """The same from a trigger wire: the step goes on beside all else; one that comes too early is lost."""
+        if self.scanner.takes(source, line):
+            self.react(lambda: self._signal(source, line))
+        elif self.scanner.misses(source, line):
+            self.status.report(ScpiError(-211))
+
+    def trigger_terminals(self) -> Mapping[str, Connection]:
+        """See WiredInstrument: tlink.1 to tlink.6, external_trigger and channel_ready."""
+        return self.connectors.terminals
+
+    def catch_up(self) -> None:
+        """Let the accounted time pass in the world."""
+        self._let_time_pass()
+
     def _signal(self, source: str, line: int | None = None) -> None:
         try:
             self.scanner.signal(source, line)
@@ -161,7 +188,7 @@ class SimKeithley7001(ScpiSwitch):
 
     def _cleared(self) -> None:
         self.operation.forget()
-        self.scanner.abort()
+        self.abort_scan()
 
     def _power_on(self) -> None:
         super()._power_on()

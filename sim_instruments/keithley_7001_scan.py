@@ -28,6 +28,7 @@ class Scanner:
         step: moves the relays to the next item of the scan list.
         pass_time: lets a delay pass.
         report: told the layer that waits, or "idle" or "scanning".
+        put_out: told the layer that gives an output trigger.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Scanner:
         step: Callable[[tuple[tuple[int, ...], ...]], None],
         pass_time: Callable[[float], None],
         report: Callable[[str], None],
+        put_out: Callable[[Layer], None] = lambda layer: None,
     ) -> None:
         self._settings = settings
         self._step = step
         self._pass_time = pass_time
         self._report = report
+        self._put_out = put_out
         self._run: Generator[str, None, None] | None = None
         self._waiting = "idle"
         self._steps = 0
@@ -78,7 +81,7 @@ class Scanner:
 
     def signal(self, source: str, line: int | None = None) -> None:
         """BUS (*TRG or GET), EXT, MAN, or TLIN on a line; raises ScpiError -211 if no layer waits for it."""
-        if self.waits_for != source or (line is not None and self._layers[self._waiting].input_line != line):
+        if not self.takes(source, line):
             raise ScpiError(-211)
         self._proceed()
 
@@ -87,6 +90,17 @@ class Scanner:
         settings = self._settings()
         if settings.is_continuous and self._run is None and settings.scanned and self._would_wait:
             self.initiate()
+
+    def takes(self, source: str, line: int | None = None) -> bool:
+        """Whether a layer waits for this."""
+        return self.waits_for == source and line in (None, self._layers[self._waiting].input_line)
+
+    def misses(self, source: str, line: int | None = None) -> bool:
+        """Whether a layer of the scan under way would take this, but does not wait for it now."""
+        layers = self._layers.values()
+        return self._run is not None and any(
+            layer.source == source and line in (None, layer.input_line) for layer in layers
+        )
 
     def _proceed(self) -> None:
         if self._run is None:
@@ -120,8 +134,15 @@ class Scanner:
                     yield from self._event("channel", is_first=channel == 0)
                     self._step(next(items))
                     self._pass_time(settings.channel.delay_seconds)
+                    self._put_out(settings.channel)
                     self._steps += 1
                     yield from self._endless()
+                self._put_out_if_bypassed(settings.scan)
+            self._put_out_if_bypassed(settings.arm)
+
+    def _put_out_if_bypassed(self, layer: Layer) -> None:
+        if layer.direction == "SOUR":
+            self._put_out(layer)
 
     def _endless(self) -> Generator[str, None, None]:
         while self._steps >= _MOST_STEPS:

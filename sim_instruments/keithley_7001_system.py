@@ -101,7 +101,7 @@ _WITH_TIMER = Choice(*_SOURCES, "TIMer")
 _TRIGGER: tuple[Command, ...] = (
     Command(":INITiate[:IMMediate]", write=lambda i: i.scanner.initiate()),
     setting(":INITiate:CONTinuous", "settings.is_continuous", Switch(), after=lambda i: i.scanner.continue_if_set()),
-    Command(":ABORt", write=lambda i: i.scanner.abort()),
+    Command(":ABORt", write=lambda i: i.abort_scan()),
     *_layer(_ARM, "settings.arm", "arm", Choice(*_SOURCES)),
     *_layer(_SCAN, "settings.scan", "scan", _WITH_TIMER),
     *_layer(_CHANNEL, "settings.channel", "channel", _WITH_TIMER),
