@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -239,9 +240,27 @@ class SwitchMatrix(ABC):
     def columns(self) -> tuple[int, ...]:
         """Columns (slot * 100 + column) that are fitted, as the instrument reports them."""
 
+    def reaches(self, point: Crosspoint) -> bool:
+        """Whether there is such a relay: some cards are two matrices side by side."""
+        return point.row in self.rows and point.column in self.columns
+
+    @property
+    def protection_ohms(self) -> float:
+        """What the instrument puts in series with every closed path to protect its relays, as it is set up now."""
+        return 0.0
+
+    @property
+    @abstractmethod
+    def seconds_per_route(self) -> float:
+        """How long relays take in one `route` that opens some and closes others; the bus takes its time besides."""
+
     @abstractmethod
     def route(self, closed: Iterable[Crosspoint]) -> frozenset[Crosspoint]:
-        """Close exactly these, open all others, wait until settled; returns what the instrument reads back."""
+        """Close exactly these, open all others, wait until settled; returns what the instrument reads back.
+
+        Relays that stay as they are do not move; what opens does so before anything closes. Raises InstrumentError,
+        before anything moves, if the instrument must not close these together.
+        """
 
     @abstractmethod
     def open_all(self) -> None:
@@ -258,6 +277,164 @@ class SwitchMatrix(ABC):
     @abstractmethod
     def recover(self) -> None:
         """Abort whatever it is doing (device clear) so that it listens again."""
+
+
+class BiasMatrix(ABC):
+    """A matrix that connects by itself what no route uses: half-selected or grounded lines cost no relay commands.
+
+    A driver plays this beside SwitchMatrix. What is held counts as closed in `route` and `closed`; `prepare` and
+    `open_all` hold nothing.
+    """
+
+    @property
+    @abstractmethod
+    def can_ground(self) -> bool:
+        """Whether `hold` can do without a row."""
+
+    @abstractmethod
+    def hold(self, columns: Iterable[int], row: str | None = None) -> frozenset[Crosspoint]:
+        """From now on each of these columns is connected to `row` whenever no route uses it; returns what is closed.
+
+        Args:
+            columns: all that are held; those of an earlier call are not any more.
+            row: which row; None for the circuit common inside the instrument, without any row.
+
+        Raises InstrumentError, before anything moves, if a route uses the row or the instrument cannot do it. Moves
+        relays: no output may be live.
+        """
+
+    @abstractmethod
+    def release(self) -> frozenset[Crosspoint]:
+        """Hold nothing any more; returns what is then closed."""
+
+
+@dataclass(frozen=True)
+class ScanPoint:
+    """One reading of a scan.
+
+    Attributes:
+        closed: the relays that are closed; all others are open.
+        volts: level of each channel, in the order of `ScanUnit.channels`.
+    """
+
+    closed: frozenset[Crosspoint]
+    volts: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class WriteTask:
+    """One cell to be written: read, and while the reading is not within its bounds, pulse and read again.
+
+    Attributes:
+        pulse_closed: the relays that are closed while it is pulsed.
+        pulses: level of each channel, in the order of `ScanUnit.channels`, for the first pulse, the second, ...
+        read: how it is read.
+        least_amps, most_amps: it is done once the sensed current lies between these.
+    """
+
+    pulse_closed: frozenset[Crosspoint]
+    pulses: tuple[tuple[float, ...], ...]
+    read: ScanPoint
+    least_amps: float = -math.inf
+    most_amps: float = math.inf
+
+
+@dataclass(frozen=True)
+class WriteOutcome:
+    """What became of a WriteTask.
+
+    Attributes:
+        is_done: whether the last reading is within the bounds; otherwise it was given up after the last pulse.
+        readings: before the first pulse and after each; there is one more than pulses were given.
+    """
+
+    is_done: bool
+    readings: tuple[Reading, ...]
+
+    @property
+    def pulses(self) -> int:
+        """How many pulses it took."""
+        return len(self.readings) - 1
+
+
+@dataclass(frozen=True)
+class ScanLimits:
+    """What a scan may do, enforced by the instrument while it scans, whatever it was told.
+
+    Attributes:
+        volts: largest voltage between any two channels, or a channel and ground.
+        amps: largest compliance of any channel.
+        pulses: most pulses in the whole scan.
+    """
+
+    volts: float
+    amps: float
+    pulses: int = 0
+
+
+class ScanUnit(ABC):
+    """SMUs in one instrument that also moves the relays of a matrix, so that a whole array is one transaction.
+
+    Every scan begins at 0 V and ends with the outputs off and all relays open, also if it fails in the middle or nobody
+    listens any more; the instrument itself sees to that. Relays move at 0 V only, and only those that have to.
+    """
+
+    @property
+    @abstractmethod
+    def channels(self) -> tuple[SourceMeasureUnit, ...]:
+        """Its SMUs. All of them must have been prepared before a scan; ranges and integration time are those."""
+
+    @abstractmethod
+    def linked_matrix(self) -> Identity:
+        """What the matrix at the other end of the link says it is: compare it with that of the SwitchMatrix.
+
+        Raises InstrumentError if there is none.
+        """
+
+    @property
+    @abstractmethod
+    def most_points(self) -> int:
+        """Most readings of one scan; when writing, those after each pulse count too."""
+
+    @abstractmethod
+    def scan(
+        self, points: Sequence[ScanPoint], *, sense: int, limits: ScanLimits, settle_seconds: float = 0.0
+    ) -> list[Reading]:
+        """Read all points in one transaction; a reading is in compliance if any channel limited.
+
+        Args:
+            points: in this order; those that share relays should follow each other.
+            sense: position in `channels` of the one that measures.
+            limits: no level and no compliance goes beyond.
+            settle_seconds: wait after the relays have moved, beside their own settling time.
+
+        Raises:
+            LimitError: a point is beyond the limits; nothing has been sent.
+            InstrumentError: there are more than `most_points`, a channel was not prepared, a relay reads back wrong,
+                or anything else went wrong; outputs are off and relays open unless the message says otherwise.
+        """
+
+    @abstractmethod
+    def write_each(
+        self,
+        tasks: Sequence[WriteTask],
+        *,
+        sense: int,
+        drive: int,
+        pulse_seconds: float,
+        limits: ScanLimits,
+        settle_seconds: float = 0.0,
+    ) -> list[WriteOutcome]:
+        """Write cell after cell with verification, in one transaction. Arguments and errors as for `scan`.
+
+        Args:
+            tasks: in this order.
+            drive: position in `channels` of the one whose level is a pulse of `pulse_seconds`; the levels of the others
+                are up before and come down after it.
+            pulse_seconds: width of each pulse.
+
+        If it fails, nobody knows how many pulses were given: count all of them.
+        """
 
 
 @dataclass(frozen=True)
