@@ -131,7 +131,7 @@ class ChannelLists:
         if entry == "allslots":
             return self.every
         number = entry.removeprefix("slot")
-        if not number.isdecimal() or not 1 <= int(number) <= 6:
+        if len(number) != 1 or not number.isdecimal() or not 1 <= int(number) <= 6:
             raise ChannelListError(f"invalid slot {entry}")
         if int(number) not in self._of_slot:
             raise ChannelListError(f"slot {number} is empty")

@@ -20,6 +20,9 @@ Reply = str | bytes
 _NODE = re.compile(r"(\[)?:([A-Za-z0-9_|]+)(\[\d+\]|<\w+>)?(\])?")
 _MOST_CACHED = 5000
 _LONGEST_MNEMONIC = 12
+_MOST_DIGITS = 255
+"""Of any number (IEEE 488.2, 7.7.2.4.1)."""
+_TOO_MANY = re.compile(r"[0-9]{256}")
 _HEADER_SIGNS = re.compile(r"(?::?\*|:)?[A-Za-z][A-Za-z0-9_]*(?::[A-Za-z][A-Za-z0-9_]*)*\??\Z")
 
 
@@ -238,6 +241,8 @@ def values(call: Call, arguments: Sequence[str], instrument: Any) -> list[Any]:
     if not arguments and not call.parameters:
         return found
     rest = list(arguments)
+    if any(len(token) > _MOST_DIGITS and token[0] not in "#'\"" and _TOO_MANY.search(token) for token in rest):
+        raise ScpiError(-124)
     for parameter in call.parameters:
         if rest and parameter.takes_rest:
             found.append(parameter.parse_all(rest, instrument))

@@ -33,7 +33,14 @@ def test_a_stream_of_marks_is_taken_apart_in_linear_time(bench: SimBench) -> Non
 
 
 @pytest.mark.parametrize(
-    "message", ["*ESE 1E" + "9" * 5000, "*ESE #H" + "F" * 5000, "*ESE #B" + "1" * 5000, "*ESE " + "1" * 5000]
+    "message",
+    [
+        ":SOUR:LIST:VOLT 1," + "1" * 5000,
+        "*ESE 1E" + "9" * 5000,
+        "*ESE #H" + "F" * 5000,
+        "*ESE #B" + "1" * 5000,
+        "*ESE " + "1" * 5000,
+    ],
 )
 def test_numbers_beyond_all_bounds_are_errors(bench: SimBench, tell: Any, message: str) -> None:
     smu: Any = bench.by_name["drive"]
@@ -54,6 +61,11 @@ def test_a_lua_instrument_refuses_what_it_cannot_take(bench: SimBench, tell: Any
         ("k2602b", "print(smua.nvbuffer1.readings[0/0]) error('x')"),
         ("k2602b", "smub.nvbuffer2.measurefunctions.getreading(0/0) error('x')"),
         ("b2902a", ":DIG:INT0:TOUT:EDGE:POS?"),
+        ("k7001", f":ROUT:CLOS (@1!1!{'1' * 5000})"),
+        ("b2201a", f":ROUT:CLOS (@{'1' * 5000})"),
+        ("b2201a", f":ROUT:OPEN:CARD {'1' * 5000}"),
+        ("a34980a", f"ROUT:CLOS (@{'1' * 5000})"),
+        ("k707b", f"channel.close('slot{'1' * 5000}')"),
         ("b2902a", ":DIG:INT3:TOUT:EDGE:POS BEF"),
     ],
 )
