@@ -8,7 +8,7 @@ puts the internal DMM in.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from .bench_file import InstrumentSpec
@@ -30,13 +30,16 @@ from .keysight_34980a_modules import (
 from .keysight_34980a_readings import ReadingMemory
 from .keysight_34980a_sequences import Sequences
 from .keysight_34980a_settings import Settings34980, Setups
+from .keysight_34980a_triggers import TriggerConnectors
 from .relay_bank import RelayBank
 from .scpi import CommandTree
 from .scpi_errors import ScpiError
 from .scpi_switch import ScpiSwitch
 from .status_488 import OPERATION_COMPLETE, Status488
 from .switching_tables import KEYSIGHT_34980A as TIMING
+from .trigger_wires import Connection
 from .wire_instrument import HostClock
+from .wired_instrument import WiredInstrument
 from .world import World
 
 _REGISTERS = {2: "alarm", 8: "questionable", 128: "operation"}
@@ -44,7 +47,7 @@ _ERROR_AVAILABLE = 4
 _REVISIONS = "2.43-2.40-2.14-0.00"
 
 
-class SimKeysight34980A(ScpiSwitch):
+class SimKeysight34980A(WiredInstrument, ScpiSwitch):
     """One 34980A.
 
     Attributes:
@@ -55,6 +58,7 @@ class SimKeysight34980A(ScpiSwitch):
         settings: all that *RST resets apart from the relays.
         sequences: stored commands, which *RST leaves alone.
         measuring: what scans and measures.
+        connectors: its trigger connectors.
     """
 
     tree: ClassVar[CommandTree] = CommandTree(COMMANDS)
@@ -84,7 +88,8 @@ class SimKeysight34980A(ScpiSwitch):
         self.setups = Setups()
         self.clock: dict[str, str] = {}
         self.sequences = Sequences(self)
-        self._busy_until: dict[int, float] = {}
+        self._settles_at: dict[int, float] = {}
+        self.connectors = TriggerConnectors(self)
         self.settings = Settings34980()
         self.measuring = Measuring(self, InternalDmm(name, world, self.wait_for) if has_dmm else None)
 
@@ -252,20 +257,20 @@ class SimKeysight34980A(ScpiSwitch):
             return
         self.settle([slot])
         self._let_time_pass()
-        self._busy_until[slot] = self.world.seconds + bank.begin(closed)
+        self._settles_at[slot] = self.world.seconds + bank.begin(closed)
 
     def is_busy(self, slots: Iterable[int]) -> bool:
         """Whether relays of these modules are still moving."""
         self._let_time_pass()
-        return any(self._busy_until.get(slot, 0.0) > self.world.seconds for slot in slots)
+        return any(self._settles_at.get(slot, 0.0) > self.world.seconds for slot in slots)
 
     def settle(self, slots: Iterable[int]) -> None:
         """Let time pass until the relays of these modules have settled."""
-        if not self._busy_until:
+        if not self._settles_at:
             return
         self._let_time_pass()
         for slot in slots:
-            self.wait_for(self._busy_until.pop(slot, 0.0) - self.world.seconds)
+            self.wait_for(self._settles_at.pop(slot, 0.0) - self.world.seconds)
 
     def wait_for(self, seconds: float) -> None:
         """Let seconds pass, in the world, at once."""
@@ -284,13 +289,18 @@ class SimKeysight34980A(ScpiSwitch):
 
     def trigger(self) -> None:
         """*TRG or a group execute trigger: a trigger or a channel advance."""
-        self._signal("BUS")
+        self.signal("BUS")
 
     def external_trigger(self) -> None:
         """A pulse at the trigger input: a trigger or a channel advance."""
-        self._occupy(lambda: self._signal("EXT"))
+        self._occupy(lambda: self.signal("EXT"))
 
-    def _signal(self, source: str) -> None:
+    def trigger_terminals(self) -> Mapping[str, Connection]:
+        """See WiredInstrument: external_trigger and channel_closed."""
+        return self.connectors.terminals
+
+    def signal(self, source: str) -> None:
+        """A trigger or a channel advance, BUS or EXT."""
         try:
             self.measuring.scanner.signal(source)
         except ScpiError as error:

@@ -76,6 +76,7 @@ class Measuring:
         unit.settle([slot])
         self._closed = slot, numbers
         unit.wait_for(unit.settings.delays.get(channel, 0.0))
+        unit.connectors.channel_is_closed()
 
     def _path(self, channel: int) -> frozenset[int]:
         """The channels that connect one to the DMM; that one alone without it."""

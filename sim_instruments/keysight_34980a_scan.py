@@ -85,6 +85,11 @@ class Scanner:
         else:
             self._is_buffered = True
 
+    def hears(self, source: str) -> bool:
+        """Whether the scan takes its triggers or its channel advance from there."""
+        settings = self._settings()
+        return settings.source == source or (settings.advance == source and not self.measures)
+
     def _proceed(self) -> None:
         if self._run is None:
             return
