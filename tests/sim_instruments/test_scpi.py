@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtjlab.sim_instruments.scpi import Command, CommandTree, split_outside, split_units
@@ -28,6 +28,8 @@ from mtjlab.sim_instruments.status_488 import Status488
 from mtjlab.sim_instruments.wire_instrument import HostClock, NoReply
 from mtjlab.sim_instruments.world import World
 
+UNHURRIED = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+"""What a draw takes depends on how busy the machine is."""
 LEVEL = Number("V", -10, 10, 0.5)
 COMMANDS = (
     *COMMON_COMMANDS,
@@ -105,6 +107,7 @@ def node(name: str, suffix: str = "") -> st.SearchStrategy[str]:
     return spelled.flatmap(any_case)
 
 
+@UNHURRIED
 @given(
     st.tuples(
         st.sampled_from(["", ":"]),
@@ -124,6 +127,7 @@ def test_every_spelling_reaches_the_same_handler(parts: tuple[str, ...], volts: 
     assert not SHARED.status.errors
 
 
+@UNHURRIED
 @given(st.binary(max_size=60))
 def test_garbage_never_raises_out_of_the_instrument(data: bytes) -> None:
     SHARED.receive(data + b"\n", is_end=True, bus_seconds=0)
@@ -131,6 +135,7 @@ def test_garbage_never_raises_out_of_the_instrument(data: bytes) -> None:
     SHARED.device_clear(0)
 
 
+@UNHURRIED
 @given(st.text(alphabet="*:;,?\"#(@) \tSOURVLTabc0123.eE+-'", max_size=60))
 def test_near_scpi_never_raises_out_of_the_instrument(text: str) -> None:
     SHARED.receive(text.encode(), is_end=True, bus_seconds=0)
@@ -160,6 +165,7 @@ def test_switches_round(small: Small, tell: Any, text: str, is_on: bool) -> None
     assert small.kept["auto"] is is_on
 
 
+@UNHURRIED
 @given(st.lists(st.text(alphabet=st.characters(codec="ascii", exclude_characters='"\n'), max_size=8), min_size=1))
 def test_separators_in_strings_do_not_separate(texts: list[str]) -> None:
     quoted = [f'"{text}"' for text in texts]
