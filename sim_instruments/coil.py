@@ -12,6 +12,8 @@ from .world import World
 _STEPS_PER_TIME_CONSTANT = 8
 _SETTLED = 1e-4
 """Fraction of the largest recent change at which the field counts as arrived."""
+_AT_LIMIT = 0.99
+"""Fraction of the limit from which on a current that still rises counts as limited."""
 
 
 class CoilSpec(BaseModel):
@@ -19,7 +21,7 @@ class CoilSpec(BaseModel):
 
     Attributes:
         tesla_per_amp: field at the die for one ampere; negative if it is wound the other way.
-        settle_seconds: time constant with which the field follows the current.
+        settle_seconds: time constant with which the field follows a current that is set, and the current a voltage.
         ohms: resistance of the winding.
     """
 
@@ -33,47 +35,70 @@ class CoilSpec(BaseModel):
 class Coil:
     """A coil in place of the bench's network: it takes what a `Source` takes, and makes the world's field.
 
-    The winding is not connected to the die, so it is solved here by itself; its inductance is in the time constant.
+    The winding is not connected to the die, so it is solved here by itself. Under a voltage the current follows with
+    the time constant of the winding; a current that is set is there at once, and the field follows it with the same
+    time constant, for eddy currents.
     """
 
     def __init__(self, spec: CoilSpec, world: World) -> None:
         self._spec = spec
         self._world = world
-        self._target = 0.0
+        self._amps = 0.0
+        self._volts = 0.0
+        self._limit = math.inf
+        self._mode = "open"
+        self._is_limiting = False
         self._error = 0.0
         self._next = math.inf
-        self._point = SourcePoint(0.0, 0.0, False)
 
     def drive_volts(self, level: float, amps_limit: float) -> None:
         """Regulate volts across the winding."""
         amps = level / self._spec.ohms
         is_limiting = abs(amps) > amps_limit
-        self._carry(math.copysign(amps_limit, amps) if is_limiting else amps, is_limiting)
+        self._limit = amps_limit
+        self._carry("volts", math.copysign(amps_limit, amps) if is_limiting else amps, is_limiting)
+        self._volts = level
 
     def drive_amps(self, level: float, volts_limit: float) -> None:
         """Regulate the current through the winding."""
         most = volts_limit / self._spec.ohms
         is_limiting = abs(level) > most
-        self._carry(math.copysign(most, level) if is_limiting else level, is_limiting)
+        self._carry("amps", math.copysign(most, level) if is_limiting else level, is_limiting)
 
     def disconnect(self) -> None:
         """Open circuit: the current decays (through the source's protection) as the field settles."""
-        self._carry(0.0, False)
+        self._carry("open", 0.0, False)
+
+    def sense_remotely(self, is_remote: bool) -> None:
+        """The leads to the winding count as part of it."""
 
     def point(self) -> SourcePoint:
-        """Operating point of the source on the coil, steady state."""
-        return self._point
+        """Operating point of the source on the coil at this moment."""
+        if self._mode != "volts":
+            return SourcePoint(self._amps * self._spec.ohms, self._amps, self._is_limiting)
+        amps = self._present_amps
+        is_limiting = self._is_limiting and abs(amps) >= _AT_LIMIT * self._limit
+        return SourcePoint(amps * self._spec.ohms if is_limiting else self._volts, amps, is_limiting)
 
-    def _carry(self, amps: float, is_limiting: bool) -> None:
-        self._point = SourcePoint(amps * self._spec.ohms, amps, is_limiting)
-        target = amps * self._spec.tesla_per_amp
-        if target == self._target:
+    @property
+    def _present_amps(self) -> float:
+        if self._spec.settle_seconds == 0 or self._spec.tesla_per_amp == 0:
+            return self._amps
+        return self._world.field_tesla / self._spec.tesla_per_amp
+
+    @property
+    def _target(self) -> float:
+        return self._amps * self._spec.tesla_per_amp
+
+    def _carry(self, mode: str, amps: float, is_limiting: bool) -> None:
+        self._mode, self._is_limiting = mode, is_limiting
+        before, self._amps = self._target, amps
+        if self._target == before:
             return
-        self._target = target
         if self._spec.settle_seconds == 0:
-            self._world.field_tesla = target
+            self._world.field_tesla = self._target
             return
-        self._error = max(abs(target - self._world.field_tesla), self._error)
+        self._error = max(abs(self._target - self._world.field_tesla), self._error)
         self._next = min(self._next, self._world.seconds + self._step)
         self._world.processes.start(self, self._world.seconds)
 

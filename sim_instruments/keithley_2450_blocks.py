@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from .keithley_2450_events import ERROR, INFORMATION, WARNING, Event
-from .keithley_2450_trigger import Block, Host, Pauses, TriggerModel
+from .keithley_2450_host import Host
+from .keithley_2450_trigger import Block, Pauses, TriggerModel
 from .scpi_errors import ScpiError
 
 _LOGGED = {

@@ -46,24 +46,21 @@ class _OptionalSwitch(Switch):
 
 
 def _linear(start: float, stop: float, points: int) -> Floats:
-    levels: Floats = np.linspace(start, stop, points, dtype=np.float64)
-    return levels
+    return np.asarray(np.linspace(start, stop, points), dtype=np.float64)
 
 
 def _logarithmic(start: float, stop: float, points: int, asymptote: float) -> Floats:
     if (start - asymptote) * (stop - asymptote) <= 0:
         raise ScpiError(-222)
     ratio = (stop - asymptote) / (start - asymptote)
-    levels: Floats = asymptote + (start - asymptote) * ratio ** np.linspace(0, 1, points)
-    return levels
+    return asymptote + (start - asymptote) * ratio ** _linear(0, 1, points)
 
 
 def _stepped(start: float, stop: float, step: float) -> Floats:
     points = int(min(abs(stop - start) / abs(step) + 1e-9, _MOST_POINTS)) + 1 if step else 0
     if not 2 <= points <= _MOST_POINTS:
         raise ScpiError(-222)
-    levels: Floats = start + math.copysign(step, stop - start) * np.arange(points)
-    return levels
+    return start + math.copysign(step, stop - start) * np.arange(points, dtype=np.float64)
 
 
 def _make_sweep(

@@ -1,12 +1,13 @@
 """A simulated Yokogawa GS200 (GS210) DC source with monitor option.
 
 A program that polls asks for the status between sleeps that nobody can see: while a program runs, every such question
-lets `POLL_SECONDS` pass, so that the end is reached as on the bench.
+lets time pass, longer and longer, so that the end is reached as on the bench.
 """
 
 from __future__ import annotations
 
 import copy
+import datetime
 import math
 from typing import ClassVar
 
@@ -17,33 +18,30 @@ from .coil import Coil, CoilSpec
 from .faults import FaultPlan
 from .scpi import CommandTree
 from .scpi_errors import ScpiError
-from .scpi_instrument import ScpiInstrument
 from .status_488 import Status488
 from .timing import YOKOGAWA_GS200 as TIMING
 from .wire_instrument import HostClock
 from .world import World
 from .yokogawa_gs200_commands import COMMANDS
+from .yokogawa_gs200_monitor import NO_READING, Monitor
+from .yokogawa_gs200_output import END_OF_MEASURE, TRIPPED, Gs200Output
 from .yokogawa_gs200_program import ProgramRun
 from .yokogawa_gs200_settings import Settings, SourceState, Step
 
-POLL_SECONDS = 0.1
-"""The instrument's program clock runs at 10 Hz."""
+POLL_SECONDS, _PATIENCE, _MOST_PATIENCE = 0.1, 1.3, 15
+"""What the first poll of a running program lets pass, how much more each of those that follow, and how many."""
+_MOST_WAITS = 100_000
 _REGISTERS = {2: "extended"}
 _ERROR_AVAILABLE = 4
-END_OF_MEASURE, OVER_RANGE, SOURCE_CHANGE, END_OF_STEP, END_OF_PROGRAM = 1, 2, 32, 64, 128
-READY_FOR_PROGRAM, LOW_LIMITING, HIGH_LIMITING = 256, 1024, 2048
-NO_READING = "+9.999990E+37"
+_POWER_ON = datetime.datetime(2026, 1, 1)
+_ZERO_SECONDS = 0.1
+"""What zeroing the monitor takes (assumed)."""
 
 
-class SimYokogawaGS200(ScpiInstrument):
+class SimYokogawaGS200(Gs200Output):
     """One GS200; a source at the node `<name>.hi`, or on a coil that makes the world's field.
 
     Attributes:
-        settings: all that *RST resets.
-        is_editing: whether levels go to the program's steps instead of the output.
-        edited: where the steps being edited are programmed from.
-        run: the program under way.
-        measured: the last reading of the monitor, None if there is none.
         files: saved programs by upper-case name.
         loaded: name of the program file that was last saved or loaded.
     """
@@ -68,18 +66,20 @@ class SimYokogawaGS200(ScpiInstrument):
         self.settings = Settings()
         self.is_editing = False
         self.edited = SourceState()
-        self.measured: float | None = None
         self.files: dict[str, list[Step]] = {}
         self.loaded = ""
         self._saved: dict[int, Settings] = {}
+        self._clock_ahead = datetime.timedelta()
         self._rng = world.rng(name)
         self._volts = UnitErrors(GS200_VOLTS, self._rng)
         self._amps = UnitErrors(GS200_AMPS, self._rng)
         self._monitor_volts = UnitErrors((GS200_MONITOR_VOLTS,), self._rng)
         self._monitor_amps = UnitErrors((GS200_MONITOR_AMPS,), self._rng)
         self._source = Coil(coil, world) if coil else world.add_source(name, f"{name}.hi")
-        self.run = ProgramRun(world.processes, self._begin_step, self._go_to, self._finished)
-        self._note_condition()
+        self.monitor = Monitor(world.processes, self._look, 1 / world.line_hertz, self._note_condition)
+        self.monitor.settings = self.settings.monitor
+        self.run = ProgramRun(world.processes, self._begin_step, self._go_to, self._level_reached, self._finished)
+        self.status.groups["extended"].condition = self._condition()
 
     @classmethod
     def from_spec(
@@ -95,11 +95,18 @@ class SimYokogawaGS200(ScpiInstrument):
 
     def reset(self) -> None:
         """*RST."""
+        self._take_settings(Settings())
+
+    def _take_settings(self, settings: Settings) -> None:
+        self._let_time_pass()
         self.run.stop()
-        self.settings = Settings()
+        self.settings = settings
         self.is_editing = False
-        self.measured = None
-        self.apply_output()
+        self._is_tripped = False
+        self.monitor.settings = settings.monitor
+        self.monitor.latest = None
+        self.monitor.store(False, self.world.seconds)
+        self._drive()
 
     def save(self, location: int) -> None:
         """*SAV 1 to 4."""
@@ -111,157 +118,148 @@ class SimYokogawaGS200(ScpiInstrument):
         """*RCL 1 to 4; the output comes back off."""
         if location not in self._saved:
             raise ScpiError(-222)
-        self.run.stop()
-        self.settings = copy.deepcopy(self._saved[location])
-        self.settings.is_on = False
-        self.apply_output()
+        settings = copy.deepcopy(self._saved[location])
+        settings.is_on = False
+        self._take_settings(settings)
 
-    def apply_output(self) -> None:
-        """Bring the world to what is set."""
-        self._let_time_pass()
-        self._drive()
-
-    def _drive(self) -> None:
-        settings, source = self.settings, self.settings.source
-        if not settings.is_on:
-            self._source.disconnect()
-        elif source.function == "VOLT":
-            self._source.drive_volts(self._volts.applied(source.level, source.range), settings.amps_limit)
-        else:
-            self._source.drive_amps(self._amps.applied(source.level, source.range), settings.volts_limit)
-        self._note_condition()
-
-    def switch_output(self, is_on: bool) -> None:
-        """OUTPut; switching off ends a program."""
-        if not is_on:
-            self.run.stop()
-        self._take_time(TIMING.output_seconds)
-        self.settings.is_on = is_on
-        self.apply_output()
-
-    def source_changed(self) -> None:
-        """Function, range or level of the output changed; a program that runs is broken off."""
-        self.run.stop()
-        self.apply_output()
-        self.note(SOURCE_CHANGE)
+    def _output_tripped(self, error: ScpiError) -> None:
+        """The output dropped by itself: it reads back as off, and the event register says why."""
+        self.switch_output(False)
+        self._is_tripped = True
+        self.note(TRIPPED)
+        self.status.report(error)
 
     @property
-    def programmed(self) -> SourceState:
-        """What SOURce commands act on: the output, or the step being edited."""
-        return self.edited if self.is_editing else self.settings.source
-
-    def start_editing(self) -> None:
-        """PROGram:EDIT:STARt: forget the steps; those that follow are written into the program."""
-        self.run.stop()
-        self.is_editing = True
-        self.edited = copy.copy(self.settings.source)
-        self.settings.program.steps = []
-
-    def end_editing(self) -> None:
-        """PROGram:EDIT:END."""
-        self.is_editing = False
-        self._note_condition()
-
-    def add_step(self) -> None:
-        """A level was given while editing."""
-        if len(self.settings.program.steps) >= 10_000:
-            raise ScpiError(-223)
-        self.settings.program.steps.append(Step(self.edited.function, self.edited.range, self.edited.level))
-
-    def start_program(self, *, only_one_step: bool = False) -> None:
-        """PROGram:RUN, or STEP; raises ScpiError -221 without steps, with the output off or while editing."""
-        program = self.settings.program
-        if not program.steps or not self.settings.is_on or self.is_editing:
-            raise ScpiError(-221)
-        self._let_time_pass()
-        first = min(program.position, len(program.steps)) - 1
-        steps = program.steps[: first + 1] if only_one_step else program.steps
-        program.position = 1 + (first + 1) % len(program.steps) if only_one_step else 1
-        self.run.run(
-            steps,
-            first,
-            slope=program.slope,
-            interval=program.interval,
-            is_repeating=program.is_repeating and not only_one_step,
-            now=self.world.seconds,
-        )
-        self._note_condition()
-
-    def pause(self) -> None:
-        """PROGram:PAUSe."""
-        self._let_time_pass()
-        self.run.hold(self.world.seconds)
-
-    def resume(self) -> None:
-        """PROGram:CONTinue."""
-        self._let_time_pass()
-        self.run.resume(self.world.seconds)
-
-    def _begin_step(self, step: Step) -> float:
-        source = self.settings.source
-        origin = source.level if source.function == step.function else 0.0
-        source.function, source.range, source.level = step.function, step.range, origin
-        return min(max(origin, -source.most), source.most)
-
-    def _go_to(self, level: float) -> None:
-        self.settings.source.level = level
-        self._drive()
-
-    def _finished(self, is_program: bool) -> None:
-        self.note(END_OF_PROGRAM if is_program else END_OF_STEP)
-
-    def note(self, event: int) -> None:
-        """Latch an event of the extended event register."""
-        self.status.groups["extended"].event |= event
-        self._note_condition()
-
-    def _note_condition(self) -> None:
-        condition = READY_FOR_PROGRAM if self.settings.program.steps and not self.run.is_running else 0
-        if self.settings.is_on:
-            point = self._source.point()
-            if point.is_limiting:
-                condition |= HIGH_LIMITING if point.volts * point.amps >= 0 and point.amps >= 0 else LOW_LIMITING
-        self.status.groups["extended"].set_condition(condition)
+    def is_beyond_range(self) -> bool:
+        """Whether the last reading was beyond the monitor's range."""
+        latest = self.monitor.latest
+        return latest is not None and math.isinf(latest)
 
     def poll_condition(self) -> None:
         """The host looks at the status: while a program runs it is taken to have slept a little (see the module)."""
         self._let_time_pass()
         if self.run.is_running:
-            self.world.wait(POLL_SECONDS)
+            self.world.wait(self._slept_seconds())
         self._note_condition()
 
-    def measure(self) -> str:
-        """One reading of the monitor: volts when amperes are sourced, amperes when volts are."""
-        settings = self.settings
-        monitor, source = settings.monitor, settings.source
-        if not monitor.is_on or not settings.is_on or (source.function == "VOLT" and source.full_scale < 1.0):
-            return NO_READING
-        cycles = monitor.cycles / self.world.line_hertz
-        self._take_time(monitor.delay_milliseconds * 1e-3 + cycles)
-        self._let_time_pass()
+    def _slept_seconds(self) -> float:
+        """What the host is taken to have slept since its last poll of a running program."""
+        patience = _PATIENCE ** min(self._polls_of_program, _MOST_PATIENCE)
+        self._polls_of_program += 1
+        return min(POLL_SECONDS * patience, self.run.remaining_seconds(self.world.seconds))
+
+    def serial_poll(self) -> int:
+        """The status byte with RQS; a poll of a running program lets time pass like any other."""
+        if self.run.is_running:
+            self._host.wait(self._slept_seconds())
+        self._note_condition()
+        return super().serial_poll()
+
+    def await_service(self, timeout_seconds: float | None) -> None:
+        """The host waits for SRQ, which a program may bring about; raises NoReply if it does not come in time."""
+        left = math.inf if timeout_seconds is None else timeout_seconds
+        for _ in range(_MOST_WAITS):
+            if left <= 0 or self.requests_service or not self.run.is_running:
+                break
+            self._host.wait(min(POLL_SECONDS, left))
+            left -= POLL_SECONDS
+        super().await_service(None if timeout_seconds is None else max(left, 0.0))
+
+    @property
+    def can_measure(self) -> bool:
+        """Whether the monitor works: it does not on voltage ranges below 1 V, nor with the output off."""
+        settings, source = self.settings, self.settings.source
+        return settings.monitor.is_on and settings.is_on and not (source.function == "VOLT" and source.full_scale < 1.0)
+
+    def _look(self) -> float | None:
+        """A reading at this moment: volts when amperes are sourced, amperes when volts are; infinite beyond range."""
+        if not self.can_measure:
+            return None
         point = self._source.point()
-        is_volts = source.function == "CURR"
+        is_volts = self.settings.source.function == "CURR"
         errors = self._monitor_volts if is_volts else self._monitor_amps
-        noise = MONITOR_NOISE * errors.ranges[0].full_scale / math.sqrt(monitor.cycles)
-        true = point.volts if is_volts else point.amps
-        seen = errors.applied(true, 0) + noise * float(self._rng.standard_normal())
-        self.measured = errors.rounded(seen, 0)
+        scale = errors.ranges[0].full_scale
+        noise = MONITOR_NOISE * scale / math.sqrt(self.settings.monitor.cycles)
+        seen = errors.applied(point.volts if is_volts else point.amps, 0) + noise * float(self._rng.standard_normal())
         self.note(END_OF_MEASURE)
+        return math.copysign(math.inf, seen) if abs(seen) > scale * 1.2 else errors.rounded(seen, 0)
+
+    def measure(self) -> str:
+        """MEASure?, READ?: trigger a reading, wait for it, tell it."""
+        self.begin_measurement()
         return self.tell_measured()
 
+    def begin_measurement(self) -> None:
+        """INITiate: one reading, after delay and integration."""
+        if not self.can_measure:
+            self.monitor.latest = None
+            return
+        self._take_time(self.monitor.measuring_seconds)
+        self._let_time_pass()
+        self.monitor.keep(self._look())
+        self._note_condition()
+
     def tell_measured(self) -> str:
-        """FETCh?: the last reading, less the null value."""
-        if self.measured is None:
+        """FETCh?: the last reading, or the one under way once it is there, less the null value."""
+        self._let_time_pass()
+        if math.isfinite(self.monitor.due):
+            self.world.wait(self.monitor.due - self.world.seconds)
+        self.monitor.catch_up(self.world.seconds)
+        return self.told(self.monitor.latest)
+
+    def told(self, reading: float | None) -> str:
+        """A reading in ASCII, less the null value."""
+        if reading is None or math.isinf(reading):
             return NO_READING
         monitor = self.settings.monitor
-        return f"{self.measured - (monitor.null if monitor.is_null_on else 0.0):+.6E}"
+        return f"{reading - (monitor.null if monitor.is_null_on else 0.0):+.6E}"
+
+    def monitor_changed(self) -> None:
+        """The monitor was switched or set anew."""
+        self._let_time_pass()
+        self.monitor.begin(self.world.seconds)
+        self.apply_output()
+
+    @property
+    def _now(self) -> datetime.datetime:
+        return _POWER_ON + datetime.timedelta(seconds=math.fmod(self.world.seconds, 1e10)) + self._clock_ahead
+
+    def date_text(self) -> str:
+        """SYSTem:CLOCk:DATE?."""
+        return self._now.strftime("%Y/%m/%d")
+
+    def time_text(self) -> str:
+        """SYSTem:CLOCk:TIME?."""
+        return self._now.strftime("%H:%M:%S")
+
+    def set_clock(self, text: str, form: str) -> None:
+        """Set date or time of day; raises ScpiError -222 if the text is neither."""
+        now = self._now
+        try:
+            given = datetime.datetime.strptime(text, form)
+        except ValueError:
+            raise ScpiError(-222) from None
+        fields = {"year": given.year, "month": given.month, "day": given.day}
+        if "%H" in form:
+            fields = {"hour": given.hour, "minute": given.minute, "second": given.second}
+        self._clock_ahead += now.replace(**fields) - now  # type: ignore[arg-type]
+
+    def zero(self) -> None:
+        """SENSe:ZERO:EXECute; the zero itself is exact here."""
+        self._take_time(_ZERO_SECONDS)
+
+    def store(self, is_on: bool) -> None:
+        """TRACe: begin to store readings, or stop."""
+        self._let_time_pass()
+        self.monitor.store(is_on, self.world.seconds)
+        self._note_condition()
 
     def trigger(self) -> None:
         """*TRG: a step of the program if one is paused or waiting, otherwise a measurement."""
         if self.run.is_held:
             self.resume()
         elif self.settings.monitor.is_on:
-            self.measure()
+            self.begin_measurement()
 
     def _cleared(self) -> None:
         self.is_editing = False

@@ -9,6 +9,7 @@ from .scpi_errors import ScpiError
 from .scpi_instrument import COMMON_COMMANDS
 from .scpi_parameters import Choice, Extreme, Number, Parameter, Switch, Text, parse_number
 from .scpi_settings import setting
+from .yokogawa_gs200_monitor_commands import MONITOR_COMMANDS, interval
 from .yokogawa_gs200_settings import PROTECTION_AMPS, PROTECTION_VOLTS
 
 if TYPE_CHECKING:
@@ -137,10 +138,6 @@ _SOURCE: tuple[Command, ...] = (
 )
 
 
-def _interval(pattern: str, path: str, low: float, default: float) -> Command:
-    return setting(pattern, path, Number("S", low, 3600.0, default), show=lambda seconds: f"{seconds:.1f}")
-
-
 def _save(i: SimYokogawaGS200, name: str) -> None:
     i.files[name.upper()] = list(i.settings.program.steps)
     i.loaded = name
@@ -156,10 +153,6 @@ def _load(i: SimYokogawaGS200, name: str) -> None:
 def _delete(i: SimYokogawaGS200, name: str) -> None:
     if i.files.pop(name.upper(), None) is None:
         raise ScpiError(-224)
-
-
-def _measure(i: SimYokogawaGS200) -> None:
-    i.measure()
 
 
 def _count(i: SimYokogawaGS200, extreme: float | None) -> str:
@@ -186,45 +179,22 @@ _PROGRAM: tuple[Command, ...] = (
     Command(":PROGram:HOLD", write=lambda i: i.resume() if i.run.is_held else i.pause()),
     Command(":PROGram:CONTinue", write=lambda i: i.resume()),
     Command(":PROGram:STOP|HALT", write=lambda i: i.run.stop()),
-    _interval(":PROGram:INTerval", "settings.program.interval", 0.1, 1.0),
-    _interval(":PROGram:SLOPe", "settings.program.slope", 0.0, 0.0),
+    interval(":PROGram:INTerval", "settings.program.interval", 0.1, 1.0),
+    interval(":PROGram:SLOPe", "settings.program.slope", 0.0, 0.0),
     setting(":PROGram:REPeat", "settings.program.is_repeating", Switch()),
-    setting(":PROGram:TRIGger", "settings.program.trigger", Choice("NORMal", "MEND", "MANual", "EXTernal")),
+    setting(":PROGram:TRIGger", "settings.program.trigger", Choice("NORMal", "MEND")),
     Command(":PROGram:COUNt", write=_set_position, query=_count, takes=(_POSITION,), asks=(Extreme(_POSITION),)),
     Command(":PROGram:POINts", query=lambda i: str(len(i.settings.program.steps))),
+    Command(":PROGram:SAVE", write=_save, takes=(Text(),)),
     Command(
-        ":PROGram:SAVE|MEMory",
-        write=_save,
+        ":PROGram:MEMory",
+        write=lambda i, text: i.write_program(text),
+        query=lambda i: '"' + "\n".join(step.told() for step in i.settings.program.steps) + '"',
         takes=(Text(),),
     ),
     Command(":PROGram:LOAD", write=_load, query=lambda i: f'"{i.loaded}"', takes=(Text(),)),
     Command(":PROGram:DELete", write=_delete, takes=(Text(),)),
     Command(":PROGram:CATalog", query=lambda i: ",".join(f'"{name}"' for name in i.files) or '""'),
-)
-
-
-class _MonitorTrigger(Choice):
-    """READy, TIMer, COMMunicate or IMMediate."""
-
-    def __init__(self) -> None:
-        super().__init__("READy", "TIMer", "COMMunicate", "IMMediate")
-
-
-_MONITOR: tuple[Command, ...] = (
-    setting(":SENSe[:STATe]", "settings.monitor.is_on", Switch()),
-    setting(":SENSe:NPLC", "settings.monitor.cycles", Number("", 1, 25, 1, is_integer=True)),
-    setting(":SENSe:DELay", "settings.monitor.delay_milliseconds", Number("", 0, 999_999, 0, is_integer=True)),
-    setting(":SENSe:TRIGger", "settings.monitor.trigger", _MonitorTrigger()),
-    _interval(":SENSe:INTerval", "settings.monitor.interval", 0.1, 0.1),
-    setting(":SENSe:REMote", "settings.monitor.is_remote", Switch()),
-    setting(":SENSe:GUARd", "settings.monitor.is_guarded", Switch()),
-    setting(":SENSe:NULL[:STATe]", "settings.monitor.is_null_on", Switch()),
-    setting(":SENSe:NULL:VALue", "settings.monitor.null", Number("", -1e3, 1e3, 0)),
-    Command(":SENSe:ZERO[:EXECute]", write=lambda i: None),
-    Command(":INITiate", write=_measure),
-    Command(":FETCh", query=lambda i: i.tell_measured()),
-    Command(":READ", query=lambda i: i.measure()),
-    Command(":MEASure", query=lambda i: i.measure()),
 )
 
 
@@ -252,6 +222,14 @@ def _wait_for_program(i: SimYokogawaGS200) -> str:
     return str(i.status.byte_with_summary(has_message=False))
 
 
+def _set_date(i: SimYokogawaGS200, text: str) -> None:
+    i.set_clock(text, "%Y/%m/%d")
+
+
+def _set_clock(i: SimYokogawaGS200, text: str) -> None:
+    i.set_clock(text, "%H:%M:%S")
+
+
 _SYSTEM: tuple[Command, ...] = (
     *COMMON_COMMANDS,
     Command("*STB", query=_wait_for_program),
@@ -276,8 +254,11 @@ _SYSTEM: tuple[Command, ...] = (
     setting(":SYSTem:BEEPer", "settings.is_beeper_on", Switch()),
     setting(":ROUTe:BNCOut", "settings.bnc_out", Choice("TRIGger", "OUTPut", "READy")),
     setting(":ROUTe:BNCIn", "settings.bnc_in", Choice("TRIGger", "OUTPut")),
-    Command(":TRACe[:STATe]", write=lambda i, _: None, query=lambda i: "0", takes=(Switch(),)),
+    Command(":SYSTem:CLOCk:DATE", write=_set_date, query=lambda i: f'"{i.date_text()}"', takes=(Text(),)),
+    Command(":SYSTem:CLOCk:TIME", write=_set_clock, query=lambda i: f'"{i.time_text()}"', takes=(Text(),)),
+    Command("*CAL", query=lambda i: "0"),
 )
 
-COMMANDS: tuple[Command, ...] = (*_SYSTEM, *_SOURCE, *_PROGRAM, *_MONITOR)
+
+COMMANDS: tuple[Command, ...] = (*_SYSTEM, *_SOURCE, *_PROGRAM, *MONITOR_COMMANDS)
 """All of them."""

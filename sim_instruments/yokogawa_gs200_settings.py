@@ -12,6 +12,9 @@ PROTECTION_VOLTS = (1.0, 30.0)
 PROTECTION_AMPS = (1e-3, 0.2)
 
 
+UNIT_OF = {"VOLT": "V", "CURR": "A"}
+
+
 @dataclass
 class Step:
     """One step of a program: function, range index and level."""
@@ -19,6 +22,23 @@ class Step:
     function: str
     range: int
     level: float
+
+    def told(self) -> str:
+        """As a line of a program file: level, range, unit (to be checked)."""
+        ranges = GS200_VOLTS if self.function == "VOLT" else GS200_AMPS
+        return f"{self.level:+.6E},{ranges[self.range].full_scale:.6E},{UNIT_OF[self.function]}"
+
+    @classmethod
+    def read(cls, line: str) -> Step:
+        """A step from such a line; raises ScpiError -224, or -222 beyond the range."""
+        try:
+            level, scale, unit = line.split(",")
+            state = SourceState(next(f for f, u in UNIT_OF.items() if u == unit.strip().upper()))
+            state.select_range(float(scale))
+            state.set_level(float(level), is_auto=False)
+        except (ValueError, StopIteration):
+            raise ScpiError(-224) from None
+        return cls(state.function, state.range, state.level)
 
 
 @dataclass
@@ -96,6 +116,7 @@ class MonitorSettings:
     interval: float = 0.1
     is_null_on: bool = False
     null: float = 0.0
+    is_zeroed: bool = True
     is_remote: bool = False
     is_guarded: bool = False
 
