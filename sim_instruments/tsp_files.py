@@ -46,7 +46,8 @@ class OpenFile:
     def _one(self, wanted: object) -> str | float | None:
         left = bytes(self._content[self._position :])
         if isinstance(wanted, int | float):
-            return self._taken(left, int(wanted)) if left or not wanted else None
+            count = int(number_argument(wanted, 0, 1e9))
+            return self._taken(left, count) if left or not count else None
         kind = text_argument(wanted).lstrip("*")[:1]
         if kind == "a":
             return self._taken(left, len(left))
