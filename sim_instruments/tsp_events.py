@@ -6,6 +6,7 @@ A process is a generator; it yields seconds to sleep, a detector to wait for, or
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Generator
 from itertools import count
 
@@ -60,11 +61,7 @@ class Detector:
 
 
 class Scheduler:
-    """Runs processes in simulated time; the instruments of one TSP-Link share one.
-
-    Attributes:
-        is_running: whether a process is being run at this moment.
-    """
+    """Runs processes in simulated time; the instruments of one TSP-Link share one."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -73,7 +70,12 @@ class Scheduler:
         self._turns: dict[int, int] = {}
         self._waiting: dict[int, tuple[Detector, Process]] = {}
         self._foreground: set[int] = set()
-        self.is_running = False
+        self._runs = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether processes are being run at this moment."""
+        return self._runs > 0
 
     @property
     def is_active(self) -> bool:
@@ -108,19 +110,38 @@ class Scheduler:
         """
         if self.is_running:
             return False
-        self.is_running = True
+        self._runs += 1
         try:
             return self._run(until, stop)
         finally:
-            self.is_running = False
+            self._runs -= 1
+
+    @property
+    def next_due(self) -> float:
+        """World seconds of the next thing that happens by itself; infinite if there is none."""
+        if any(detector.is_latched for detector, _ in self._waiting.values()):
+            return self._world.seconds
+        self._drop_stale()
+        return max(self._asleep[0][0], self._world.seconds) if self._asleep else math.inf
+
+    def step_due(self) -> None:
+        """Run what is due by now, beside whoever else may be running processes."""
+        self._runs += 1
+        try:
+            self._run(self._world.seconds, lambda: False)
+        finally:
+            self._runs -= 1
+
+    def _drop_stale(self) -> None:
+        while self._asleep and self._turns.get(id(self._asleep[0][2])) != self._asleep[0][1]:
+            heapq.heappop(self._asleep)
 
     def _run(self, until: float | None, stop: Callable[[], bool]) -> bool:
         for _ in range(_MOST_STEPS):
             self._wake()
             if stop() or (until is None and not self._foreground):
                 return False
-            while self._asleep and self._turns.get(id(self._asleep[0][2])) != self._asleep[0][1]:
-                heapq.heappop(self._asleep)
+            self._drop_stale()
             if not self._asleep or (until is not None and self._asleep[0][0] > until):
                 return False
             due, _, process = heapq.heappop(self._asleep)

@@ -6,18 +6,23 @@ the instrument goes on taking commands for as long as they take.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from .faults import FaultPlan
+from .reactions import Reactions
+from .trigger_wires import Connection
 from .tsp import TspInstrument
 from .tsp_attributes import Attributes
 from .tsp_engine import number_argument
 from .tsp_events import Detector, Events
+from .tsp_follower import SchedulerFollower
 from .tsp_trigger_tree import TriggerTree
 from .tsp_triggers import TriggerObjects, TriggerSystem
 from .wire_instrument import HostClock
+from .wired_instrument import WiredInstrument
 from .world import World
 
 POLL_SECONDS = 0.1
@@ -27,7 +32,7 @@ _CLOCK_SECONDS = 20e-6
 _LONGEST_SECONDS = 100_000.0
 
 
-class TriggeredTsp(TspInstrument):
+class TriggeredTsp(WiredInstrument, TspInstrument):
     """Base of TSP instruments with triggers.
 
     Class attributes:
@@ -53,6 +58,7 @@ class TriggeredTsp(TspInstrument):
         self._overlap_seconds = 0.0
         self._overlap_ends = 0.0
         self._swept: frozenset[str] = frozenset()
+        self._reacting: frozenset[str] = frozenset()
         self._unseen: frozenset[str] = frozenset()
         self.events = Events(world)
         self.triggers = TriggerSystem(self.events, self.trigger_objects)
@@ -84,6 +90,35 @@ class TriggeredTsp(TspInstrument):
         for mine, theirs in zip(self.triggers.link, other.triggers.link, strict=True):
             mine.attach(theirs.wire)
 
+    def trigger_terminals(self) -> Mapping[str, Connection]:
+        """See WiredInstrument: digio.1 to digio.14."""
+        return {f"digio.{number}": line for number, line in enumerate(self.triggers.digital, 1)}
+
+    def take_part(self, reactions: Reactions) -> None:
+        """See WiredInstrument."""
+        super().take_part(reactions)
+        scheduler = self.events.scheduler
+        follower = SchedulerFollower(scheduler, self._react_with_models)
+        self.world.processes.start(follower, self.world.seconds)
+
+        def next_due() -> float:
+            is_at_work = scheduler.is_active or any(line.is_pulsing for line in self.triggers.digital)
+            return follower.next_change() if is_at_work else math.inf
+
+        reactions.others.append(next_due)
+
+    def _react_with_models(self, act: Callable[[], None]) -> bool:
+        def act_and_note() -> None:
+            self._reacting = self.running_models()
+            act()
+
+        return self.react(act_and_note)
+
+    def _busy_until(self, seconds: float) -> None:
+        if self._reacting:
+            self._swept, self._unseen = self._reacting, self._unseen | self._reacting
+            self._overlap_ends = max(self._overlap_ends, seconds)
+
     def take_time(self, seconds: float) -> None:
         """Account for time; what overlapped operations have already taken of it is not counted twice."""
         absorbed = min(seconds, self._overlap_seconds)
@@ -114,6 +149,8 @@ class TriggeredTsp(TspInstrument):
         start = self.world.seconds
         if scheduler.run():
             self.abort_models()
+        if self._reactions is not None:
+            self._reactions.run(lambda: not scheduler.is_active)
         seconds = self.world.seconds - start
         if seconds > 0:
             self._swept = sweeping
@@ -165,6 +202,8 @@ class TriggeredTsp(TspInstrument):
             absorbed = min(timeout, self._overlap_seconds)
             self._overlap_seconds -= absorbed
             end = self.world.seconds + timeout - absorbed
+            if self.is_wired:
+                self.world.wait(end - self.world.seconds, lambda: detector.is_latched)
             self.events.scheduler.run(until=end, stop=lambda: detector.is_latched)
             if not detector.is_latched:
                 self.world.wait(end - self.world.seconds)
@@ -212,6 +251,7 @@ class TriggeredTsp(TspInstrument):
         self._unseen = frozenset()
 
     def _occupy(self, act: Callable[[], None]) -> None:
+        self._finish_reaction()
         carried = max(0.0, self._overlap_ends - max(self._host.seconds, self._ready_at))
         self._overlap_seconds = carried
         self._begin_message()

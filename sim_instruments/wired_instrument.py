@@ -32,11 +32,14 @@ class WiredInstrument(WireInstrument):
         """Whether a trigger wire is at any of its connectors."""
         return self._reactions is not None
 
-    def react(self, act: Callable[[], None]) -> None:
-        """Do this because of a trigger, from the present moment of the world on; nothing if no wire brought it."""
+    def react(self, act: Callable[[], None]) -> bool:
+        """Do this because of a trigger, from the present moment of the world on; returns whether it does.
+
+        It does not where no wire can have brought the trigger, nor while it is out of order.
+        """
         reactions = self._reactions
         if reactions is None or not self._is_answering:
-            return
+            return False
         self._note_status()
 
         def act_and_note() -> None:
@@ -45,6 +48,7 @@ class WiredInstrument(WireInstrument):
             self._busy_until(self.world.seconds - self._behind_seconds(reactions))
 
         reactions.begin(self, act_and_note)
+        return True
 
     def _behind_seconds(self, reactions: Reactions) -> float:
         if reactions.behind_seconds is not None:
@@ -60,7 +64,7 @@ class WiredInstrument(WireInstrument):
         if reactions is None:
             super()._occupy(act)
             return
-        self._while_others_go_on(lambda: reactions.finish(self))
+        self._finish_reaction()
         host, start = self._host, self.world.seconds
         behind = start + max(-host.ahead_seconds, 0.0) - max(host.seconds, self._ready_at)
         reactions.behind_seconds = behind
@@ -70,6 +74,11 @@ class WiredInstrument(WireInstrument):
         finally:
             reactions.behind_seconds = None
 
+    def _finish_reaction(self) -> None:
+        reactions = self._reactions
+        if reactions is not None:
+            self._while_others_go_on(lambda: reactions.finish(self))
+
     def _while_others_go_on(self, act: Callable[[], None]) -> None:
         start = self.world.seconds
         act()
@@ -77,7 +86,5 @@ class WiredInstrument(WireInstrument):
 
     def device_clear(self, bus_seconds: float) -> None:
         """See WireInstrument; what a trigger has made it do comes to its end first."""
-        reactions = self._reactions
-        if reactions is not None:
-            self._while_others_go_on(lambda: reactions.finish(self))
+        self._finish_reaction()
         super().device_clear(bus_seconds)
