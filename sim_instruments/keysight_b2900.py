@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from .bench_file import InstrumentSpec
@@ -42,7 +42,9 @@ from .scpi_errors import ScpiError
 from .smu_stage import SmuStage
 from .status_488 import Status488
 from .timing import KEYSIGHT_B2900 as TIMING
+from .trigger_wires import Connection
 from .wire_instrument import HostClock
+from .wired_instrument import WiredInstrument
 from .world import World
 
 _FIRMWARE = "3.4.2011.5100"
@@ -55,7 +57,7 @@ _SELF_TEST_SECONDS = 3.0
 _MODELS = {"keysight_b2901a": B2901A, "keysight_b2902a": B2902A, "keysight_b2912a": B2912A}
 
 
-class SimKeysightB2900(OverlappedInstrument):
+class SimKeysightB2900(WiredInstrument, OverlappedInstrument):
     """One B2900A; channel n's High Force is the node `<name>.<n>.hi`, Low is the common ground.
 
     Attributes:
@@ -100,7 +102,7 @@ class SimKeysightB2900(OverlappedInstrument):
         self.model = model
         self.serial = serial
         self.lasting = LastingSettings(world.line_hertz)
-        self.digital = DigitalPort()
+        self.digital = DigitalPort(self._triggered)
         self.expressions = Expressions()
         self.files = FileSystem()
         self.programs = ProgramMemory()
@@ -165,10 +167,10 @@ class SimKeysightB2900(OverlappedInstrument):
         """What is accounted for happens in the world before the next action on it."""
         self._let_time_pass()
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass in the world, whatever goes on."""
+    def pass_time(self, seconds: float, is_met: Callable[[], bool] | None = None) -> None:
+        """Let time pass in the world, whatever goes on; less of it where `is_met` says so."""
         super()._let_time_pass()
-        self.world.wait(seconds)
+        self.world.wait(seconds, is_met)
 
     def _let_time_pass(self) -> None:
         """What is accounted for passes; a sweep without end goes on meanwhile."""
@@ -281,6 +283,14 @@ class SimKeysightB2900(OverlappedInstrument):
         """A trigger edge arrives from outside at a digital line; only a trigger input takes it."""
         if self.digital.line(line).function == "TINP":
             self._occupy(lambda: self.trigger_with(f"EXT{line}"))
+
+    def _triggered(self, line: int) -> None:
+        """A trigger has come to a trigger input over a wire."""
+        self.react(lambda: self.trigger_with(f"EXT{line}"))
+
+    def trigger_terminals(self) -> Mapping[str, Connection]:
+        """See WiredInstrument: ext.1 to ext.14."""
+        return {f"ext.{number}": line.terminal for number, line in enumerate(self.digital.lines, 1)}
 
     def trigger_with(
         self, source: str, layer: str = "", kinds: Sequence[str] = (), channels: Sequence[int] = ()

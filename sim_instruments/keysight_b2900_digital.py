@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .keysight_b2900_commands import Clipped, register_text, show_nr3
 from .scpi import Command
 from .scpi_errors import ScpiError
 from .scpi_parameters import Choice, Number, Parameter
+from .trigger_wires import Terminal
 
 if TYPE_CHECKING:
     from .keysight_b2900 import SimKeysightB2900
@@ -27,6 +28,7 @@ class Line:
         function: DIO, DINP, HVOL, TINP or TOUT.
         polarity: NEG: a low level is 1.
         driven_high: what the outside does with it; None leaves it to the pull-up resistor.
+        terminal: where a trigger wire can be.
     """
 
     function: str = "DINP"
@@ -35,6 +37,7 @@ class Line:
     edge_seconds: float = 1e-4
     kind: str = "EDGE"
     driven_high: bool | None = None
+    terminal: Terminal = field(default_factory=Terminal)
 
 
 class TriggerPulse(NamedTuple):
@@ -48,24 +51,43 @@ class TriggerPulse(NamedTuple):
 class DigitalPort:
     """The lines 1 to 14 with what is put out on them.
 
+    Args:
+        triggered: told the line on which a trigger has come over a wire.
+
     Attributes:
         lines: them.
         pulses: the latest triggers put out.
         bit_lines, busy_line, end_line, start_line: what CALCulate:DIGital assigns to the limit tests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, triggered: Callable[[int], None] = lambda number: None) -> None:
         self.pulses: deque[TriggerPulse] = deque(maxlen=_MOST_PULSES)
-        self.lines = [Line() for _ in range(LINES)]
+        self._triggered = triggered
+        self.lines = [
+            Line(terminal=Terminal(lambda rises, n=number: self._edge(n, rises))) for number in range(1, LINES + 1)
+        ]
         self.reset()
 
     def reset(self) -> None:
         """As after *RST; what the outside does stays."""
-        self.lines = [Line(driven_high=line.driven_high) for line in self.lines]
+        self.lines = [Line(driven_high=line.driven_high, terminal=line.terminal) for line in self.lines]
         self.lines[LINES - 1].function = "HVOL"
         self.data = 0
         self.bit_lines: tuple[int, ...] = ()
         self.busy_line = self.end_line = self.start_line = 0
+        self.put()
+
+    def put(self) -> None:
+        """Bring the wires at the lines to what is put out: data, or the resting level of a trigger output."""
+        for number, line in enumerate(self.lines, 1):
+            if line.terminal.is_joined:
+                is_low = line.function == "TOUT" and line.polarity == "POS"
+                line.terminal.rest(is_low=is_low or (line.function == "DIO" and self._puts_out_low(number)))
+
+    def _edge(self, number: int, rises: bool) -> None:
+        line = self.lines[number - 1]
+        if line.function == "TINP" and rises == (line.polarity == "POS"):
+            self._triggered(number)
 
     def line(self, number: int) -> Line:
         """A line; raises ScpiError -114 for one that is not there."""
@@ -82,7 +104,7 @@ class DigitalPort:
         line = self.line(number)
         if line.function == "DIO" and self._puts_out_low(number):
             return False
-        return line.driven_high is not False
+        return line.driven_high is not False and line.terminal.is_high
 
     def _puts_out_low(self, number: int) -> bool:
         is_one = bool(self.data >> (number - 1) & 1)
@@ -99,11 +121,13 @@ class DigitalPort:
     def write(self, data: int) -> None:
         """Put out data on the lines that are outputs."""
         self.data = data
+        self.put()
 
     def put_out_bits(self, bits: int) -> None:
         """A limit test's pattern; only on the lines assigned to it, if there are any."""
         mask = sum(1 << (number - 1) for number in self.bit_lines) or (1 << LINES) - 1
         self.data = (self.data & ~mask) | (bits & mask)
+        self.put()
 
     def pulse(self, names: Iterable[str], seconds: float, moment: str) -> None:
         """A trigger on the lines named EXT1 to EXT14 that are trigger outputs, BEFore or AFTer an action."""
@@ -114,6 +138,7 @@ class DigitalPort:
             line = self.lines[number - 1]
             if line.function == "TOUT" and line.edge_position in (moment, "BOTH"):
                 self.pulses.append(TriggerPulse(seconds, number, line.edge_seconds))
+                line.terminal.pulse(line.edge_seconds)
 
 
 class NumberOrPattern(Parameter):
@@ -127,6 +152,7 @@ class NumberOrPattern(Parameter):
 def _of_line(pattern: str, name: str, parameter: Parameter) -> Command:
     def write(i: SimKeysightB2900, number: int, value: Any) -> None:
         setattr(i.digital.line(number), name, value)
+        i.digital.put()
 
     def query(i: SimKeysightB2900, number: int) -> str:
         value = getattr(i.digital.line(number), name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
+
+_BY_ITSELF = ("AINT", "TIM")
+"""Trigger sources that wait for nothing from outside."""
 
 
 @dataclass
@@ -42,5 +44,7 @@ def layers() -> dict[str, LayerSettings]:
 
 
 def steps_of(arm: LayerSettings, trigger: LayerSettings) -> float:
-    """Actions of one initiation; infinite if either count is."""
-    return arm.count * trigger.count if math.isfinite(arm.count * trigger.count) else math.inf
+    """Actions between two waits for something from outside, or of one initiation; infinite if a count is."""
+    if trigger.source not in _BY_ITSELF:
+        return 1.0
+    return trigger.count if arm.source not in _BY_ITSELF else arm.count * trigger.count

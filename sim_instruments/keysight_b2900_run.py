@@ -8,7 +8,7 @@ initiated together, when all of them have done what their last trigger asked for
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import NamedTuple, Protocol
 
@@ -21,6 +21,7 @@ Initiated = dict[int, set[str]]
 MOST_AT_ONCE = 100_000
 """Triggers of one initiation that are carried out as soon as it arrives; longer ones go on as time passes."""
 _TICK_SLACK = 1e-9
+_NOW_SECONDS = 1e-12
 _SETTLING_STEPS = 40
 
 
@@ -46,8 +47,8 @@ class Clock(Protocol):
     def seconds(self) -> float:
         """Time stamp now."""
 
-    def elapse(self, seconds: float) -> None:
-        """Let time pass in the world."""
+    def elapse(self, seconds: float, is_met: Callable[[], bool]) -> None:
+        """Let time pass in the world, less of it where `is_met` says so."""
 
     def put_out(self, out: TriggerOut, moment: str) -> None:
         """A trigger for the lines of `out`, BEF or AFT an action."""
@@ -85,7 +86,7 @@ class Machine:
 
     @property
     def is_endless(self) -> bool:
-        """Whether it does not end by itself, or not soon."""
+        """Whether it neither ends nor waits for anything from outside, or not soon."""
         settings = self.channel.settings
         return bool(self.kind) and steps_of(settings.arms[self.kind], settings.triggers[self.kind]) > MOST_AT_ONCE
 
@@ -104,6 +105,7 @@ class TriggerEngine:
         self._machines: list[Machine] = []
         self._acquisitions: list[Acquisition] = []
         self._groups = count()
+        self._is_advancing = self._is_called = False
 
     @property
     def is_idle(self) -> bool:
@@ -165,6 +167,8 @@ class TriggerEngine:
         """
         for machine in tuple(self._machines):
             need = machine.need
+            if source.startswith("EXT") and not isinstance(need, Await) and self._hears(machine, source):
+                self._clock.lost(machine.channel.number, machine.kind)
             if (
                 isinstance(need, Await)
                 and (not source or need.source == source)
@@ -173,6 +177,15 @@ class TriggerEngine:
                 and (not channels or machine.channel.number in channels)
             ):
                 machine.need = At(self._clock.now, BEGIN)
+                self._is_called = True
+
+    @staticmethod
+    def _hears(machine: Machine, source: str) -> bool:
+        settings = machine.channel.settings
+        return bool(machine.kind) and source in (
+            settings.arms[machine.kind].source,
+            settings.triggers[machine.kind].source,
+        )
 
     def change_source(self, channel: Channel, level: float) -> None:
         """Begin to source a level now; a slow output filter lets it arrive in time."""
@@ -184,7 +197,19 @@ class TriggerEngine:
             channel.apply()
 
     def advance(self, until: float = math.inf, most: float = math.inf) -> None:
-        """Let time pass, as far as anything is due before `until` (world seconds), but in no more than `most` steps."""
+        """Let time pass, as far as anything is due before `until` (world seconds), but in no more than `most` steps.
+
+        A trigger that comes meanwhile is taken by whoever is advancing already.
+        """
+        if self._is_advancing:
+            return
+        self._is_advancing = True
+        try:
+            self._advance(until, most)
+        finally:
+            self._is_advancing = False
+
+    def _advance(self, until: float, most: float) -> None:
         for _ in _counted(most):
             self._clear_ended()
             self._pass_barriers()
@@ -194,15 +219,18 @@ class TriggerEngine:
             need, _, machine = min(due, key=lambda entry: (entry[0].seconds, entry[0].order, entry[1]))
             if need.seconds > until:
                 return
-            self._pass_to(need.seconds)
-            machine.resume()
+            if self._pass_to(need.seconds):
+                machine.resume()
 
-    def _pass_to(self, seconds: float) -> None:
-        passed = seconds - self._clock.now
-        if passed > 1e-12:
-            self._clock.elapse(passed)
+    def _pass_to(self, seconds: float) -> bool:
+        """Let time pass until then; returns whether no trigger came in between."""
+        before = self._clock.now
+        if seconds - before > _NOW_SECONDS:
+            self._is_called = False
+            self._clock.elapse(seconds - before, lambda: self._is_called)
             for acquisition in self._acquisitions:
-                acquisition.expose(passed)
+                acquisition.expose(self._clock.now - before)
+        return self._clock.now > seconds - _NOW_SECONDS
 
     def _clear_ended(self) -> None:
         ended = [machine for machine in self._machines if machine.need is None]

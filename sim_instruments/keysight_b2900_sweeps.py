@@ -45,9 +45,9 @@ class Sweeps:
         """Time stamp now."""
         return self._unit.seconds
 
-    def elapse(self, seconds: float) -> None:
-        """Let time pass in the world."""
-        self._unit.pass_time(seconds)
+    def elapse(self, seconds: float, is_met: Callable[[], bool]) -> None:
+        """Let time pass in the world, less of it where `is_met` says so."""
+        self._unit.pass_time(seconds, is_met)
 
     @property
     def states(self) -> dict[tuple[int, str], str]:
