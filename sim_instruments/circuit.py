@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from mtjlab.nouns import Floats
-from mtjlab.physics.crossbar import Reduction, SparseReduction, reduce_array, shared_ohms
+from mtjlab.physics.crossbar import reduce_array, shared_ohms
 
 from .components import Labels, labels
+from .large_network import LargeArray, LargeNetwork
 from .level_series import OperatingPoint, SolvedNetwork
 from .network import Cells, Drive, Network
 
@@ -28,7 +29,7 @@ GROUND = "ground"
 _GROUND_SIEMENS = 1e9
 """Conductance of that node to the reference: one nanoohm."""
 DENSE_CELLS = 1600
-"""Arrays up to 40 x 40 are reduced with dense matrices over their cells, larger ones with sparse ones over nodes."""
+"""Arrays up to 40 x 40 are reduced with dense matrices over their cells; larger ones are solved with each network."""
 SMALL_BENCH_NODES = 160
 _MOST_NETWORKS = 32
 _MOST_LARGE_NETWORKS = 2
@@ -153,9 +154,8 @@ class Circuit:
         self._closed_by: dict[int, list[int]] = {}
         self._outputs: list[Output] = []
         self._is_touching = True
-        self._reduction = _reduced(die)
+        self._array: Cells | LargeArray = _array_of(die)
         self._base: Floats | None = None
-        self._cells = Cells(die, self._reduction)
         self._solution: tuple[OperatingPoint, frozenset[int]] | None = None
         self._networks: OrderedDict[tuple[int, ...], dict[_Regimes, SolvedNetwork]] = OrderedDict()
         self._current: dict[_Regimes, SolvedNetwork] = {}
@@ -221,9 +221,12 @@ class Circuit:
         self._forget()
 
     def cell_changed(self, index: int) -> None:
-        """A cell's state changed: update the reduction by rank one."""
-        self._reduction = self._reduction.with_cell(index, float(self.die.siemens()[index]))
-        self._cells = Cells(self.die, self._reduction)
+        """A cell's state changed: a small array's reduction is updated by rank one."""
+        if isinstance(self._array, Cells):
+            changed = self._array.reduction.with_cell(index, float(self.die.siemens()[index]))
+            self._array = Cells(self.die, changed)
+        else:
+            self._array = LargeArray(self.die)
         self._forget()
 
     def changed(self) -> None:
@@ -243,7 +246,7 @@ class Circuit:
     def _pick(self) -> None:
         """The networks of the relays as they now are; those of relays not seen for long are forgotten."""
         key = tuple(self._closed)
-        most = _MOST_NETWORKS if isinstance(self._reduction, Reduction) else _MOST_LARGE_NETWORKS
+        most = _MOST_NETWORKS if isinstance(self._array, Cells) else _MOST_LARGE_NETWORKS
         if key not in self._networks and len(self._networks) >= most:
             self._networks.popitem(last=False)
         self._current = self._networks.setdefault(key, {})
@@ -294,7 +297,7 @@ class Circuit:
         return OperatingPoint(none, none, self._zeros)
 
     def _zeros(self) -> tuple[Floats, Floats]:
-        return np.zeros(self._lines + len(self._nodes)), np.zeros(self._reduction.siemens.size)
+        return np.zeros(self._lines + len(self._nodes)), np.zeros(self.die.kind.size)
 
     def _solve(self) -> tuple[OperatingPoint, frozenset[int]]:
         """Start with every source in regulation; put those that exceed their limit there, one after the other."""
@@ -331,11 +334,17 @@ class Circuit:
             ]
             matrix = self._static().copy(order="F")
             self._stamp_relays(matrix)
-            known = SolvedNetwork(Network(matrix, drives, self._reached(), self._cells))
+            known = SolvedNetwork(self._factorised(matrix, drives))
             if len(self._current) >= _MOST_NETWORKS:
                 self._current.clear()
             self._current[regimes] = known
         return known
+
+    def _factorised(self, matrix: Floats, drives: list[Drive]) -> Network | LargeNetwork:
+        reached = self._reached()
+        if isinstance(self._array, LargeArray):
+            return LargeNetwork(matrix, drives, reached, self._array)
+        return Network(matrix, drives, reached, self._array)
 
     def _reached(self) -> Labels:
         """Nodes that a source reaches, ascending; the others are at 0 V. The die's lines go together.
@@ -367,7 +376,8 @@ class Circuit:
             base[np.diag_indices(size)] = LEAK_SIEMENS
             if GROUND in self._nodes:
                 base[self._nodes[GROUND], self._nodes[GROUND]] += _GROUND_SIEMENS
-            base[: self._lines, : self._lines] += self._reduction.port_siemens
+            if isinstance(self._array, Cells):
+                base[: self._lines, : self._lines] += self._array.reduction.port_siemens
             for a, b, siemens in self._conductors:
                 _stamp(base, a, b, siemens)
             for touching in (defect for defect in self.die.line_defects if defect.kind == "short"):
@@ -380,12 +390,12 @@ class Circuit:
         return self._base
 
 
-def _reduced(die: Die) -> Reduction | SparseReduction:
+def _array_of(die: Die) -> Cells | LargeArray:
     d = die.description
+    if d.rows * d.cols > DENSE_CELLS:
+        return LargeArray(die)
     siemens = die.siemens().reshape(d.rows, d.cols)
-    if siemens.size > DENSE_CELLS:
-        return SparseReduction(siemens, d.segment_ohms)
-    return reduce_array(siemens, shared_ohms(d.rows, d.cols, d.segment_ohms))
+    return Cells(die, reduce_array(siemens, shared_ohms(d.rows, d.cols, d.segment_ohms)))
 
 
 def _stamp(matrix: Floats, a: int, b: int, siemens: float) -> None:

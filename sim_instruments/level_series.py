@@ -14,6 +14,7 @@ from scipy.fft import dct
 
 from mtjlab.nouns import Floats
 
+from .large_network import LargeNetwork
 from .network import SOURCE_OHMS, Network
 
 Levels = tuple[float, ...]
@@ -134,7 +135,7 @@ class SolvedNetwork:
         network: sources, relays and cells as they stay.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network | LargeNetwork) -> None:
         self._network = network
         self._remembered: dict[Levels, OperatingPoint] = {}
         self._sweeps: dict[tuple[int, Levels], _Sweep] = {}

@@ -11,7 +11,7 @@ from scipy.linalg import lapack
 from mtjlab.nouns import Floats
 from mtjlab.physics import mtj
 from mtjlab.physics.blas_threads import one_thread
-from mtjlab.physics.crossbar import Reduction, SparseReduction
+from mtjlab.physics.crossbar import Reduction
 
 from .components import Labels
 from .die import Die
@@ -49,15 +49,14 @@ class Cells:
         lines: how many these are; the network's first nodes.
     """
 
-    def __init__(self, die: Die, reduction: Reduction | SparseReduction) -> None:
+    def __init__(self, die: Die, reduction: Reduction) -> None:
         self.reduction = reduction
         self.lines = die.description.rows + die.description.cols
         self.curved: Labels = np.flatnonzero(die.is_tunnelling & ~die.is_parallel)
         self._law = (die.siemens_p[self.curved], die.tmr[self.curved], die.description.tmr_half_volts)
         self._siemens = reduction.siemens[self.curved]
-        if isinstance(reduction, Reduction):
-            self._to_curved = np.ascontiguousarray(reduction.to_cells[self.curved])
-            self._of_curved = np.ascontiguousarray(reduction.of_cells[np.ix_(self.curved, self.curved)])
+        self._to_curved = np.ascontiguousarray(reduction.to_cells[self.curved])
+        self._of_curved = np.ascontiguousarray(reduction.of_cells[np.ix_(self.curved, self.curved)])
 
     def volts(self, line_volts: Floats, excess: Floats) -> Floats:
         """Voltage across every cell when `excess` amps flow through the curved ones beside their linear current."""
@@ -65,15 +64,11 @@ class Cells:
 
     def curved_volts(self, line_volts: Floats, excess: Floats) -> Floats:
         """The same for the curved cells alone."""
-        if isinstance(self.reduction, Reduction):
-            return np.asarray(self._to_curved @ line_volts - self._of_curved @ excess)
-        return np.asarray(self.volts(line_volts, excess)[self.curved])
+        return np.asarray(self._to_curved @ line_volts - self._of_curved @ excess)
 
     def line_amps(self, excess: Floats) -> Floats:
         """What the excess adds to the currents into the lines."""
-        if isinstance(self.reduction, Reduction):
-            return np.asarray(excess @ self._to_curved)
-        return self.reduction.line_amps(self._spread(excess))
+        return np.asarray(excess @ self._to_curved)
 
     def excess(self, volts: Floats) -> Floats:
         """Amps of the curved cells beyond their linear current."""
@@ -88,7 +83,7 @@ class Cells:
         return float(np.abs(volts * self._siemens).max(initial=0.0))
 
     def responses(self) -> tuple[Floats, Floats]:
-        """(curved, lines) and (curved, curved) matrices of a dense reduction."""
+        """(curved, lines) and (curved, curved) matrices."""
         return self._to_curved, self._of_curved
 
     def _spread(self, excess: Floats) -> Floats:
@@ -162,7 +157,6 @@ class Network:
         nodes = self._linear(drive)
         excess = np.zeros(cells.curved.size)
         previous = np.inf
-        is_dense = isinstance(cells.reduction, Reduction)
         for _ in range(_MOST_STEPS):
             across = cells.curved_volts(nodes[:lines], excess)
             wanted = cells.excess(across)
@@ -170,13 +164,13 @@ class Network:
             excess = wanted
             if miss <= _TOLERANCE * max(cells.largest_amps(across), _LEAST_AMPS):
                 return nodes, cells.volts(nodes[:lines], excess)
-            if miss > _SLOW * previous and is_dense:
+            if miss > _SLOW * previous:
                 return self._by_newton(drive)
             previous = miss
             right = drive.copy()
             right[:lines] -= cells.line_amps(excess)
             nodes = self._linear(right)
-        raise ArithmeticError("too large an array to solve while its cells float; ground the unselected lines")
+        return self._by_newton(drive)
 
     def _by_newton(self, drive: Floats) -> tuple[Floats, Floats]:
         """Newton on the curved cells' voltages."""

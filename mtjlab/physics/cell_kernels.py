@@ -157,22 +157,29 @@ def _add_lines(s: Floats, v: Floats, row_free: Places, col_free: Places, out: Fl
 
 @njit(cache=True)
 def _factorise(a: Floats) -> None:
-    """Cholesky factor of the semidefinite `a`, in place, inverse diagonal; a row without a pivot stands for nothing."""
-    for k in range(a.shape[0]):
-        for j in range(k):
-            a[k, j] = (a[k, j] - np.dot(a[k, :j], a[j, :j])) * a[j, j]
-        left = a[k, k] - np.dot(a[k, :k], a[k, :k])
-        a[k, k] = 1.0 / math.sqrt(left) if left > _ROUNDING * a[k, k] else 0.0
+    """Upper Cholesky factor of the semidefinite `a` (upper half) in place, inverse diagonal; no pivot, no voltage."""
+    size = a.shape[0]
+    whole = np.diag(a).copy()
+    for k in range(size):
+        root = 1.0 / math.sqrt(a[k, k]) if a[k, k] > _ROUNDING * whole[k] else 0.0
+        for j in range(k + 1, size):
+            a[k, j] *= root
+        a[k, k] = root
+        for i in range(k + 1, size):
+            share = a[k, i]
+            if share != 0.0:
+                for j in range(i, size):
+                    a[i, j] -= share * a[k, j]
 
 
 @njit(cache=True)
 def _solve_factor(factor: Floats, x: Floats) -> None:
     for k in range(x.size):
-        x[k] = (x[k] - np.dot(factor[k, :k], x[:k])) * factor[k, k]
-    for k in range(x.size - 1, -1, -1):
         x[k] *= factor[k, k]
-        for j in range(k):
+        for j in range(k + 1, x.size):
             x[j] -= factor[k, j] * x[k]
+    for k in range(x.size - 1, -1, -1):
+        x[k] = (x[k] - np.dot(factor[k, k + 1 :], x[k + 1 :])) * factor[k, k]
 
 
 @njit(cache=True)
@@ -310,7 +317,7 @@ def _line_factor(s: Floats, tied: Floats, row_free: Places, col_free: Places, fr
             if b >= 0:
                 factor[b, b] += weight
                 if a >= 0:
-                    factor[b, a] -= weight
+                    factor[a, b] -= weight
     _factorise(factor)
     return factor
 

@@ -35,7 +35,7 @@ class PortMatrix:
     @property
     def ports(self) -> int:
         """How many line ends are connected."""
-        return self.siemens.shape[-1]
+        return int(self.siemens.shape[-1])
 
     def amps(self, volts: ArrayLike, ohms: ArrayLike = 0.0) -> Floats:
         """Currents into the ports, shape (..., ports).
@@ -90,7 +90,7 @@ class PortMatrix:
             matrix[..., kept[:, None], kept] = inner
         if series.any():
             with one_thread():
-                matrix = np.linalg.solve(np.eye(self.ports) + matrix * series, matrix)
+                matrix = np.asarray(np.linalg.solve(np.eye(self.ports) + matrix * series, matrix), dtype=np.float64)
         return matrix
 
     @cached_property
