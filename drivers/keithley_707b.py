@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 BREAK_BEFORE_MAKE = 1
+_RELAY_SECONDS = 4e-3
+"""One way (assumed: the longest among comparable cards)."""
 _NO_ERROR = re.compile(r"^[+]?0(\.0*)?(e[+-]?0+)?\t", re.IGNORECASE)
 _CHANNEL = re.compile(r"^(\d)([A-Z])(\d\d)$")
 
@@ -91,6 +93,11 @@ class Keithley707B(CheckedVisa, SwitchMatrix):
         except ValueError as error:
             raise self._not_understood(query, reply) from error
         return of_slot, per_slot
+
+    @property
+    def seconds_per_route(self) -> float:
+        """Opening and closing."""
+        return 2 * _RELAY_SECONDS
 
     def route(self, closed: Iterable[Crosspoint]) -> frozenset[Crosspoint]:
         """Close exactly these in one transaction; returns what the instrument then reads back."""
