@@ -63,8 +63,12 @@ class RemoteNode:
         }
         functions = {name: self._master.engine.function(function) for name, function in special.items()}
 
+        def found(name: Any) -> Any:
+            value = engine.get_global(name)
+            return engine.get_global("localnode")[name] if value is None else value  # node[n].model and the like
+
         def get(name: Any) -> Any:
-            return functions.get(name) or self._fetch(lambda: engine.get_global(name))
+            return functions.get(name) or self._fetch(lambda: found(name))
 
         def put(name: Any, value: Any) -> None:
             self._fetch(lambda: engine.set_global(name, self._outwards(value)))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mtjlab.drivers.keithley_2400 import Keithley2400
+from mtjlab.drivers.keithley_2600 import Keithley2600
 from mtjlab.errors import InstrumentError
 from mtjlab.roles import SourceMeasureUnit
 from mtjlab.sim_instruments.circuit import Source
@@ -28,7 +29,13 @@ class Implementation:
     terminal: str = "drive"
 
 
-IMPLEMENTATIONS = {"keithley_2400": Implementation(Keithley2400, "keithley_2400")}
+IMPLEMENTATIONS = {
+    "keithley_2400": Implementation(Keithley2400, "keithley_2400"),
+    "keithley_2602b_a": Implementation(Keithley2600, "keithley_2602b", "a", "drive.a"),
+    "keithley_2602b_b": Implementation(Keithley2600, "keithley_2602b", "b", "drive.b"),
+    "keithley_2612b_a": Implementation(Keithley2600, "keithley_2612b", "a", "drive.a"),
+    "keithley_2636b_b": Implementation(Keithley2600, "keithley_2636b", "b", "drive.b"),
+}
 BENCH = """
 bench: rig
 seed: 11

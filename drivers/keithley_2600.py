@@ -1,0 +1,260 @@
+"""Keithley Series 2600B SourceMeters (TSP): each channel plays SourceMeasureUnit, the instrument plays ScanUnit.
+
+Facts from the Series 2600B Reference Manual (2600BS-901-01). QCoDeS's stock driver is not used;
+docs/decisions/0006-own-drivers.md says why.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyvisa
+from qcodes.instrument import VisaInstrumentKWArgs
+
+from mtjlab.errors import InstrumentError
+from mtjlab.nouns import Floats, Reading
+from mtjlab.roles import (
+    Identity,
+    ScanLimits,
+    ScanPoint,
+    ScanUnit,
+    SourceMeasureUnit,
+    WriteOutcome,
+    WriteTask,
+)
+
+from .checked_visa import CheckedVisa
+from .keithley_2600_answers import Answer, block_bytes, parsed, readings
+from .keithley_2600_channel import Keithley2600Channel
+from .keithley_2600_scans import MOST_READINGS, SHORTEST_SECONDS, require_within, scan_text, seconds_of, write_text
+from .keithley_2600_scripts import UPLOAD
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+MODELS = ("2601B", "2602B", "2604B", "2611B", "2612B", "2614B", "2634B", "2635B", "2636B")
+_SINGLE = ("2601B", "2611B", "2635B")
+
+
+class Keithley2600(CheckedVisa, ScanUnit):
+    """A 2601B ... 2636B. Channels are the submodules `a` and `b` (only `a` of a 2601B, 2611B, 2635B answers).
+
+    Args:
+        matrix_node: TSP-Link node number of the 707B or 708B that `scan` moves.
+    """
+
+    default_terminator = "\n"
+
+    def __init__(
+        self,
+        name: str,
+        address: str | None = None,
+        *,
+        matrix_node: int = 2,
+        **kwargs: Unpack[VisaInstrumentKWArgs],
+    ) -> None:
+        super().__init__(name, address, **kwargs)
+        self._matrix_node = matrix_node
+        self._scripts: dict[str, str] = {}
+        self.a = self.add_submodule("a", Keithley2600Channel(self, "a"))
+        self.b = self.add_submodule("b", Keithley2600Channel(self, "b"))
+
+    @property
+    def where(self) -> str:
+        """Name and address, for messages."""
+        return self._where()
+
+    def not_understood(self, cmd: str, reply: str) -> InstrumentError:
+        """The error for a reply that makes no sense."""
+        return self._not_understood(cmd, reply)
+
+    def identity(self) -> Identity:
+        """Ask the instrument what it is; raises InstrumentError if it is no 2600B."""
+        return self.identify(*MODELS)
+
+    def identity_with(self, channel: str) -> Identity:
+        """`identity`; raises InstrumentError also if the model lacks this channel."""
+        found = self.identity()
+        if channel == "b" and any(model in found.model.upper() for model in _SINGLE):
+            raise InstrumentError(f"a {found.model} has no channel b", where=self._where(), remedy="Use channel a")
+        return found
+
+    def check_errors(self) -> None:
+        """Drain the error queue in one query; raises InstrumentError quoting every entry."""
+        cmd = (
+            'local s = "" for k = 1, math.min(errorqueue.count, 20) do local c, m = errorqueue.next() '
+            's = s .. string.format("%g %s; ", c, m) end print(s)'
+        )
+        found = self.ask(cmd).strip(" ;\r\n")
+        if found:
+            raise InstrumentError(
+                f"reports {found}", where=self._where(), remedy="See the 2600B manual, 'Error summary list'"
+            )
+
+    def reopen(self) -> None:
+        """See CheckedVisa; scripts are uploaded again when they are needed."""
+        self._scripts.clear()
+        super().reopen()
+
+    def run_script(self, name: str, code: str, *, timeout_seconds: float, is_double: bool = True) -> Floats:
+        """Run Lua on the instrument and return what it measured; uploaded only if it is not there yet.
+
+        The code says what to return by `answer(count, {column, ...})`, for example
+        `answer(n, {smua.nvbuffer1.sourcevalues, smua.nvbuffer1.readings})`: columns of reading buffers, sent as one
+        binary block of 8 or 4 byte numbers. If it fails, both outputs go off.
+
+        Args:
+            name: of the script on the instrument, a Lua name.
+            code: Lua 5.0; it must end by itself.
+            timeout_seconds: how long to wait for it.
+            is_double: 8 byte numbers; otherwise 4.
+
+        Returns:
+            Shape (count, columns).
+
+        Raises InstrumentError quoting the script's error and the error queue; if it did not answer in time it may still
+        run: `recover` aborts it, and the outputs must then be switched off.
+        """
+        message = f"{name}()"
+        text = f"loadscript {name}\nmtjlab.run(function(answer)\n{code}\nend, {str(is_double).lower()})\nendscript"
+        if self._scripts.get(name) != text:
+            message = f"{UPLOAD}\n{text}\n{message}" if not self._scripts else f"{text}\n{message}"
+            self._scripts.pop(name, None)
+        answer = self._answered(message, timeout_seconds, 8 if is_double else 4, f"{name}()")
+        self._scripts[name] = text
+        return answer.values
+
+    def called(self, call: str, seconds: float, size: int = 8) -> Answer:
+        """Call a function of the library; raises InstrumentError if it reports anything or is not there."""
+        text = f'if mtjlab == nil then print("0\\t0\\t\\t\\tits scripts are gone: prepare it again") else\n{call}\nend'
+        text = f"loadandrunscript\n{text}\nendscript" if "\n" in call else text.replace("\n", " ")
+        return self._answered(text, seconds, size, call.partition("(")[0])
+
+    def _answered(self, message: str, seconds: float, size: int, shown: str) -> Answer:
+        """Send; read the line that says how it went and the block that follows if there is one."""
+        self.queries += 1
+        with self._patience(seconds):
+            try:
+                self.visa_handle.write(message)
+                line = self.visa_handle.read()
+                answer = parsed(line)
+                if answer is None:
+                    raise self._not_understood(shown, line)
+                if answer.size:
+                    answer.fill(self.visa_handle.read_bytes(block_bytes(answer, size)), size)
+            except pyvisa.errors.VisaIOError as error:
+                raise self._fault(shown, error) from error
+            except ValueError as error:
+                raise self._not_understood(shown, repr(error.args[0])) from error
+        if answer.problems:
+            raise InstrumentError(
+                f"'{shown}' failed: {answer.problems}",
+                where=self._where(),
+                remedy="See the 2600B manual, 'Error summary list'; check the link to the matrix if there is one",
+            )
+        return answer
+
+    @contextlib.contextmanager
+    def _patience(self, seconds: float) -> Iterator[None]:
+        before = self.visa_handle.timeout
+        self.visa_handle.timeout = seconds * 1e3
+        try:
+            yield
+        finally:
+            with contextlib.suppress(pyvisa.errors.Error):  # a session that was lost has no timeout to set back
+                self.visa_handle.timeout = before
+
+    @property
+    def channels(self) -> tuple[SourceMeasureUnit, ...]:
+        """a and b."""
+        return self.a, self.b
+
+    @property
+    def most_points(self) -> int:
+        """What one message may reasonably hold."""
+        return MOST_READINGS
+
+    def linked_matrix(self) -> Identity:
+        """What the node says it is; the link is brought up if it is not."""
+        n = self._matrix_node
+        reply = self.ask(
+            'if tsplink.state ~= "online" then tsplink.reset() end '
+            f'if node[{n}] == nil then print("none") else '
+            f"print(node[{n}].model, node[{n}].serialno, node[{n}].revision) end"
+        )
+        parts = [part.strip() for part in reply.split("\t")]
+        if len(parts) != 3:
+            with contextlib.suppress(InstrumentError):  # what the link says about it is no news
+                self.check_errors()
+            raise InstrumentError(
+                f"finds no node {n} on its TSP-Link",
+                where=self._where(),
+                remedy="Check the TSP-Link cable and the node numbers at both front panels",
+            )
+        return Identity("Keithley Instruments Inc.", *parts)
+
+    def scan(
+        self, points: Sequence[ScanPoint], *, sense: int, limits: ScanLimits, settle_seconds: float = 0.0
+    ) -> list[Reading]:
+        """See ScanUnit. One message to the instrument, one line and one block of 4 byte numbers back."""
+        if not points:
+            return []
+        self._require_prepared(len(points))
+        require_within(limits, [point.volts for point in points])
+        seconds = seconds_of(len(points), 0, self._reading_seconds + settle_seconds)
+        call = scan_text(points, sense, limits, settle_seconds, self._matrix_node, seconds)
+        answer = self.called(call, 2 * seconds, 4)
+        return self._all_of(len(points), answer)
+
+    def write_each(
+        self,
+        tasks: Sequence[WriteTask],
+        *,
+        sense: int,
+        drive: int,
+        pulse_seconds: float,
+        limits: ScanLimits,
+        settle_seconds: float = 0.0,
+    ) -> list[WriteOutcome]:
+        """See ScanUnit. Pulses are not measured on their top; the shortest one is 100 us."""
+        if not tasks:
+            return []
+        pulses = sum(len(task.pulses) for task in tasks)
+        self._require_prepared(len(tasks) + pulses)
+        require_within(limits, [v for task in tasks for v in (task.read.volts, *task.pulses)], pulses)
+        if pulse_seconds < SHORTEST_SECONDS:
+            raise InstrumentError(
+                f"a pulse of {pulse_seconds:g} s is shorter than its {SHORTEST_SECONDS:g} s", where=self._where()
+            )
+        seconds = seconds_of(len(tasks), pulses, self._reading_seconds + settle_seconds + pulse_seconds)
+        call = write_text(tasks, sense, drive, pulse_seconds, limits, settle_seconds, self._matrix_node, seconds)
+        answer = self.called(call, 2 * seconds, 4)
+        found, at = self._all_of(None, answer), 0
+        outcomes = []
+        for text in answer.outcomes.split(";"):
+            count, is_done = (int(part) for part in text.split(","))
+            outcomes.append(WriteOutcome(is_done == 1, tuple(found[at : at + count + 1])))
+            at += count + 1
+        return outcomes
+
+    @property
+    def _reading_seconds(self) -> float:
+        return max(self.a.reading_seconds, self.b.reading_seconds)
+
+    def _require_prepared(self, count: int) -> None:
+        if not (self.a.is_prepared and self.b.is_prepared):
+            raise InstrumentError("a scan needs both channels prepared", where=self._where(), remedy="Call prepare()")
+        if count > self.most_points:
+            raise InstrumentError(
+                f"{count} readings are more than the {self.most_points} of one scan",
+                where=self._where(),
+                remedy="Scan in parts",
+            )
+
+    def _all_of(self, count: int | None, answer: Answer) -> list[Reading]:
+        found = readings(answer.values, answer.flags)
+        if count is not None and len(found) != count:
+            raise self._not_understood("scan", f"{len(found)} readings instead of {count}")
+        return found

@@ -1,0 +1,69 @@
+"""What the scripts in a Keithley 2600B answer: one line about how it went, then a binary block of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mtjlab.nouns import Floats, Reading
+
+_OVERFLOW = 9.8e37
+_COMPLIANCE = 64
+"""Bit of `bufferVar.statuses` (reference manual)."""
+
+
+@dataclass
+class Answer:
+    """An answer.
+
+    Attributes:
+        count, columns: shape of the numbers.
+        flags: one 0 or 1 per entry: whether any channel limited.
+        outcomes: further words of the script.
+        problems: what went wrong; empty if nothing did.
+        values: shape (count, columns).
+    """
+
+    count: int
+    columns: int
+    flags: str
+    outcomes: str
+    problems: str
+    values: Floats = field(default_factory=lambda: np.empty((0, 0)))
+
+    @property
+    def size(self) -> int:
+        """How many numbers follow."""
+        return self.count * self.columns
+
+    def fill(self, block: bytes, size: int) -> None:
+        """Take the numbers from a block; raises ValueError if it is none."""
+        if block[:2] != b"#0" or len(block) != block_bytes(self, size):
+            raise ValueError(block[:20])
+        numbers = np.frombuffer(block[2:-1], dtype=f"<f{size}")
+        self.values = numbers.astype(np.float64).reshape(self.count, self.columns)
+
+
+def parsed(line: str) -> Answer | None:
+    """The line that comes first; None if it is none."""
+    parts = line.rstrip("\r\n").split("\t", 4)
+    if len(parts) != 5 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+        return None
+    return Answer(int(parts[0]), int(parts[1]), parts[2], parts[3], parts[4])
+
+
+def block_bytes(answer: Answer, size: int) -> int:
+    """Bytes of the block with its header and the newline behind it."""
+    return 2 + answer.size * size + 1
+
+
+def readings(values: Floats | Sequence[Sequence[float]], flags: str = "") -> list[Reading]:
+    """Readings from rows of volts, amps, status."""
+    found = []
+    for number, (volts, amps, status) in enumerate(values):
+        limited = bool(int(status) & _COMPLIANCE) or flags[number : number + 1] == "1"
+        is_overflow = bool(abs(amps) > _OVERFLOW)
+        found.append(Reading(float(volts), float(amps), in_compliance=limited, is_overflow=is_overflow))
+    return found

@@ -1,0 +1,300 @@
+"""One channel of a Keithley Series 2600B SourceMeter (TSP), playing SourceMeasureUnit.
+
+Facts from the Series 2600B Reference Manual (2600BS-901-01).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qcodes import validators as vals
+from qcodes.instrument import InstrumentChannel
+from qcodes.parameters import create_on_off_val_mapping
+
+from mtjlab.errors import InstrumentError
+from mtjlab.nouns import Reading
+from mtjlab.roles import Identity, SourceMeasureUnit
+
+from .keithley_2600_answers import readings
+from .keithley_2600_scripts import UPLOAD, VERSION
+
+if TYPE_CHECKING:
+    from qcodes.parameters import Parameter
+
+    from .keithley_2600 import Keithley2600
+
+_LEAST_CYCLES, _MOST_CYCLES = 0.001, 25.0
+_OUTPUT_SECONDS = 50e-6
+"""From a level to a settled output (data sheet: typically less)."""
+_READING_SECONDS = 110e-6
+"""What a triggered reading needs beside its aperture (assumed)."""
+_MOST_LEVELS = 1000
+"""Levels of one list: what a message may reasonably hold; the instrument's buffers take more."""
+_REACH = 1.02
+
+
+class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
+    """Channel a or b, sourcing volts and measuring amps.
+
+    Pulses are made by the trigger model with timers: exact to some microseconds, measured on their top. The shortest
+    one lasts the integration time and some 160 us; with 0.001 power line cycles that is 180 us.
+    """
+
+    def __init__(self, parent: Keithley2600, letter: str) -> None:
+        super().__init__(parent, letter)
+        self._smu = f"smu{letter}"
+        self._line_hertz = 50.0
+        self._power_cycles = 1.0
+        self.is_prepared = False
+        self._add_source_parameters()
+        self._add_sense_parameters()
+
+    def _add_source_parameters(self) -> None:
+        smu = self._smu
+        self.volts: Parameter[float, Keithley2600Channel] = self.add_parameter(
+            "volts",
+            get_cmd=f"print({smu}.source.levelv)",
+            set_cmd=f"{smu}.source.levelv = {{:.6e}}",
+            get_parser=float,
+            vals=vals.Numbers(-202, 202),
+            unit="V",
+            label="Source level",
+            docstring="Programmed source voltage; reading it does not measure.",
+        )
+        self.volts_range: Parameter[float, Keithley2600Channel] = self.add_parameter(
+            "volts_range",
+            get_cmd=f"print({smu}.source.rangev)",
+            set_cmd=f"{smu}.source.rangev = {{:.6e}}",
+            get_parser=float,
+            vals=vals.Numbers(0, 202),
+            unit="V",
+            label="Source range",
+            docstring="Fixed source range: the instrument takes the smallest one that covers the value.",
+        )
+        self.amps_limit: Parameter[float, Keithley2600Channel] = self.add_parameter(
+            "amps_limit",
+            get_cmd=f"print({smu}.source.limiti)",
+            set_cmd=f"{smu}.source.limiti = {{:.6e}}",
+            get_parser=float,
+            vals=vals.Numbers(1e-10, 3.03),
+            unit="A",
+            label="Compliance",
+            docstring="Current limit of the voltage source.",
+        )
+        self.output: Parameter[bool, Keithley2600Channel] = self.add_parameter(
+            "output",
+            get_cmd=f"print({smu}.source.output)",
+            set_cmd=f"{smu}.source.output = {{}}",
+            get_parser=lambda reply: str(int(float(reply))),
+            val_mapping=create_on_off_val_mapping(on_val="1", off_val="0"),
+            label="Output",
+            docstring="Output relay, as the instrument reports it.",
+        )
+
+    def _add_sense_parameters(self) -> None:
+        smu = self._smu
+        self.amps_range: Parameter[float, Keithley2600Channel] = self.add_parameter(
+            "amps_range",
+            get_cmd=f"print({smu}.measure.rangei)",
+            set_cmd=f"{smu}.measure.rangei = {{:.6e}}",
+            get_parser=float,
+            vals=vals.Numbers(0, 3.06),
+            unit="A",
+            label="Measuring range",
+            docstring="Fixed current range that covers the value. Below the compliance it limits the output.",
+        )
+        self.power_cycles: Parameter[float, Keithley2600Channel] = self.add_parameter(
+            "power_cycles",
+            get_cmd=f"print({smu}.measure.nplc)",
+            set_cmd=f"{smu}.measure.nplc = {{:.6g}}",
+            get_parser=float,
+            vals=vals.Numbers(_LEAST_CYCLES, _MOST_CYCLES),
+            unit="PLC",
+            label="Integration time",
+            docstring="In power line cycles.",
+        )
+        self.settle_seconds: Parameter[float, Keithley2600Channel] = self.add_parameter(
+            "settle_seconds",
+            get_cmd=f"print({smu}.source.delay)",
+            set_cmd=f"{smu}.source.delay = {{:.6e}}",
+            get_parser=float,
+            vals=vals.Numbers(0, 9999),
+            unit="s",
+            label="Source delay",
+            docstring="From the level to the start of the measurement.",
+        )
+        self.four_wire: Parameter[bool, Keithley2600Channel] = self.add_parameter(
+            "four_wire",
+            get_cmd=f"print({smu}.sense)",
+            set_cmd=f"{smu}.sense = {{}}",
+            get_parser=lambda reply: str(int(float(reply))),
+            val_mapping=create_on_off_val_mapping(on_val="1", off_val="0"),
+            label="Remote sense",
+            docstring="Whether volts are regulated at the sense terminals; set it with the output off. "
+            "The guard terminals are always driven.",
+        )
+
+    def identity(self) -> Identity:
+        """Ask the instrument what it is; raises InstrumentError if it is no 2600B or has no such channel."""
+        return self.parent.identity_with(self.short_name)
+
+    def prepare(self, *, volts_range: float, amps_limit: float, amps_range: float, power_cycles: float) -> None:
+        """Reset this channel, program range, compliance, integration; leaves the output off at 0 V."""
+        self.is_prepared = False
+        smu = self._smu
+        cmd = (
+            f"errorqueue.clear() {smu}.reset() {smu}.source.func = {smu}.OUTPUT_DCVOLTS {smu}.source.levelv = 0 "
+            f"{smu}.source.rangev = {volts_range:.6e} {smu}.source.limiti = {amps_limit:.6e} "
+            f"{smu}.measure.rangei = {amps_range:.6e} {smu}.measure.nplc = {power_cycles:.6g} "
+            # auto zero would take turns with readings; once it is taken for this range and integration time
+            f"{smu}.source.delay = 0 {smu}.measure.delay = 0 {smu}.measure.autozero = {smu}.AUTOZERO_ONCE "
+            f"print(localnode.linefreq, mtjlab ~= nil and mtjlab.version)"
+        )
+        reply = self.ask(cmd)
+        hertz, _, version = reply.partition("\t")
+        try:
+            self._line_hertz = float(hertz)
+        except ValueError as error:
+            raise self.parent.not_understood(cmd, reply) from error
+        self._power_cycles = power_cycles
+        if version.strip() != VERSION:
+            self.write(UPLOAD)
+        self.check_errors()
+        self.is_prepared = True
+
+    def set_amps_range(self, amps: float) -> None:
+        """Smallest fixed range that covers `amps`; raises InstrumentError if there is none."""
+        smu = self._smu
+        found = self.parent.ask_number(
+            f"{smu}.measure.rangei = {amps:.6e} {smu}.measure.autozero = {smu}.AUTOZERO_ONCE "
+            f"print({smu}.measure.rangei)"
+        )
+        if found * _REACH < abs(amps):
+            self.check_errors()
+            raise InstrumentError(f"{amps:g} A is beyond its largest range", where=self.parent.where)
+
+    def set_volts(self, volts: float) -> None:
+        """Change the level."""
+        self.volts(volts)
+
+    def output_on(self) -> None:
+        """Output on, at 0 V; raises InstrumentError if `prepare` did not come first (no compliance, no output)."""
+        if not self.is_prepared:
+            raise InstrumentError("output refused: no compliance was programmed", where=self.parent.where)
+        self.write(f"{self._smu}.source.levelv = 0 {self._smu}.source.output = 1")
+
+    def output_off(self) -> None:
+        """Level to 0 V, output off, and its own word that it is off: relays may move after this.
+
+        Raises InstrumentError if it does not answer or says that the output is still on.
+        """
+        smu = self._smu
+        said = self.ask(f"{smu}.source.levelv = 0 {smu}.source.output = 0 print({smu}.source.output)")
+        if not _is_zero(said):
+            raise InstrumentError(
+                f"was told to switch its output {self.short_name} off and reports '{said}'",
+                where=self.parent.where,
+                remedy="Switch it off at its front panel before touching the bench",
+            )
+
+    def is_output_on(self) -> bool:
+        """Read back from the instrument."""
+        return self.parent.ask_number(f"print({self._smu}.source.output)") != 0
+
+    def is_limiting(self) -> bool:
+        """Whether the output is at its limit now, as the instrument reports it."""
+        return self.ask(f"print({self._smu}.source.compliance)").strip() == "true"
+
+    def read(self) -> Reading:
+        """One measurement at the present level."""
+        smu = self._smu
+        cmd = (
+            f"local i, v = {smu}.measure.iv() "
+            f'print(string.format("%.7e,%.7e,%s", v, i, tostring({smu}.source.compliance)))'
+        )
+        reply = self.ask(cmd)
+        try:
+            volts, amps, limiting = reply.split(",")
+            values = [[float(volts), float(amps), 64.0 if limiting.strip() == "true" else 0.0]]
+        except ValueError as error:
+            raise self.parent.not_understood(cmd, reply) from error
+        return readings(values)[0]
+
+    def pulse(self, volts: float, seconds: float) -> Reading:
+        """0 V, `volts` for `seconds`, 0 V; returns the measurement at the end of the top.
+
+        Raises InstrumentError if the pulse is shorter than the instrument can make and measure.
+        """
+        if seconds < self.shortest_pulse_seconds * (1 - 1e-9):
+            raise InstrumentError(
+                f"a pulse of {seconds:g} s is shorter than its {self.shortest_pulse_seconds:g} s",
+                where=self.parent.where,
+                remedy="Lengthen the pulse or shorten the integration time",
+            )
+        wait = seconds - self._integration_seconds - _READING_SECONDS
+        call = f"mtjlab.pulsed({self._smu}, {volts:.6e}, {seconds:.6e}, {wait:.6e})"
+        return self._measured(call, 1, seconds)[0]
+
+    def read_levels(self, volts: Sequence[float]) -> list[Reading]:
+        """A list sweep of the trigger model; raises InstrumentError if there are more levels than `most_levels`."""
+        if len(volts) > self.most_levels:
+            raise InstrumentError(
+                f"{len(volts)} levels are more than the {self.most_levels} that one list holds",
+                where=self.parent.where,
+                remedy="Read them in parts",
+            )
+        if not volts:
+            return []
+        lines = [",".join(f"{level:.6e}" for level in volts[k : k + 20]) for k in range(0, len(volts), 20)]
+        each = self._integration_seconds + (self.settle_seconds.cache.get(get_if_invalid=False) or 0.0) + 1e-3
+        return self._measured(
+            f"mtjlab.levels({self._smu}, {{\n" + ",\n".join(lines) + "})", len(volts), each * len(volts)
+        )
+
+    def _measured(self, call: str, count: int, seconds: float) -> list[Reading]:
+        found = readings(self.parent.called(call, seconds + 10).values)
+        if len(found) != count:
+            raise self.parent.not_understood(call[:40], f"{len(found)} readings")
+        return found
+
+    @property
+    def most_levels(self) -> int:
+        """What one message may reasonably hold."""
+        return _MOST_LEVELS
+
+    def sense_remotely(self, is_remote: bool) -> None:
+        """Four-wire or two-wire; raises InstrumentError if the output is on."""
+        if self.is_output_on():
+            raise InstrumentError("the way of sensing cannot be changed with the output on", where=self.parent.where)
+        self.four_wire(is_remote)
+
+    @property
+    def shortest_pulse_seconds(self) -> float:
+        """One integration and what surrounds it: the top of the pulse is measured."""
+        return self._integration_seconds + _READING_SECONDS + _OUTPUT_SECONDS
+
+    @property
+    def _integration_seconds(self) -> float:
+        return self._power_cycles / self._line_hertz
+
+    @property
+    def reading_seconds(self) -> float:
+        """What one level and its reading take, roughly."""
+        settle = self.settle_seconds.cache.get(get_if_invalid=False) or 0.0
+        return self._integration_seconds + settle + 1e-3
+
+    def check_errors(self) -> None:
+        """Drain the instrument's error queue; raises InstrumentError quoting every entry."""
+        self.parent.check_errors()
+
+    def recover(self) -> None:
+        """Device clear: abort what the instrument is doing, scripts included."""
+        self.parent.recover()
+
+
+def _is_zero(reply: str) -> bool:
+    try:
+        return float(reply) == 0
+    except ValueError:
+        return False
