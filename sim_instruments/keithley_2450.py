@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Mapping
 from typing import ClassVar
 
 from .accuracy_keithley_2450 import K2450_STAGE
 from .bench_file import InstrumentSpec
 from .faults import FaultPlan
 from .keithley_2450_buffer import stamp
-from .keithley_2450_bus import TriggerBus
+from .keithley_2450_bus import LINES, TriggerBus
 from .keithley_2450_calculate import CALCULATE_COMMANDS
 from .keithley_2450_events import OUTPUT_TRIPPED, EventLog
+from .keithley_2450_follower import TimerFollower
 from .keithley_2450_lists import LIST_COMMANDS, ConfigurationLists
 from .keithley_2450_loads import LOAD_COMMANDS
 from .keithley_2450_measuring import Measuring
@@ -33,12 +35,15 @@ from .keithley_2450_system import SYSTEM_COMMANDS
 from .keithley_2450_trace import TRACE_COMMANDS
 from .keithley_2450_trigger import TriggerModel
 from .keithley_2450_trigger_commands import TRIGGER_COMMANDS
+from .reactions import Reactions
 from .scpi import CommandTree
 from .scpi_errors import ScpiError
 from .smu_stage import SmuStage
 from .status_488 import OPERATION_COMPLETE, Status488
 from .timing import KEITHLEY_2450 as TIMING
+from .trigger_wires import Connection, Terminal
 from .wire_instrument import HostClock
+from .wired_instrument import WiredInstrument
 from .world import World
 
 _FIRMWARE = "1.7.12b"
@@ -50,7 +55,7 @@ POLL_SECONDS = 0.1
 state lets pass, since nobody sees how long a program sleeps in between."""
 
 
-class SimKeithley2450(SourcingUnit):
+class SimKeithley2450(WiredInstrument, SourcingUnit):
     """One 2450; its HI terminal is the node `<name>.hi`, its sense terminal `<name>.sense_hi`, LO the common ground.
 
     Attributes:
@@ -99,7 +104,8 @@ class SimKeithley2450(SourcingUnit):
         self.settings = Settings()
         self.lists = ConfigurationLists()
         self.buffers = Buffers()
-        self.bus = TriggerBus()
+        self._terminals = {n: Terminal(lambda rises, n=n: self._edge(n, rises)) for n in range(1, LINES + 1)}
+        self.bus = TriggerBus(self._terminals)
         self.event_maps = EventMaps(status.groups)
         self.events = EventLog(1000, lambda: self.clock_seconds, self.event_maps.hear)
         status.errors = self.events
@@ -168,7 +174,7 @@ class SimKeithley2450(SourcingUnit):
         self.settings = Settings()
         self.buffers = Buffers()
         self.lists = ConfigurationLists()
-        self.bus = TriggerBus()
+        self.bus = TriggerBus(self._terminals)
         self.measuring.forget()
         self.apply_output()
 
@@ -257,11 +263,36 @@ class SimKeithley2450(SourcingUnit):
         self.bus.drive(number, is_high, self.world.seconds)
         self._go_on()
 
+    def take_part(self, reactions: Reactions) -> None:
+        """See WiredInstrument."""
+        super().take_part(reactions)
+        follower = TimerFollower(lambda: self.bus, self._event_came)
+        self.world.processes.start(follower, self.world.seconds)
+        reactions.others.append(follower.next_of_few)
+
+    def _edge(self, number: int, is_rising: bool) -> None:
+        """Somebody on a trigger wire drives a digital line."""
+        self.bus.edge(number, is_rising, self.world.seconds)
+        self._event_came()
+
+    def _event_came(self) -> None:
+        if self._can_go_on:
+            self.react(self._go_on)
+
+    def trigger_terminals(self) -> Mapping[str, Connection]:
+        """See WiredInstrument: digio.1 to digio.6."""
+        return {f"digio.{number}": terminal for number, terminal in self._terminals.items()}
+
     def notice(self, event: str) -> None:
         """A trigger event happens; a model that waits may go on."""
         self.bus.emit(event, self.world.seconds)
         self._go_on()
 
+    @property
+    def _can_go_on(self) -> bool:
+        model = self.model
+        return model.state == "WAITING" and not model.is_in_background and not model.is_going_on
+
     def _go_on(self) -> None:
-        if self.model.is_busy and not self.model.is_in_background and self.model.state == "WAITING":
+        if self._can_go_on:
             self.model.run_on()

@@ -6,7 +6,10 @@ Reference Manual, "Triggering". Nothing here takes time by itself: `advance` bri
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from .trigger_wires import Terminal
 
 _MOST_EVENTS = 10_000
 """Timer events that are followed one by one in one step."""
@@ -87,6 +90,7 @@ class Line:
         is_driven_high: what something outside drives it to; a line to which nothing is connected floats high.
         edge, logic, pulse_seconds, stimulus: of its triggers.
         pulses: output triggers so far.
+        terminal: where a trigger wire can be.
     """
 
     kind: str = "DIG"
@@ -99,13 +103,31 @@ class Line:
     stimulus: str = "NONE"
     is_overrun: bool = False
     pulses: int = 0
+    terminal: Terminal = field(default_factory=Terminal)
+
+    def put(self) -> None:
+        """Bring a wire at the line to what the instrument does with it."""
+        if self.terminal.is_joined:
+            self.terminal.rest(is_low=self._rests_low)
+
+    @property
+    def _rests_low(self) -> bool:
+        if self.direction == "IN":
+            return False
+        if self.kind == "DIG":
+            return not self.is_high
+        return self.direction == "OUT" and self.logic == "POS"
 
     @property
     def reads_high(self) -> bool:
         """What the line reads as."""
         if self.direction == "OUT":
             return self.is_high if self.kind == "DIG" else self.logic == "NEG"
-        return self.is_driven_high and (self.is_high or self.direction == "IN" or self.kind != "DIG")
+        return (
+            self.is_driven_high
+            and self.terminal.is_high
+            and (self.is_high or self.direction == "IN" or self.kind != "DIG")
+        )
 
     def sees_edge(self, *, is_rising: bool) -> bool:
         """Whether an edge from outside is a trigger."""
@@ -129,14 +151,19 @@ class Packet:
 class TriggerBus:
     """All trigger objects, and when each event last came.
 
+    Args:
+        terminals: where trigger wires can be, by line.
+
     Attributes:
         timers, blenders, lines, packets: by number from 1.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, terminals: Mapping[int, Terminal] | None = None) -> None:
         self.timers = {n: Timer() for n in range(1, TIMERS + 1)}
         self.blenders = {n: Blender() for n in range(1, BLENDERS + 1)}
-        self.lines = {n: Line() for n in range(1, LINES + 1)}
+        self.lines = {n: Line(terminal=(terminals or {}).get(n) or Terminal()) for n in range(1, LINES + 1)}
+        for line in self.lines.values():
+            line.put()
         self.packets = {n: Packet() for n in range(1, PACKETS + 1)}
         self._last: dict[str, int] = {}
         self._events = 0
@@ -160,7 +187,9 @@ class TriggerBus:
             heard += [f"BLEN{n}" for n, blender in self.blenders.items() if blender.hear(name)]
             heard += self._start_timers(name, now)
             for line in self.lines.values():
-                line.pulses += line.stimulus == name and line.kind != "DIG" and line.direction != "IN"
+                if line.stimulus == name and line.kind != "DIG" and line.direction != "IN":
+                    line.pulses += 1
+                    line.terminal.pulse(line.pulse_seconds)
 
     def _start_timers(self, event: str, now: float) -> list[str]:
         started = [n for n, timer in self.timers.items() if timer.is_on and timer.stimulus == event]
@@ -207,5 +236,10 @@ class TriggerBus:
         line = self.lines[number]
         changed = line.is_driven_high != is_high
         line.is_driven_high = is_high
-        if changed and line.sees_edge(is_rising=is_high):
+        if changed:
+            self.edge(number, is_high, now)
+
+    def edge(self, number: int, is_rising: bool, now: float) -> None:
+        """An edge on a digital line that something outside has made."""
+        if self.lines[number].sees_edge(is_rising=is_rising):
             self.emit(f"DIG{number}", now)

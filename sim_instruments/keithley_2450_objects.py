@@ -153,11 +153,23 @@ _LAN = (
     _setting(":TRIGger:LAN<n>:OUT:STIMulus", _packet, "stimulus", EVENT, str),
 )
 
+
+def _set_logic(i: SimKeithley2450, n: int, logic: str) -> None:
+    line = _line(i, n)
+    line.logic = logic
+    line.put()
+
+
 _LINE_TRIGGERS = (
     Command(":TRIGger:DIGital<n>:IN:CLEar", write=_clear_overrun(_line)),
     _setting(":TRIGger:DIGital<n>:IN:EDGE", _line, "edge", _EDGES, str),
     _overrun(":TRIGger:DIGital<n>:IN:OVERrun", _line),
-    _setting(":TRIGger:DIGital<n>:OUT:LOGic", _line, "logic", _LOGIC, str),
+    Command(
+        ":TRIGger:DIGital<n>:OUT:LOGic",
+        write=_set_logic,
+        query=lambda i, n: str(_line(i, n).logic),
+        takes=(_LOGIC,),
+    ),
     _setting(":TRIGger:DIGital<n>:OUT:PULSewidth", _line, "pulse_seconds", Number("S", 0, 1e5, 10e-6), show_number),
     _setting(":TRIGger:DIGital<n>:OUT:STIMulus", _line, "stimulus", EVENT, str),
 )
@@ -168,6 +180,7 @@ def _set_mode(i: SimKeithley2450, n: int, kind: str, direction: str) -> None:
     if direction not in _DIRECTIONS[kind]:
         raise ScpiError(-221)
     line.kind, line.direction = kind, direction
+    line.put()
 
 
 def _set_line(i: SimKeithley2450, n: int, state: float) -> None:
@@ -175,6 +188,7 @@ def _set_line(i: SimKeithley2450, n: int, state: float) -> None:
     if line.kind != "DIG" or line.direction == "IN":
         raise ScpiError(-221)
     line.is_high = bool(state)
+    line.put()
 
 
 def _all_digital(i: SimKeithley2450) -> None:

@@ -305,3 +305,4 @@ class SourcingUnit(OverlappedInstrument):
         for number in range(1, LINES + 1):
             if mask >> (number - 1) & 1:
                 self.bus.lines[number].is_high = bool(pattern >> (number - 1) & 1)
+                self.bus.lines[number].put()

@@ -66,6 +66,7 @@ class TriggerModel:
         state: as :TRIGger:STATe? tells it.
         position: block that was last run.
         is_in_background: whether it goes on while other things happen on the bench.
+        is_going_on: whether it is being run at once.
     """
 
     def __init__(self, host: Host, processes: Processes) -> None:
@@ -82,7 +83,7 @@ class TriggerModel:
         self.began = 0.0
         self.state = "EMPTY"
         self.position = 0
-        self.is_in_background = False
+        self.is_in_background = self.is_going_on = False
         self._pauses: Iterator[float] | None = None
         self._is_waiting = False
         self._due = math.inf
@@ -184,7 +185,13 @@ class TriggerModel:
     def run_on(self, *, is_awaited: bool = False) -> None:
         """Go on to the end, or as far as it gets at once; the rest happens in the background."""
         self._leave_background()
-        most = _MOST_WAITED_FOR if is_awaited else _MOST_AT_ONCE
+        self.is_going_on = True
+        try:
+            self._run_on(_MOST_WAITED_FOR if is_awaited else _MOST_AT_ONCE)
+        finally:
+            self.is_going_on = False
+
+    def _run_on(self, most: int) -> None:
         left = _MOST_OF_LOOPS if self._may_loop() else most
         while left > 0:
             pause = self._next_pause()
