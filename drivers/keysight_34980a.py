@@ -111,9 +111,8 @@ class Keysight34980A(ScpiMatrix):
     def prepare(self) -> None:
         """Reset: everything open, one command after the other; then the row protection, confirmed."""
         self._known = None
-        self.write("*RST;*CLS")
-        for slot in self._protected:
-            self.write(f":SYST:MOD:ROW:PROT {slot},{self._row_protection}")
+        protect = [f":SYST:MOD:ROW:PROT {slot},{self._row_protection}" for slot in self._protected]
+        self.write(";".join(["*RST;*CLS", *protect]))
         self._is_protection_set = True
         self._known = self.closed()
         self.check_errors()
