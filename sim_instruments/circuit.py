@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from mtjlab.nouns import Floats
-from mtjlab.physics.crossbar import reduce_array, shared_ohms
+from mtjlab.physics.crossbar import DENSE_CELLS, reduce_array, shared_ohms
 
 from .components import Labels, labels
 from .large_network import LargeArray, LargeNetwork
@@ -28,8 +28,6 @@ GROUND = "ground"
 """Name of the node that is the common ground."""
 _GROUND_SIEMENS = 1e9
 """Conductance of that node to the reference: one nanoohm."""
-DENSE_CELLS = 1600
-"""Arrays up to 40 x 40 are reduced with dense matrices over their cells; larger ones are solved with each network."""
 SMALL_BENCH_NODES = 160
 _MOST_NETWORKS = 32
 _MOST_LARGE_NETWORKS = 2

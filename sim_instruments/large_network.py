@@ -9,7 +9,7 @@ from scipy.linalg import lapack
 
 from mtjlab.nouns import Floats
 from mtjlab.physics import mtj
-from mtjlab.physics.crossbar_circuit import CircuitPoint, Surroundings, operating_point
+from mtjlab.physics.crossbar_circuit import ArrayInCircuit, CircuitPoint, Surroundings
 from mtjlab.physics.crossbar_wires import Wires
 
 from .components import Labels
@@ -81,7 +81,8 @@ class LargeNetwork:
         self._control = np.linalg.solve(system, look[:, :n] - look[:, n:] @ self._from_lines)
         self._control_of_others = np.linalg.solve(system, look[:, n:])
         self._push = push[:n] - self._from_lines.T @ push[n:]
-        self._around = Surroundings((siemens + siemens.T) / 2, self._push, self._control)
+        around = Surroundings((siemens + siemens.T) / 2, self._push, self._control)
+        self._solver = ArrayInCircuit(self._array.siemens, self._array.wires, around)
 
     def _others(self, right: Floats) -> Floats:
         return np.asarray(lapack.dpotrs(self._factor, right, lower=1)[0]) if right.size else right
@@ -96,8 +97,7 @@ class LargeNetwork:
             alone = self._others(right[n:])
             fixed = self._control_of_others @ alone
             injected = right[:n] - self._from_lines.T @ right[n:] - self._push @ fixed
-            array = self._array
-            point = operating_point(array.siemens, array.wires, self._around, injected, array.law, self._last)
+            point = self._solver.operating_point(injected, self._array.law, self._last)
             made_up = self._control @ point.line_volts + fixed
             others = alone - self._from_lines @ point.line_volts - self._from_sources @ made_up
         self._last = point

@@ -302,8 +302,16 @@ def free_lines(row_ohms: Floats, col_ohms: Floats, is_tied: bool) -> tuple[Place
 
 
 @njit(cache=True)
-def _line_factor(s: Floats, tied: Floats, row_free: Places, col_free: Places, free: int) -> Floats:
+def scaling(g: Floats, row_ohms: Floats, col_ohms: Floats) -> Floats:
+    """s of every cell, see above."""
+    rp, rq, cp, cq, _, _ = _line_generators(row_ohms, col_ohms)
+    return np.sqrt(g / (1.0 + g * (rp * rq + cp * cq)))
+
+
+@njit(cache=True)
+def line_factor(s: Floats, tied: Floats, row_free: Places, col_free: Places) -> Floats:
     """Factor of the ideal-wire network of the free lines."""
+    free = max(row_free.max(), col_free.max()) + 1
     factor = np.zeros((free, free))
     if tied.shape[0] > 0:
         factor[:] = tied
@@ -358,6 +366,7 @@ def solve_cells(
     injected: Floats,
     start: Floats,
     start_volts: Floats,
+    base: tuple[Floats, Floats],
     tolerance: float,
     most: int,
 ) -> tuple[Floats, Floats, Floats, int]:
@@ -373,20 +382,26 @@ def solve_cells(
             rows: lines without a driven end float.
         injected: (free,) amperes into the free lines, or none.
         start, start_volts: (rows, cols) linear currents and (free,) voltages to start from, or no rows.
+        base: `scaling` and `line_factor` at conductances nearby, zero where `g` is; or no rows: at `g` itself.
         tolerance: of the voltage law over all cells, relative to the voltages that drive.
     """
     m, n = g.shape
     rp, rq, cp, cq, row_share, col_share = _line_generators(row_ohms, col_ohms)
     row_free, col_free, free = free_lines(row_ohms, col_ohms, tied.shape[0] > 0)
-    s, t, right, y, sums = np.empty((m, n)), np.empty((m, n)), np.zeros((m, n)), np.empty((m, n)), np.empty(n)
+    t, right, y, sums = np.empty((m, n)), np.zeros((m, n)), np.empty((m, n)), np.empty(n)
+    has_base = base[0].shape[0] > 0
+    s = base[0].copy() if has_base else np.empty((m, n))
     has_excess, has_start = excess.shape[0] > 0, start.shape[0] > 0
     if has_excess:
         _drops(excess, rp, rq, cp, cq, right, sums)
     for i in range(m):
         for j in range(n):
             loss = 1.0 + g[i, j] * (rp[i, j] * rq[i, j] + cp[i, j] * cq[i, j])
-            s[i, j] = math.sqrt(g[i, j] / loss)
             t[i, j] = 1.0 / loss
+            if not has_base:
+                s[i, j] = math.sqrt(g[i, j] / loss)
+            elif g[i, j] > 0:
+                t[i, j] = s[i, j] * s[i, j] / g[i, j]
             of_row = row_share[i, j] * row_volts[i, 0] + (1.0 - row_share[i, j]) * row_volts[i, 1]
             of_col = col_share[i, j] * col_volts[0, j] + (1.0 - col_share[i, j]) * col_volts[1, j]
             right[i, j] = s[i, j] * (of_row - of_col - right[i, j])
@@ -397,7 +412,9 @@ def solve_cells(
     v, is_tied = np.zeros(free), tied.shape[0] > 0
     if has_start and free > 0:
         v[:] = start_volts
-    factor = _line_factor(s, tied, row_free, col_free, free) if free > 0 else np.zeros((0, 0))
+    factor = base[1]
+    if free > 0 and not has_base:
+        factor = line_factor(s, tied, row_free, col_free)
     lines = (excess, tied, injected, row_free, col_free, factor)
     _settle(s, lines, y, v)
     goal = tolerance * math.sqrt(max(_dot(right, right, sums), _dot(y, y, sums)))

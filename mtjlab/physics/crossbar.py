@@ -1,4 +1,4 @@
-"""Exact network of a passive array: cells between row and column wires that have resistance.
+"""Exact network of a small passive array with its response to every cell; see crossbar_ports.py for any other.
 
 Unknowns are the voltages across the m n cells, so that open cells, shorts and zero wire resistance are ordinary
 values. Row i is fed at its first column, column j at its last row. With G the cell conductances, A the incidence of
@@ -11,14 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csc_matrix
-from scipy.sparse.linalg import splu
+from numpy.typing import ArrayLike
 
 from ..nouns import Floats
+from .crossbar_ports import reduce_to_ports
+from .crossbar_wires import Wires
 
-LEAST_OHMS = 1e-6
-"""Wire resistance per segment that the sparse reduction takes for none."""
+DENSE_CELLS = 1600
+"""Up to 40 x 40, matrices over all pairs of cells are worth their memory, and nothing has to be compiled."""
 
 
 def incidence(rows: int, cols: int) -> Floats:
@@ -105,70 +105,6 @@ def reduce_array(siemens: ArrayLike, ohms: Floats) -> Reduction:
     return Reduction(flat, solved[:, : lines.shape[1]], (of_cells + of_cells.T) / 2, lines)
 
 
-class SparseReduction:
-    """An array too large for dense matrices over its cells, with the surface of `Reduction` that a solver needs.
-
-    Every wire node is an unknown; one sparse factorisation serves all line voltages until a cell changes. Wires
-    without resistance are taken as `LEAST_OHMS` per segment.
-    """
-
-    def __init__(self, siemens: ArrayLike, segment_ohms: float) -> None:
-        g = np.asarray(siemens, dtype=np.float64)
-        self._shape = g.shape
-        self._segment_ohms = segment_ohms
-        self.siemens: Floats = g.ravel()
-        rows, cols = g.shape
-        wire = 1 / max(segment_ohms, LEAST_OHMS)
-        row_nodes = np.arange(rows * cols).reshape(rows, cols)
-        col_nodes = row_nodes + rows * cols
-        self._ends = np.concatenate([row_nodes[:, 0], col_nodes[-1]])
-        self._wire = wire
-        self._cell_nodes = (row_nodes.ravel(), col_nodes.ravel())
-        self._factor = splu(
-            self._nodal(row_nodes, col_nodes), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}
-        )
-        unit = np.zeros((2 * rows * cols, self._ends.size))
-        unit[self._ends, np.arange(self._ends.size)] = wire
-        at_ends = self._factor.solve(unit)[self._ends]
-        ports = wire * (np.eye(self._ends.size) - at_ends)
-        self.port_siemens: Floats = np.asarray((ports + ports.T) / 2)
-
-    def _nodal(self, row_nodes: NDArray[np.int64], col_nodes: NDArray[np.int64]) -> csc_matrix:
-        neighbours = [(row_nodes[:, :-1], row_nodes[:, 1:]), (col_nodes[:-1], col_nodes[1:])]
-        a = np.concatenate([self._cell_nodes[0], *(first.ravel() for first, _ in neighbours)])
-        b = np.concatenate([self._cell_nodes[1], *(second.ravel() for _, second in neighbours)])
-        wires = np.full(a.size - self.siemens.size, self._wire)
-        g = np.concatenate([self.siemens, wires])
-        ends = np.full(self._ends.size, self._wire)
-        entries = np.concatenate([g, g, -g, -g, ends])
-        size = 2 * self.siemens.size
-        places = (np.concatenate([a, b, a, b, self._ends]), np.concatenate([a, b, b, a, self._ends]))
-        return csc_matrix((entries, places), shape=(size, size))
-
-    def cell_volts(self, line_volts: Floats, extra_amps: Floats) -> Floats:
-        """As `Reduction.cell_volts`."""
-        right = self._injected(extra_amps)
-        right[self._ends] += self._wire * line_volts
-        nodes = self._factor.solve(right)
-        return np.asarray(nodes[self._cell_nodes[0]] - nodes[self._cell_nodes[1]])
-
-    def line_amps(self, extra_amps: Floats) -> Floats:
-        """As `Reduction.line_amps`."""
-        return np.asarray(-self._wire * self._factor.solve(self._injected(extra_amps))[self._ends])
-
-    def _injected(self, extra_amps: Floats) -> Floats:
-        right = np.zeros(2 * self.siemens.size)
-        right[self._cell_nodes[0]] -= extra_amps
-        right[self._cell_nodes[1]] += extra_amps
-        return right
-
-    def with_cell(self, index: int, siemens: float) -> SparseReduction:
-        """The same array with one cell changed; factorised anew."""
-        changed = self.siemens.copy()
-        changed[index] = siemens
-        return SparseReduction(changed.reshape(self._shape), self._segment_ohms)
-
-
 def transfer_siemens(
     siemens: ArrayLike, segment_ohms: float, row_ohms: ArrayLike = 0.0, col_ohms: ArrayLike = 0.0
 ) -> Floats:
@@ -178,5 +114,7 @@ def transfer_siemens(
     """
     g = np.asarray(siemens, dtype=np.float64)
     rows, cols = g.shape
+    if g.size > DENSE_CELLS:
+        return reduce_to_ports(g, Wires.of((rows, cols), segment_ohms, left=row_ohms, bottom=col_ohms)).transfer_siemens
     ports = reduce_array(g, shared_ohms(rows, cols, segment_ohms, row_ohms, col_ohms)).port_siemens
     return -ports[:rows, rows:]

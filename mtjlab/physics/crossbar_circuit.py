@@ -43,106 +43,100 @@ class CircuitPoint:
     steps: int
 
 
-def operating_point(
-    cells: Floats,
-    wires: Wires,
-    around: Surroundings,
-    injected: Floats,
-    law: Law,
-    start: CircuitPoint | None = None,
-) -> CircuitPoint:
-    """Solve array and surroundings together: Newton's method on the cells, conjugate gradients inside.
+class ArrayInCircuit:
+    """An array at given zero-bias conductances and what surrounds it, prepared for operating points.
 
     Args:
         cells: shape (rows, cols), conductances without bias.
         wires: rows connected at their left ends, columns at their bottom ends, and nowhere else.
-        injected: shape (lines,), amperes that flow into the line ends from outside.
-        law: of the cells beyond `cells`; all zeros for linear ones.
-        start: an operating point nearby.
-
-    Raises ArithmeticError if it does not converge.
+        around: the rest of the circuit.
     """
-    if wires.ends.right.any() or wires.ends.top.any():
-        raise InputError("an array in a circuit is connected at left and bottom ends")
-    flat = np.zeros(cells.shape)
-    point = start or _linear(cells, wires, around, injected, flat, None, _LOOSE)
-    tolerance = _LOOSE
-    for _ in range(_MOST_NEWTON):
-        beyond, slope = law(point.cell_volts)
-        tangent = cells + slope
-        if not (tangent >= 0).all():
-            raise InputError("a cell's current falls with rising voltage")
-        before, point = (
-            point,
-            _linear(tangent, wires, around, injected, beyond - slope * point.cell_volts, point, tolerance),
-        )
-        scale = max(float(np.abs(point.cell_volts).max(initial=0.0)), 1e-300)
-        change = float(np.abs(point.cell_volts - before.cell_volts).max(initial=0.0)) / scale
-        if change <= _CLOSE and tolerance <= _TIGHT:
+
+    def __init__(self, cells: Floats, wires: Wires, around: Surroundings) -> None:
+        from .cell_kernels import free_lines, line_factor, scaling
+
+        if wires.ends.right.any() or wires.ends.top.any():
+            raise InputError("an array in a circuit is connected at left and bottom ends")
+        self._cells, self._wires, self._around = cells, wires, around
+        row_free, col_free, _ = free_lines(wires.row_ohms, wires.col_ohms, True)
+        with one_thread():
+            s = scaling(cells, wires.row_ohms, wires.col_ohms)
+            self._base = s, line_factor(s, around.siemens, row_free, col_free)
+
+    def operating_point(self, injected: Floats, law: Law, start: CircuitPoint | None = None) -> CircuitPoint:
+        """Solve array and surroundings together: Newton's method on the cells, conjugate gradients inside.
+
+        Args:
+            injected: shape (lines,), amperes that flow into the line ends from outside.
+            law: of the cells beyond their zero-bias conductances; all zeros for linear ones and open ones.
+            start: an operating point nearby.
+
+        Raises ArithmeticError if it does not converge.
+        """
+        point = start or self._linear(self._cells, injected, np.zeros(self._cells.shape), None, _LOOSE)
+        tolerance = _LOOSE
+        for _ in range(_MOST_NEWTON):
+            beyond, slope = law(point.cell_volts)
+            tangent = self._cells + slope
+            if not (tangent >= 0).all():
+                raise InputError("a cell's current falls with rising voltage")
+            offset = beyond - slope * point.cell_volts
+            before, point = point, self._linear(tangent, injected, offset, point, tolerance)
+            scale = max(float(np.abs(point.cell_volts).max(initial=0.0)), 1e-300)
+            change = float(np.abs(point.cell_volts - before.cell_volts).max(initial=0.0)) / scale
+            if change <= _CLOSE and tolerance <= _TIGHT:
+                return point
+            tolerance = min(max(0.01 * change**2, _TIGHT), _LOOSE)
+        raise ArithmeticError("the bias-dependent cells have no operating point that Newton's method finds")
+
+    def _linear(
+        self, cells: Floats, injected: Floats, offset: Floats, start: CircuitPoint | None, tolerance: float
+    ) -> CircuitPoint:
+        """The same for linear cells and a given current beside theirs."""
+        point = self._symmetric(cells, injected, offset, start, tolerance)
+        around = self._around
+        if around.controlled.shape[1] == 0:
             return point
-        tolerance = min(max(0.01 * change**2, _TIGHT), _LOOSE)
-    raise ArithmeticError("the bias-dependent cells have no operating point that Newton's method finds")
-
-
-def _linear(
-    cells: Floats,
-    wires: Wires,
-    around: Surroundings,
-    injected: Floats,
-    offset: Floats,
-    start: CircuitPoint | None,
-    tolerance: float,
-) -> CircuitPoint:
-    """The same for linear cells and a given current beside theirs."""
-    point = _symmetric(cells, wires, around.siemens, injected, offset, start, tolerance)
-    if around.controlled.shape[1] == 0:
-        return point
-    plain = np.zeros(cells.shape)
-    answers = [_symmetric(cells, wires, around.siemens, unit, plain, None, tolerance) for unit in around.controlled.T]
-    of_lines = np.stack([answer.line_volts for answer in answers], axis=1)
-    system = np.eye(len(answers)) + around.control @ of_lines
-    amounts = np.linalg.solve(system, around.control @ point.line_volts)
-    of_cells = np.stack([answer.cell_volts for answer in answers], axis=-1)
-    return CircuitPoint(
-        point.cell_volts - of_cells @ amounts,
-        point.line_volts - of_lines @ amounts,
-        point.steps + sum(answer.steps for answer in answers),
-    )
-
-
-def _symmetric(
-    cells: Floats,
-    wires: Wires,
-    tied: Floats,
-    injected: Floats,
-    offset: Floats,
-    start: CircuitPoint | None,
-    tolerance: float,
-) -> CircuitPoint:
-    from .cell_kernels import solve_cells, wire_fields
-
-    rows, cols = cells.shape
-    row_volts, col_volts = np.zeros((rows, 2)), np.zeros((2, cols))
-    most = 200 + 20 * (rows + cols)
-    with one_thread():
-        amps, drops, lines, steps = solve_cells(
-            cells,
-            wires.row_ohms,
-            wires.col_ohms,
-            row_volts,
-            col_volts,
-            offset,
-            tied,
-            injected,
-            _NONE if start is None else cells * start.cell_volts,
-            np.zeros(0) if start is None else start.line_volts,
-            tolerance,
-            most,
+        plain = np.zeros(cells.shape)
+        answers = [self._symmetric(cells, unit, plain, None, _TIGHT) for unit in around.controlled.T]
+        of_lines = np.stack([answer.line_volts for answer in answers], axis=1)
+        system = np.eye(len(answers)) + around.control @ of_lines
+        amounts = np.linalg.solve(system, around.control @ point.line_volts)
+        of_cells = np.stack([answer.cell_volts for answer in answers], axis=-1)
+        return CircuitPoint(
+            point.cell_volts - of_cells @ amounts,
+            point.line_volts - of_lines @ amounts,
+            point.steps + sum(answer.steps for answer in answers),
         )
-    if steps >= most:
-        raise ArithmeticError("conjugate gradients do not converge on this array")
-    row_volts[:, 0], col_volts[1] = lines[:rows], lines[rows:]
-    _, _, of_rows, of_cols = wire_fields(
-        amps + offset, wires.row_ohms, wires.col_ohms, row_volts, col_volts, np.zeros(0)
-    )
-    return CircuitPoint(np.where(np.isnan(drops), of_rows - of_cols, drops), lines, steps)
+
+    def _symmetric(
+        self, cells: Floats, injected: Floats, offset: Floats, start: CircuitPoint | None, tolerance: float
+    ) -> CircuitPoint:
+        from .cell_kernels import solve_cells, wire_fields
+
+        rows, cols = cells.shape
+        wires, row_volts, col_volts = self._wires, np.zeros((rows, 2)), np.zeros((2, cols))
+        most = 200 + 20 * (rows + cols)
+        with one_thread():
+            amps, drops, lines, steps = solve_cells(
+                cells,
+                wires.row_ohms,
+                wires.col_ohms,
+                row_volts,
+                col_volts,
+                offset,
+                self._around.siemens,
+                injected,
+                _NONE if start is None else cells * start.cell_volts,
+                np.zeros(0) if start is None else start.line_volts,
+                self._base,
+                tolerance,
+                most,
+            )
+        if steps >= most:
+            raise ArithmeticError("conjugate gradients do not converge on this array")
+        row_volts[:, 0], col_volts[1] = lines[:rows], lines[rows:]
+        _, _, of_rows, of_cols = wire_fields(
+            amps + offset, wires.row_ohms, wires.col_ohms, row_volts, col_volts, np.zeros(0)
+        )
+        return CircuitPoint(np.where(np.isnan(drops), of_rows - of_cols, drops), lines, steps)

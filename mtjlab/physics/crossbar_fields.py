@@ -136,6 +136,7 @@ class _Drive:
                 _NO_LINES,
                 _NONE,
                 _NO_LINES,
+                (_NONE, _NONE),
                 _TOLERANCE,
                 most,
             )

@@ -82,10 +82,10 @@ class Wires:
         row_ohms = np.empty((*_leading(row_part.shape[:-2], np.shape(left)[:-1], np.shape(right)[:-1]), rows, cols + 1))
         col_ohms = np.empty((*_leading(col_part.shape[:-2], np.shape(top)[:-1], np.shape(bottom)[:-1]), rows + 1, cols))
         row_ohms[...], col_ohms[...] = row_part, col_part
-        row_ohms[..., 0] += left
-        row_ohms[..., -1] += right
-        col_ohms[..., 0, :] += top
-        col_ohms[..., -1, :] += bottom
+        row_ohms[..., 0] += np.asarray(left, dtype=np.float64)
+        row_ohms[..., -1] += np.asarray(right, dtype=np.float64)
+        col_ohms[..., 0, :] += np.asarray(top, dtype=np.float64)
+        col_ohms[..., -1, :] += np.asarray(bottom, dtype=np.float64)
         return cls(row_ohms, col_ohms)
 
     @property

@@ -6,8 +6,8 @@ from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
 
 from mtjlab.nouns import Floats
+from mtjlab.physics import crossbar
 from mtjlab.physics.crossbar import (
-    SparseReduction,
     reduce_array,
     shared_ohms,
     transfer_siemens,
@@ -108,14 +108,10 @@ def test_injected_cell_current_acts_as_a_change_of_that_cell() -> None:
     assert linear.to_cells @ volts - linear.of_cells @ extra == pytest.approx(wanted, rel=1e-10)
 
 
-@pytest.mark.parametrize("segment", [0.5, 20.0])
-def test_the_sparse_reduction_is_the_dense_one(segment: float) -> None:
-    g = random_array(8, 9, 7)
-    dense, sparse = reduce_array(g, shared_ohms(9, 7, segment)), SparseReduction(g, segment)
-    rng = np.random.default_rng(0)
-    volts, extra = rng.uniform(-1, 1, 16), rng.uniform(-1e-4, 1e-4, 63)
-    assert sparse.port_siemens == pytest.approx(dense.port_siemens, rel=1e-8, abs=1e-12)
-    assert sparse.cell_volts(volts, extra) == pytest.approx(dense.cell_volts(volts, extra), rel=1e-8, abs=1e-12)
-    assert sparse.line_amps(extra) == pytest.approx(dense.line_amps(extra), rel=1e-8, abs=1e-14)
-    changed = sparse.with_cell(5, 3e-3)
-    assert changed.port_siemens == pytest.approx(dense.with_cell(5, 3e-3).port_siemens, rel=1e-8, abs=1e-12)
+def test_transfer_of_an_array_too_large_for_dense_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    g, rows, cols = random_array(8, 9, 7), np.linspace(0, 5, 9), np.linspace(1, 2, 7)
+    wanted = transfer_siemens(g, 3.0, rows, cols)
+    monkeypatch.setattr(crossbar, "DENSE_CELLS", 0)
+    found = transfer_siemens(g, 3.0, rows, cols)
+    assert found == pytest.approx(wanted, rel=1e-12, abs=1e-18)
+    assert not np.array_equal(found, wanted)  # the other way was taken
