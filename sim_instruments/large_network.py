@@ -9,12 +9,13 @@ from scipy.linalg import lapack
 
 from mtjlab.nouns import Floats
 from mtjlab.physics import mtj
+from mtjlab.physics.blas_threads import one_thread
 from mtjlab.physics.crossbar_circuit import ArrayInCircuit, CircuitPoint, Surroundings
 from mtjlab.physics.crossbar_wires import Wires
 
 from .components import Labels
 from .die import Die
-from .network import SOURCE_OHMS, Drive, one_thread
+from .network import SOURCE_OHMS, Drive
 
 
 class LargeArray:
