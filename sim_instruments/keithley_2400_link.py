@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .keithley_2400_run import Event
@@ -25,7 +26,7 @@ class TriggerLink:
 
     def __init__(self, unit: SimKeithley2400) -> None:
         self._unit = unit
-        self.lines = {number: Terminal(lambda rises, n=number: self._pulled(rises, n)) for number in _LINES}
+        self.lines = {number: Terminal(partial(self._pulled, number)) for number in _LINES}
         self.start_of_test = Terminal(lambda rises: unit.notice(Event("PST" if rises else "NST")))
 
     @property
@@ -33,7 +34,7 @@ class TriggerLink:
         """All by name."""
         return {**{f"tlink.{number}": line for number, line in self.lines.items()}, "sot": self.start_of_test}
 
-    def _pulled(self, rises: bool, number: int) -> None:
+    def _pulled(self, number: int, rises: bool) -> None:
         if not rises:
             self._unit.notice(Event("TLIN", number))
 

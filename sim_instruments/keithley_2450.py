@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 from .accuracy_keithley_2450 import K2450_STAGE
@@ -104,7 +105,7 @@ class SimKeithley2450(WiredInstrument, SourcingUnit):
         self.settings = Settings()
         self.lists = ConfigurationLists()
         self.buffers = Buffers()
-        self._terminals = {n: Terminal(lambda rises, n=n: self._edge(n, rises)) for n in range(1, LINES + 1)}
+        self._terminals = {n: Terminal(partial(self._edge, n)) for n in range(1, LINES + 1)}
         self.bus = TriggerBus(self._terminals)
         self.event_maps = EventMaps(status.groups)
         self.events = EventLog(1000, lambda: self.clock_seconds, self.event_maps.hear)

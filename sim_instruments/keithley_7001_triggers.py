@@ -8,6 +8,7 @@ It goes to the Trigger Link if the layer's source is TLINk, else to the channel-
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .keithley_7001_settings import Layer
@@ -24,8 +25,8 @@ class TriggerConnectors:
 
     def __init__(self, unit: SimKeithley7001) -> None:
         self._unit = unit
-        self._lines = {number: Terminal(lambda rises, n=number: self._pulled(rises, n)) for number in _LINES}
-        self._external = Terminal(lambda rises: None if rises else unit.notice("EXT"))
+        self._lines = {number: Terminal(partial(self._pulled, number)) for number in _LINES}
+        self._external = Terminal(self._external_edge)
         self._ready = Terminal()
 
     @property
@@ -34,7 +35,11 @@ class TriggerConnectors:
         lines = {f"tlink.{number}": line for number, line in self._lines.items()}
         return {**lines, "external_trigger": self._external, "channel_ready": self._ready}
 
-    def _pulled(self, rises: bool, number: int) -> None:
+    def _external_edge(self, rises: bool) -> None:
+        if not rises:
+            self._unit.notice("EXT")
+
+    def _pulled(self, number: int, rises: bool) -> None:
         if rises:
             return
         unit = self._unit

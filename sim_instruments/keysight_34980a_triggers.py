@@ -22,7 +22,7 @@ class TriggerConnectors:
 
     def __init__(self, unit: SimKeysight34980A) -> None:
         self._unit = unit
-        self._external = Terminal(lambda rises: None if rises else self._pulled())
+        self._external = Terminal(self._edge)
         self._closed = Terminal()
 
     @property
@@ -30,7 +30,9 @@ class TriggerConnectors:
         """All by name."""
         return {"external_trigger": self._external, "channel_closed": self._closed}
 
-    def _pulled(self) -> None:
+    def _edge(self, rises: bool) -> None:
+        if rises:
+            return
         unit, scanner = self._unit, self._unit.measuring.scanner
         if scanner.waits_for == "EXT":
             unit.react(lambda: unit.signal("EXT"))

@@ -35,6 +35,9 @@ class SimKeysight81160A(PulseGenerator):
     reports_conflicts: ClassVar[bool] = False  # the family has warnings for that
     overload_error: ClassVar[tuple[int, str]] = (-300, "Device-specific error; output {} switched off, overload")
     options: ClassVar[str] = "002"
+    trigger_input_name: ClassVar[str] = "ext_in"
+    trigger_output_name: ClassVar[str] = "trigger_out"
+    has_sync: ClassVar[bool] = False
 
     def __init__(
         self,

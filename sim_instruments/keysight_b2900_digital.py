@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .keysight_b2900_commands import Clipped, register_text, show_nr3
@@ -63,9 +64,7 @@ class DigitalPort:
     def __init__(self, triggered: Callable[[int], None] = lambda number: None) -> None:
         self.pulses: deque[TriggerPulse] = deque(maxlen=_MOST_PULSES)
         self._triggered = triggered
-        self.lines = [
-            Line(terminal=Terminal(lambda rises, n=number: self._edge(n, rises))) for number in range(1, LINES + 1)
-        ]
+        self.lines = [Line(terminal=Terminal(partial(self._edge, number))) for number in range(1, LINES + 1)]
         self.reset()
 
     def reset(self) -> None:

@@ -28,6 +28,10 @@ def _unheard(_: ScpiError) -> None:
     """Nobody reports yet."""
 
 
+def _unseen(at: float, high_seconds: float, period: float, repeats: float) -> None:
+    """Nobody looks at what is played."""
+
+
 class PulseChannel:
     """One output; its terminal is the node `<name>.<number>.hi`, the shell is the common ground.
 
@@ -43,6 +47,8 @@ class PulseChannel:
         is_gate_open: whether the signal at the trigger input lets a gated burst through.
         triggers_left: triggers that it still takes.
         report: called with what setting one thing does to another (-221).
+        played: called when it begins to play: at which world second, how long its Sync is high, period, repeats; a
+            period of zero ends that.
         is_needed: whether another output adds this one's waveform, so that it plays though it may be off.
     """
 
@@ -66,6 +72,7 @@ class PulseChannel:
         self.triggers_left = math.inf
         self.partner: PulseChannel | None = None
         self.report: Callable[[ScpiError], None] = _unheard
+        self.played: Callable[[float, float, float, float], None] = _unseen
         self._world = world
         self._trains = trains_of(world)
         self._waveforms = waveforms
@@ -94,6 +101,7 @@ class PulseChannel:
         """
         settings = self.settings
         self._trains.stop(self._train)
+        self.played(self._world.seconds, 0.0, 0.0, 0.0)
         self.is_waiting = self._is_gated = False
         self.output.set_up(settings)
         if not settings.is_on and not settings.is_complement_on and not self.is_needed:
@@ -112,7 +120,8 @@ class PulseChannel:
             self._is_gated = True
             self._pass_gate()
         elif settings.trigger_source in ("IMM", "TIM") and not settings.sweep.is_on:
-            self._play(self._repeated_burst(), math.inf)
+            burst = settings.cycles * sum(step.seconds for step in self._cycle())
+            self._play(self._repeated_burst(), math.inf, burst_seconds=burst)
         else:
             self.is_waiting = True
             self._drive(self._idle_level())
@@ -203,8 +212,23 @@ class PulseChannel:
             return [Section([*steps * int(settings.cycles), rest], math.inf)]
         return [Section(steps, settings.cycles), Section([rest])]
 
-    def _play(self, sections: Sequence[Section], cycles: float, *, delay: float = 0.0) -> float:
+    def _play(
+        self, sections: Sequence[Section], cycles: float, *, delay: float = 0.0, burst_seconds: float = math.inf
+    ) -> float:
         self._trains.stop(self._train)
         self._train = Train(sections, cycles, idle=self._idle_level(), drive=self._drive)
         self._trains.start(self._train, self._world.seconds + delay)
+        self._tell_played(sections, cycles, delay, burst_seconds)
         return delay + self._train.seconds
+
+    def _tell_played(self, sections: Sequence[Section], cycles: float, delay: float, burst_seconds: float) -> None:
+        """What the Sync connector follows: a burst from its beginning to its end, else the first half of each cycle."""
+        at = self._world.seconds + delay
+        if math.isfinite(self._train.seconds):
+            self.played(at, self._train.seconds, self._train.seconds, 1.0)
+            return
+        is_one = len(sections) == 1
+        period = sections[0].seconds if is_one else sum(section.seconds * section.repeats for section in sections)
+        if math.isfinite(period):
+            high = period / 2 if math.isinf(burst_seconds) else min(burst_seconds, period)
+            self.played(at, high, period, cycles)

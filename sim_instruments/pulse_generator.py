@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 from .accuracy_keysight_pulse import GeneratorLimits
@@ -14,11 +15,14 @@ from .pulse_channel import PulseChannel
 from .pulse_coupling import Coupling
 from .pulse_memory import WaveformMemory
 from .pulse_settings import ChannelSettings
+from .pulse_sync import SyncOutput
 from .pulse_trigger_input import TriggerInput, TriggerOutput
 from .scpi_errors import ScpiError
 from .scpi_instrument import ScpiInstrument
 from .status_488 import Status488
+from .trigger_wires import Connection, Terminal
 from .wire_instrument import HostClock
+from .wired_instrument import WiredInstrument
 from .world import World
 
 _REGISTERS = {8: "questionable", 128: "operation"}
@@ -28,13 +32,15 @@ _ROUNDING_SECONDS = 1e-12
 _CHANNELS = (1, 2)
 
 
-class PulseGenerator(ScpiInstrument):
+class PulseGenerator(WiredInstrument, ScpiInstrument):
     """Base of the generators; channel `n` drives the node `<name>.<n>.hi` through 50 ohm.
 
     Further terminals: `<name>.trigger_in`, `<name>.trigger_out`.
 
     Class attributes:
         limits: what the model can do.
+        trigger_input_name, trigger_output_name: its trigger connectors, for trigger wires; one may be both.
+        has_sync: whether it has a Sync connector.
         reports_conflicts: whether a pulse that had to change to fit is an error.
         overload_error: what it reports when an output opened by itself; the text may name the channel.
 
@@ -50,6 +56,9 @@ class PulseGenerator(ScpiInstrument):
     """
 
     limits: ClassVar[GeneratorLimits]
+    trigger_input_name: ClassVar[str] = "ext_trig"
+    trigger_output_name: ClassVar[str] = "ext_trig"
+    has_sync: ClassVar[bool] = True
     reports_conflicts: ClassVar[bool] = True
     overload_error: ClassVar[tuple[int, str]]
 
@@ -77,7 +86,11 @@ class PulseGenerator(ScpiInstrument):
                 channel.report = status.report
         self.channels[0].partner, self.channels[1].partner = self.channels[1], self.channels[0]
         self.trigger_input = TriggerInput(name, world, self._input_changed)
-        self.trigger_output = TriggerOutput(name, world)
+        self._terminals = {self.trigger_output_name: Terminal(), self.trigger_input_name: Terminal(self._edge)}
+        self.trigger_output = TriggerOutput(name, world, self._terminals[self.trigger_output_name])
+        self.sync = SyncOutput(world)
+        for each in self.channels:
+            each.played = partial(self._played, each)
         self.saved: dict[int, tuple[ChannelSettings, ...]] = {}
         self.state_files: dict[str, tuple[ChannelSettings, ...]] = {}
         self.state_names: dict[int, str] = {}
@@ -114,7 +127,27 @@ class PulseGenerator(ScpiInstrument):
             if other is not channel and self.coupling.carry_over(channel.number, channel.settings, other.settings):
                 self._apply(other)
         self._apply(channel)
+        self._rest_trigger_output()
         self._watch_input()
+
+    def trigger_terminals(self) -> Mapping[str, Connection]:
+        """See WiredInstrument."""
+        return {**self._terminals, "sync": self.sync.terminal} if self.has_sync else self._terminals
+
+    def _edge(self, is_rising: bool) -> None:
+        """Somebody on a trigger wire drives the trigger input."""
+        if self._is_answering:
+            self.keep_on(self._input_changed(is_rising))
+
+    def _played(self, channel: PulseChannel, at: float, high_seconds: float, period: float, repeats: float) -> None:
+        if self.stored.get("sync source", "CH1") != f"CH{channel.number}":
+            return
+        settings = channel.settings
+        if settings.is_sync_on and period > 0:
+            is_inverted = settings.sync_polarity == "INV"
+            self.sync.start(at, high_seconds, period, repeats, is_inverted=is_inverted)
+        else:
+            self.sync.stop()
 
     def _apply(self, channel: PulseChannel) -> None:
         channel.apply(is_triggered=self.is_triggered(channel.settings))
@@ -125,7 +158,13 @@ class PulseGenerator(ScpiInstrument):
         with self.world.at_once():
             for channel in self.channels:
                 self._apply(channel)
+        self._rest_trigger_output()
         self._watch_input()
+
+    def _rest_trigger_output(self) -> None:
+        given = [channel.settings for channel in self.channels if channel.settings.is_trigger_out_on]
+        is_low = bool(given) and given[0].trigger_out_slope == "POS"
+        self._terminals[self.trigger_output_name].rest(is_low=is_low)
 
     def add_outputs(self, feeds: dict[int, int]) -> None:
         """From now on output n also gives the waveform of channel `feeds[n]`."""
@@ -202,13 +241,14 @@ class PulseGenerator(ScpiInstrument):
     def _waiting_outside(self) -> list[PulseChannel]:
         return [c for c in self.channels if c.takes_trigger and c.settings.trigger_source == "EXT"]
 
-    def _input_changed(self, is_high: bool) -> None:
-        """The voltage at the trigger input crossed its level while time passes in the world."""
+    def _input_changed(self, is_high: bool) -> float:
+        """The voltage at the trigger input crossed its level while time passes; returns how long the burst takes."""
         slopes = ("POS", "EITH") if is_high else ("NEG", "EITH")
-        self._begin([c for c in self._waiting_outside() if c.settings.trigger_slope in slopes])
+        seconds = self._begin([c for c in self._waiting_outside() if c.settings.trigger_slope in slopes])
         with self.world.at_once():
             for channel in self.channels:
                 channel.gate(is_high)
+        return seconds
 
     def _watch_input(self) -> None:
         settings = [channel.settings for channel in self.channels if channel.settings.is_on]

@@ -104,7 +104,7 @@ SYNC_COMMANDS: tuple[Command, ...] = (
     stored(":OUTPut<c>:TRIGger:SLOPe", "trigger_out_slope", Choice("POSitive", "NEGative")),
     stored(":OUTPut<c>:MODE", "output_mode", Choice("NORMal", "GATed")),
 )
-"""The sync output is at no node; the trigger output is (`PulseGenerator`)."""
+"""The sync output is at no node, for trigger wires only; the trigger output is at one too (`PulseGenerator`)."""
 
 OUTPUT_COMMANDS: tuple[Command, ...] = (
     stored(":OUTPut<c>[:STATe]", "is_on", Switch()),

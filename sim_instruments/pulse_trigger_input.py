@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from .pulse_train import Section, Step, Train
 from .pulse_trains import trains_of
+from .trigger_wires import Terminal
 from .world import World
 
 _OUTPUT_OHMS = 50.0
@@ -25,7 +26,7 @@ class TriggerInput:
         crossed: called when the voltage has crossed the level, with whether it is above now.
     """
 
-    def __init__(self, name: str, world: World, crossed: Callable[[bool], None]) -> None:
+    def __init__(self, name: str, world: World, crossed: Callable[[bool], object]) -> None:
         self._world = world
         self._crossed = crossed
         # at a node of its own, so that it does not count among the instrument's outputs
@@ -67,10 +68,17 @@ class TriggerInput:
 
 
 class TriggerOutput:
-    """The node `<name>.trigger_out`, TTL behind 50 ohm."""
+    """The node `<name>.trigger_out`, TTL behind 50 ohm.
 
-    def __init__(self, name: str, world: World) -> None:
+    Args:
+        name: of the instrument.
+        world: the node is in it.
+        terminal: the same connector for trigger wires.
+    """
+
+    def __init__(self, name: str, world: World, terminal: Terminal) -> None:
         self._world = world
+        self._terminal = terminal
         self._source = world.add_source(f"trigger output of {name}", f"trigger output of {name}.emf")
         world.connect(f"trigger output of {name}.emf", f"{name}.trigger_out", _OUTPUT_OHMS)
         self._train = Train((), 0, idle=0.0, drive=self._drive)
@@ -84,3 +92,4 @@ class TriggerOutput:
         trains.stop(self._train)
         self._train = Train([Section([Step(_PULSE_SECONDS, 1.0)])], 1, idle=0.0, drive=self._drive)
         trains.start(self._train, self._world.seconds)
+        self._terminal.pulse(_PULSE_SECONDS)

@@ -50,6 +50,13 @@ class WiredInstrument(WireInstrument):
         reactions.begin(self, act_and_note)
         return True
 
+    def keep_on(self, seconds: float) -> None:
+        """A trigger has started something that goes on by itself for so long."""
+        reactions = self._reactions
+        if reactions is not None and seconds > 0:
+            self._note_status()
+            reactions.later(seconds, lambda: self._busy_until(self.world.seconds - self._behind_seconds(reactions)))
+
     def _behind_seconds(self, reactions: Reactions) -> float:
         if reactions.behind_seconds is not None:
             return reactions.behind_seconds
