@@ -17,6 +17,7 @@ from .errors import BudgetError, InputError, InstrumentError
 from .interrupts import held_off
 from .nouns import Cost, Line, Lines, Reading, Site
 from .roles import Capabilities, Crossbar, Crosspoint, Identity, SourceMeasureUnit, SwitchMatrix
+from .switch_off import output_off, relays_open
 from .wiring import Wiring
 
 Listener = Callable[[str, Lines, Sequence[Line], Sequence[Reading]], None]
@@ -236,11 +237,11 @@ class MatrixCrossbar(Crossbar):
         """
         problems: list[str] = []
         with held_off():
-            outputs = {name: _switch_off(name, smu, problems) for name, smu in self._smus.items()}
-            relays_open = _open_relays(self._wiring.matrix, self._matrix, problems)
+            outputs = {name: output_off(name, smu, problems) for name, smu in self._smus.items()}
+            are_open = relays_open(self._wiring.matrix, self._matrix, problems)
         self._forget()
         self._is_started = False
-        self.shutdown_report = ShutdownReport(outputs, relays_open, tuple(problems))
+        self.shutdown_report = ShutdownReport(outputs, are_open, tuple(problems))
         return self.shutdown_report
 
     def _forget(self) -> None:
@@ -410,37 +411,6 @@ def _selected_sites(lines: Lines) -> list[Site]:
     across = np.nan_to_num(np.abs(lines.row_volts[:, None] - lines.col_volts[None, :]))
     rows, cols = np.nonzero(across > 0.75 * across.max())
     return [Site(int(i), int(j)) for i, j in zip(rows, cols, strict=True)]
-
-
-def _switch_off(name: str, smu: SourceMeasureUnit, problems: list[str]) -> bool | None:
-    """0 V and off, with one device clear if it does not listen; returns what it reads back."""
-    for attempt in ("first", "after a device clear"):
-        try:
-            if attempt != "first":
-                smu.recover()
-            smu.output_off()
-            return not smu.is_output_on()
-        except Exception as error:  # whatever the fault, the other instruments must still be switched off
-            _note(problems, name, error)
-    return None
-
-
-def _note(problems: list[str], name: str, error: Exception) -> None:
-    text = str(error) if name in str(error) else f"{name}: {error}"
-    if text not in problems:
-        problems.append(text)
-
-
-def _open_relays(name: str, matrix: SwitchMatrix, problems: list[str]) -> bool | None:
-    for attempt in ("first", "after a device clear"):
-        try:
-            if attempt != "first":
-                matrix.recover()
-            matrix.open_all()
-            return not matrix.closed()
-        except Exception as error:  # likewise
-            _note(problems, name, error)
-    return None
 
 
 def _offer(fitted: set[str] | set[int]) -> str:

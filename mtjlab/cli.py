@@ -8,7 +8,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -36,8 +37,12 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
+_PANIC_PATIENCE_SECONDS = 1.0
 sim = typer.Typer(help="Simulated benches for other programs.", no_args_is_help=True)
 app.add_typer(sim, name="sim")
+bench_commands = typer.Typer(help="The instruments of a bench.", no_args_is_help=True)
+app.add_typer(bench_commands, name="bench")
+StationFile = Annotated[Path, typer.Argument(help="Station file: the instruments and their addresses.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -86,6 +91,38 @@ def serve(
     serve_bench(
         bench, typer.echo, host=host, port_base=port_base, allow_remote=allow_remote, paced=paced, as_json=as_json
     )
+
+
+@bench_commands.command("off")
+def bench_off(station: StationFile) -> None:
+    """The panic button: outputs off, relays open, whatever anybody else is doing. Exit status 1 if not all is off."""
+    from .station import open_instruments
+    from .switch_off import as_lines, switch_all_off
+
+    _require_file(station)
+    instruments, missing = open_instruments(station)
+    report = switch_all_off(instruments, is_recovering=True, patience_seconds=_PANIC_PATIENCE_SECONDS)
+    for line in (*as_lines(report), *(f"not reached: {problem}" for problem in missing)):
+        typer.echo(line)
+    is_off = report.is_safe and not missing
+    typer.echo("The bench is off." if is_off else "The bench is NOT known to be off: check the front panels.")
+    raise typer.Exit(0 if is_off else 1)
+
+
+@bench_commands.command("list")
+def bench_list(station: StationFile) -> None:
+    """The instruments of a station, and who is using them."""
+    from .bench_lock import holder_of
+    from .station import addresses_of
+
+    _require_file(station)
+    for name, address in addresses_of(station).items():
+        typer.echo(f"{name}  {address}  {holder_of(address) or 'free'}")
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError("there is no such file", where=str(path), remedy="Check the path")
 
 
 @dataclass(frozen=True)
@@ -151,8 +188,8 @@ def _set_up(request: _Request, folder: RunFolder) -> _Setup:
     if request.station and not request.wiring:
         raise InputError("--station needs --wiring", remedy="Say which matrix column each line of the array is on")
     for path in (request.station, request.wiring, request.bench):
-        if path and not path.is_file():
-            raise InputError("there is no such file", where=str(path), remedy="Check the path")
+        if path:
+            _require_file(path)
     wiring_file = request.wiring or _packaged("passive15.wiring.yaml")
     wiring = load_wiring(wiring_file)
     settings = _run_settings(request.write_volts, wiring, wiring_file)
@@ -248,7 +285,7 @@ def _run(request: _Request, setup: _Setup) -> tuple[dict[str, Any], int]:
     result: dict[str, Any] = {}
     ending, status = ("complete", ""), 0
     try:
-        with stop_on_signals(), ProgressScreen() as screen, crossbar:
+        with stop_on_signals(), ProgressScreen() as screen, _guarded(setup), crossbar:
             stages = Stages(lambda: crossbar.spent, screen)
             result["instruments"] = _identities(crossbar, opened, setup, stages)
             result |= _chain(request, setup, crossbar, stages)
@@ -264,6 +301,24 @@ def _run(request: _Request, setup: _Setup) -> tuple[dict[str, Any], int]:
         opened.close()
     result["stages"] = stages.close()
     return _completed(result, ending, request, setup, crossbar, messages), status
+
+
+@contextmanager
+def _guarded(setup: _Setup) -> Iterator[None]:
+    """Nobody else drives these instruments meanwhile, and somebody switches them off if this process dies.
+
+    A simulated bench lives and dies with its process: nothing to guard.
+    """
+    if setup.bench is not None:
+        yield
+        return
+    from .bench_lock import BenchLock
+    from .station import addresses_of
+    from .supervisor import Supervisor
+
+    addresses = addresses_of(setup.station_file).values()
+    with BenchLock(addresses), Supervisor(setup.station_file, setup.folder.path / "supervisor.log"):
+        yield
 
 
 def _identities(crossbar: MatrixCrossbar, opened: OpenStation, setup: _Setup, progress: Any) -> list[dict[str, str]]:

@@ -75,6 +75,26 @@ def open_station(station_file: Path, wiring_file: Path, wiring: Wiring) -> OpenS
     return OpenStation(smus, matrix, addresses, opened)
 
 
+def addresses_of(station_file: Path) -> dict[str, str]:
+    """Address of every instrument of a station file. Raises InputError if the file cannot be used."""
+    return {name: str(entry.get("address", "")) for name, entry in _instruments_section(station_file).items()}
+
+
+def open_instruments(station_file: Path) -> tuple[dict[str, Any], list[str]]:
+    """Open every instrument of a station file that can be opened; nothing is switched on.
+
+    Returns them by name, and for each other one what was wrong. Raises InputError if the file cannot be used.
+    """
+    opened: dict[str, Any] = {}
+    problems = []
+    for name in _instruments_section(station_file):
+        try:
+            opened[name] = _load(station_file, name, f"{station_file}, key instruments.{name}")
+        except InputError as error:
+            problems.append(str(error))
+    return opened, problems
+
+
 def _instrument(name: str) -> str:
     """Station name of the instrument: `smu.a` is channel `a` of `smu`."""
     return name.partition(".")[0]
@@ -119,7 +139,7 @@ def _load(station_file: Path, name: str, where: str) -> Any:
     from qcodes.station import Station
 
     try:
-        return Station(config_file=str(station_file), default=False).load_instrument(name)
+        return Station(config_file=str(station_file), default=False).load_instrument(name, update_snapshot=False)
     except InputError:
         raise
     except MtjlabError as error:  # nothing has been switched on yet: for the operator this is a wrong file
