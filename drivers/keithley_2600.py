@@ -117,24 +117,25 @@ class Keithley2600(CheckedVisa, ScanUnit):
         Raises InstrumentError quoting the script's error and the error queue; if it did not answer in time it may still
         run: `recover` aborts it, and the outputs must then be switched off.
         """
-        message = f"{name}()"
         text = f"loadscript {name}\nmtjlab.run(function(answer)\n{code}\nend, {str(is_double).lower()})\nendscript"
+        before = ""
         if self._scripts.get(name) != text:
-            message = f"{UPLOAD}\n{text}\n{message}" if not self._scripts else f"{text}\n{message}"
-            self._scripts.pop(name, None)
-        answer = self._answered(message, timeout_seconds, 8 if is_double else 4, f"{name}()")
-        self._scripts[name] = text
+            before = f"{name} = nil\n{text}\n" if self._scripts else f"{UPLOAD}\n{name} = nil\n{text}\n"
+        missing = 'mtjlab.answer(0, {}, false, "", "", {"it could not be loaded"})'
+        call = f"if {name} == nil then {missing} else {name}() end"
+        known, self._scripts = self._scripts, {}  # after a failure everything is uploaded again
+        answer = self._answered(before + _called(call), timeout_seconds, 8 if is_double else 4, f"{name}()")
+        self._scripts = known | {name: text}
         return answer.values
 
     def called(self, call: str, seconds: float, size: int = 8) -> Answer:
         """Call a function of the library; raises InstrumentError if it reports anything or is not there."""
-        text = f'if mtjlab == nil then print("0\\t0\\t\\t\\tits scripts are gone: prepare it again") else\n{call}\nend'
-        text = f"loadandrunscript\n{text}\nendscript" if "\n" in call else text.replace("\n", " ")
-        return self._answered(text, seconds, size, call.partition("(")[0])
+        return self._answered(_called(call), seconds, size, call.partition("(")[0])
 
     def _answered(self, message: str, seconds: float, size: int, shown: str) -> Answer:
         """Send; read the line that says how it went and the block that follows if there is one."""
         self.queries += 1
+        self.visa_log.debug("Writing: %s", message)
         with self._patience(seconds):
             try:
                 self.visa_handle.write(message)
@@ -258,3 +259,9 @@ class Keithley2600(CheckedVisa, ScanUnit):
         if count is not None and len(found) != count:
             raise self._not_understood("scan", f"{len(found)} readings instead of {count}")
         return found
+
+
+def _called(call: str) -> str:
+    """One message that makes a call of the library; it answers also if the library has gone."""
+    text = f'if mtjlab == nil then print("0\\t0\\t\\t\\tits scripts are gone: prepare it again") else\n{call}\nend'
+    return f"loadandrunscript\n{text}\nendscript" if "\n" in call else text.replace("\n", " ")

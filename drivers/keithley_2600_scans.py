@@ -11,8 +11,8 @@ from .keithley_707b import channel_name
 
 SHORTEST_SECONDS = 100e-6
 """Shortest pulse without a reading on its top (data sheet: minimum programmable pulse width)."""
-MOST_READINGS = 20_000
-"""Readings of one scan (a dedicated buffer takes 60,000 and more)."""
+MOST_READINGS = 5000
+"""Readings of one scan: what a message may reasonably hold (assumed); a dedicated buffer takes 60,000 and more."""
 _ROUTE_SECONDS = 0.1
 """Moving relays takes less, user delays apart (card data sheets: some milliseconds)."""
 

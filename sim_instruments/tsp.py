@@ -77,6 +77,7 @@ class TspInstrument(WireInstrument):
         self._script_name = ""
         self._runs_at_end = False
         self._timer_zero = world.seconds
+        self._own_globals: frozenset[str] | None = None
         self._define_common()
 
     @property
@@ -106,6 +107,7 @@ class TspInstrument(WireInstrument):
         self._take_time(LINK_SECONDS)
         self._let_time_pass()
         before, remote._lender = remote._lender, (self, number)
+        remote._note_globals()
         try:
             yield
         finally:
@@ -246,7 +248,13 @@ class TspInstrument(WireInstrument):
     def _poll_while_busy(self) -> int:
         return self.status.poll_at(self._host.seconds)
 
+    def _note_globals(self) -> None:
+        """What there is before anybody has told it anything is there again after its power has failed."""
+        if self._own_globals is None:
+            self._own_globals = self.engine.global_names()
+
     def _carry_out(self, message: str) -> None:
+        self._note_globals()
         self._note_status()
         self._take_time(self.command_seconds)
         problems = len(self.status.errors)
@@ -339,6 +347,8 @@ class TspInstrument(WireInstrument):
         self._cleared()
         self.has_prompts = self.shows_errors = False
         self._reset()
+        self._note_globals()
+        self.engine.forget_globals(self._own_globals or frozenset())
         self.scripts.power_on()
         self.status.power_on()
 

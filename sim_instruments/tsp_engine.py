@@ -173,6 +173,15 @@ class TspEngine:
         """The value of a global."""
         return self._lua.globals()[name]
 
+    def global_names(self) -> frozenset[str]:
+        """Names of all globals."""
+        return frozenset(str(name) for name in self._lua.globals())
+
+    def forget_globals(self, kept: frozenset[str]) -> None:
+        """Remove all globals but these."""
+        for name in self.global_names() - kept:
+            self._lua.globals()[name] = None
+
     def list_of(self, items: list[Any]) -> Any:
         """A Lua table with these items at 1, 2, ..."""
         return self._lua.table_from(items)

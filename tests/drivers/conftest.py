@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-Step = tuple[str, str | Exception | None]
-"""What must be sent, and what comes back: text, an exception, or None where nothing is asked."""
+Step = tuple[str, str | Exception | list[str | bytes] | None]
+"""What must be sent, and what comes back: text, an exception, None where nothing is asked, or what is read in turn."""
 
 
 class ScriptedVisa:
@@ -23,15 +23,28 @@ class ScriptedVisa:
         self.session: int | None = 1
         self.timeout = 0.0
         self.read_termination = self.write_termination = ""
+        self.pending: list[str | bytes] = []
         self.clears = 0
         self.clear_fails: Exception | None = None
 
     def write(self, message: str) -> None:
-        self._next(message, is_query=False)
+        reply = self._next(message, is_query=False)
+        self.pending += reply if isinstance(reply, list) else []
+
+    def read(self) -> str:
+        reply = self.pending.pop(0)
+        assert isinstance(reply, str)
+        return reply
+
+    def read_bytes(self, count: int) -> bytes:
+        reply = self.pending.pop(0)
+        assert isinstance(reply, bytes)
+        assert len(reply) == count
+        return reply
 
     def query(self, message: str) -> str:
         reply = self._next(message, is_query=True)
-        assert reply is not None
+        assert isinstance(reply, str)
         return reply
 
     def clear(self) -> None:
@@ -42,13 +55,13 @@ class ScriptedVisa:
     def close(self) -> None:
         self.session = None
 
-    def _next(self, message: str, *, is_query: bool) -> str | None:
+    def _next(self, message: str, *, is_query: bool) -> str | list[str | bytes] | None:
         assert self.script, f"nothing more was expected, but '{message}' was sent"
         expected, reply = self.script.pop(0)
         assert message == expected
         if isinstance(reply, Exception):
             raise reply
-        assert is_query == (reply is not None), f"'{message}' sent as a {'query' if is_query else 'write'}"
+        assert is_query == isinstance(reply, str), f"'{message}' sent as a {'query' if is_query else 'write'}"
         return reply
 
 
@@ -66,6 +79,7 @@ def dialogue() -> Dialogue:
         try:
             yield instrument
             assert visa.script == [], "left over"
+            assert visa.pending == [], "not read"
         finally:
             instrument.close()
 
