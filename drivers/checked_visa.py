@@ -93,7 +93,7 @@ class CheckedVisa(VisaInstrument):
         with contextlib.suppress(pyvisa.errors.Error):  # a session that is gone cannot be closed
             self.visa_handle.close()
         try:
-            self.set_address(address, self._library)
+            self.set_address(str(address), self._library)
         except pyvisa.errors.VisaIOError as error:
             raise InstrumentError(
                 f"cannot be opened again ({error.abbreviation})",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from zlib import crc32
 
 import numpy as np
@@ -283,7 +284,8 @@ class WaferDescription(BaseModel):
     def _line_defects(self, rng: np.random.Generator) -> tuple[LineDefect, ...]:
         rates, rows, cols = self.lines, self.die.rows, self.die.cols
         found = []
-        for axis, lines, cells in (("row", rows, cols), ("col", cols, rows)):
+        axes: tuple[tuple[Literal["row", "col"], int, int], ...] = (("row", rows, cols), ("col", cols, rows))
+        for axis, lines, cells in axes:
             for line in np.flatnonzero(rng.random(lines) < getattr(rates, f"{axis}_open")):
                 after = 0 if cells < 2 or rng.random() < rates.whole_line else int(rng.integers(1, cells))
                 found.append(LineDefect(axis=axis, line=int(line), kind="open", after_cells=after))

@@ -123,7 +123,8 @@ def leaving_rate(drive: ArrayLike, delta: ArrayLike, damping_seconds: ArrayLike)
         delta: thermal stability E_b / kT.
         damping_seconds: t_d = (1 + alpha^2) / (alpha gamma mu0 H_k), about 2 ns.
     """
-    return relaxation_rate(drive, delta) * switched_at_rest(np.asarray(drive), np.asarray(delta)) / damping_seconds
+    leaving = relaxation_rate(drive, delta) * switched_at_rest(np.asarray(drive), np.asarray(delta))
+    return np.asarray(leaving / np.asarray(damping_seconds), dtype=np.float64)
 
 
 def hazard(drive: ArrayLike, delta: ArrayLike, taus: ArrayLike) -> Floats:
@@ -164,7 +165,7 @@ def thermal_rate(drive: ArrayLike, delta: ArrayLike, damping_seconds: ArrayLike)
     """
     i, d = np.asarray(drive, dtype=np.float64), np.asarray(delta, dtype=np.float64)
     rate = np.sqrt(d / np.pi) * (1 - i**2) * (1 - i) * np.exp(-d * (1 - i) ** 2)
-    return np.asarray(rate / damping_seconds)
+    return np.asarray(rate / np.asarray(damping_seconds))
 
 
 def precessional_error_rate(
