@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable
 from itertools import count
 
+from .wire_instrument import HostClock
 from .world import World
 
 Condition = Callable[[], bool]
-_MOST_STEPS = 50_000
-"""Steps after which instruments that trigger one another count as never coming to rest."""
-_FEW_STEPS = 100
-"""Steps that those are followed after each further message."""
+_MOST_STEPS = 40_000
+"""Steps in one operation of the host, after which instruments count as triggering one another without end."""
+_FEW_STEPS = 2_000
+"""The same in each further operation."""
 
 
 class _Stopped(BaseException):
@@ -114,18 +115,24 @@ class _Reaction:
 class Reactions:
     """All reactions in a world; a process of it.
 
+    Args:
+        world: where they happen.
+        host: the host's clock, by which one operation is told from the next.
+
     Attributes:
         others: of what else goes on because of triggers and comes to an end: when it goes on, world seconds.
         behind_seconds: how far the host's clock is behind the world's, for what a message has set off.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, host: HostClock) -> None:
         self._world = world
+        self._host = host
+        self._seen_seconds = host.seconds
         self._running: list[_Reaction] = []
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._left = _MOST_STEPS
-        self._is_endless = self._is_loop_logged = False
+        self._is_loop_logged = False
         self.others: list[Callable[[], float]] = []
         self.behind_seconds: float | None = None
 
@@ -148,10 +155,16 @@ class Reactions:
 
     def prepare(self, start: float, end: float) -> None:
         """See Process."""
-        self._left = _MOST_STEPS
+        if self._host.seconds != self._seen_seconds:
+            self.begin_operation()
+
+    def begin_operation(self) -> None:
+        """The host does something new: so much more is followed."""
+        self._seen_seconds = self._host.seconds
+        self._left = _FEW_STEPS if self._left <= 0 else _MOST_STEPS
 
     def next_change(self) -> float:
-        """See Process; infinite once too much has happened in one wait: the rest is late then."""
+        """See Process; infinite once too much has happened in one operation: the rest is late then."""
         if self._left <= 0:
             return math.inf
         coming = min((reaction.next_change for reaction in self._running), default=math.inf)
@@ -172,7 +185,7 @@ class Reactions:
 
     def _count(self) -> None:
         self._left -= 1
-        if self._left == 0 and not self._is_loop_logged:
+        if self._left <= 0 and not self._is_loop_logged:
             self._is_loop_logged = True
             self._world.log("trigger loop", "instruments trigger one another faster than can be followed")
 
@@ -189,14 +202,9 @@ class Reactions:
 
     def run(self, is_met: Condition = lambda: False) -> None:
         """Let time pass until all has come to rest or `is_met`; what never rests goes on as time passes."""
-        most = _FEW_STEPS if self._is_endless else _MOST_STEPS
-        for _ in range(most):
-            due = self._next_due
-            if math.isinf(due) or is_met():
-                self._is_endless = self._is_endless and math.isfinite(due)
-                return
+        while self._left > 0 and math.isfinite(due := self._next_due) and not is_met():
+            self._count()
             self._pass_until(due)
-        self._is_endless = True
 
     def _pass_until(self, due: float) -> None:
         if due > self._world.seconds:

@@ -156,7 +156,7 @@ class SimBench:
             _cable(self.world, self._wiring)
         self._connect_cables()
         _link(bench, made)
-        self._join_triggers(made)
+        self._join_triggers(made, host)
         self.by_name: dict[str, WireInstrument] = made
         self.host = host
         self._plan_faults()
@@ -174,13 +174,13 @@ class SimBench:
                 remedy="Use <instrument>.hi, <instrument>.1.hi, <matrix>.row.A, <matrix>.col.101, die.row.0, ground",
             )
 
-    def _join_triggers(self, made: Mapping[str, WireInstrument]) -> None:
+    def _join_triggers(self, made: Mapping[str, WireInstrument], host: HostClock) -> None:
         if self._reactions is not None:
             self._reactions.close()
             self._reactions = None
         if not self._file.trigger_wires:
             return
-        self._reactions = reactions = Reactions(self.world)
+        self._reactions = reactions = Reactions(self.world, host)
         wired = {name: each for name, each in made.items() if isinstance(each, WiredInstrument)}
         terminals = {name: wired[name].trigger_terminals() if name in wired else {} for name in made}
         try:

@@ -71,6 +71,7 @@ class WiredInstrument(WireInstrument):
         if reactions is None:
             super()._occupy(act)
             return
+        reactions.begin_operation()
         self._finish_reaction()
         host, start = self._host, self.world.seconds
         behind = start + max(-host.ahead_seconds, 0.0) - max(host.seconds, self._ready_at)
