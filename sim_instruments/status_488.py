@@ -103,6 +103,7 @@ class Status488:
         self._acknowledged = 0
         self.clears_at_power_on = True
         self._noted: deque[tuple[float, int]] = deque()
+        self._is_watched = False
 
     @property
     def service_enable(self) -> int:
@@ -178,14 +179,24 @@ class Status488:
         return byte | request
 
     def note(self, start: float, now: float) -> None:
-        """Remember the status byte: the host sees it until the instrument has done what it begins at `start`."""
+        """Remember the status byte: the host sees it until the instrument has done what it begins at `start`.
+
+        Nothing is remembered before somebody has enabled a bit or polled: most programs never look.
+        """
+        if not self._is_watched:
+            self._is_watched = bool(self.event_enable or self._service_enable)
+            if not self._is_watched:
+                return
         if start <= now:
             self._noted.clear()
+        while len(self._noted) > 1 and self._noted[1][0] <= now:
+            self._noted.popleft()
         byte = self.byte(has_message=True)
         self._acknowledged &= byte
         self._noted.append((start, byte & ~MESSAGE_AVAILABLE))
 
     def _byte_at(self, now: float) -> int:
+        self._is_watched = True
         noted = self._noted
         while len(noted) > 1 and noted[1][0] <= now:
             noted.popleft()
