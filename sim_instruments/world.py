@@ -72,6 +72,7 @@ class World:
         self._blamed: set[tuple[str, int]] = set()
         self._is_held = False
         self._onset = 0.0
+        self._quiet_until = -math.inf
         self._worst_siemens = float(self.die.siemens_p.max())
 
     @classmethod
@@ -148,6 +149,7 @@ class World:
         if tesla != self._field_tesla:
             self._field_tesla = tesla
             self._rates = self._bound = None
+            self._quiet_until = -math.inf
             self._onset = self.seconds
 
     @property
@@ -181,13 +183,12 @@ class World:
         """Let time pass in which nothing changes but by events."""
         left = float(seconds)
         if self._rates is None:
-            if self._bound is None:
-                self._bound = self._rate_bound()
-            expected = self._bound * left
-            if expected < _QUIET:
+            if self.seconds + left < self._quiet_until:
                 self.seconds += left
                 return
-            if expected < _RARE:
+            if self._bound is None:
+                self._bound = self._rate_bound()
+            if self._bound * left < _RARE:
                 self._expose_to_rare_events(left)
                 return
         for _ in range(_MOST_EVENTS):
@@ -205,15 +206,18 @@ class World:
     def _expose_to_rare_events(self, seconds: float) -> None:
         """Events drawn without solving the network, in nearly all cases.
 
-        Thinning: candidates come at the rate that bounds the true one. If the first comes too late, so does every
-        event. If not, the rates are looked at, and the waiting begins anew: exact, since exponential waiting has no
-        memory of a candidate that was none.
+        Thinning: candidates come at the rate that bounds the true one. Before the first of them there is no event. When
+        it comes, the rates are looked at, and the waiting begins anew: exact, since exponential waiting has no memory
+        of a candidate that was none.
         """
         bound = self._bound or 0.0
-        until_candidate = self._events.exponential(1 / bound)
-        if until_candidate >= seconds:
+        if self._quiet_until <= self.seconds:
+            self._quiet_until = self.seconds + (self._events.exponential(1 / bound) if bound > 0 else math.inf)
+        until_candidate = self._quiet_until - self.seconds
+        if until_candidate > seconds:
             self.seconds += seconds
             return
+        self._quiet_until = -math.inf
         switching, breaking, total = self._event_rates()
         self.seconds += until_candidate
         if self._events.random() * bound < total:
@@ -304,6 +308,7 @@ class World:
 
     def _settle(self, *, is_new_bias: bool = True) -> None:
         self._rates = self._bound = None
+        self._quiet_until = -math.inf
         if is_new_bias:
             self._onset = self.seconds
         self._check_stress()
