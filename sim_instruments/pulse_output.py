@@ -9,6 +9,8 @@ from .world import World
 
 _SHORT_CIRCUIT_AMPS = 100.0
 """Limit of the ideal source behind the impedance, beyond what any level gives into a short."""
+_ZERO_VOLTS = 1e-9
+"""Far below any resolution: a level that is told as zero."""
 
 
 class PulseOutput:
@@ -84,8 +86,8 @@ class PulseOutput:
         if not is_on:
             source.disconnect()
             return
-        # A level of exactly zero stays so: at rest the channel must not count as driving the array.
-        source.drive_volts(self._errors.applied(volts) if volts else 0.0, _SHORT_CIRCUIT_AMPS)
+        # A level of zero (but for rounding) stays so: at rest the channel must not count as driving the array.
+        source.drive_volts(self._errors.applied(volts) if abs(volts) > _ZERO_VOLTS else 0.0, _SHORT_CIRCUIT_AMPS)
 
     @property
     def is_overloaded(self) -> bool:
