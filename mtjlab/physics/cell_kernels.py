@@ -25,7 +25,7 @@ Places = NDArray[np.int64]
 _ROUNDING = 1e-15
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _generators(ohms: Floats, p: Floats, q: Floats, first_share: Floats) -> None:
     """Fill p, q and the share that the first end's voltage has in each cell's, along one line."""
     n = p.size
@@ -52,7 +52,7 @@ def _generators(ohms: Floats, p: Floats, q: Floats, first_share: Floats) -> None
         first_share[:] = 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _row_drops(c: Floats, rp: Floats, rq: Floats, out: Floats, i: int) -> None:
     """out[i] = Rrow c along one row."""
     n = c.shape[1]
@@ -66,7 +66,7 @@ def _row_drops(c: Floats, rp: Floats, rq: Floats, out: Floats, i: int) -> None:
         along += rq[i, j] * c[i, j]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _four_row_drops(c: Floats, rp: Floats, rq: Floats, out: Floats, i: int) -> None:
     """The same for four rows at a time: their sums do not wait for one another."""
     n = c.shape[1]
@@ -92,7 +92,7 @@ def _four_row_drops(c: Floats, rp: Floats, rq: Floats, out: Floats, i: int) -> N
         a3 += rq[i + 3, j] * c[i + 3, j]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _drops(c: Floats, rp: Floats, rq: Floats, cp: Floats, cq: Floats, out: Floats, sums: Floats) -> None:
     """out = (Rrow + Rcol) c: what cell currents take off every cell's voltage; `sums` is scratch, (cols,)."""
     m, n = c.shape
@@ -113,7 +113,7 @@ def _drops(c: Floats, rp: Floats, rq: Floats, cp: Floats, cq: Floats, out: Float
             sums[j] += cq[i, j] * c[i, j]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _dot(a: Floats, b: Floats, sums: Floats) -> float:
     m, n = a.shape
     sums[:] = 0.0
@@ -123,7 +123,7 @@ def _dot(a: Floats, b: Floats, sums: Floats) -> float:
     return sums.sum()  # type: ignore[no-any-return]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _onto_lines(x: Floats, row_free: Places, col_free: Places, out: Floats) -> None:
     """out = A' x: what cell currents x add up to on the free lines."""
     m, n = x.shape
@@ -141,7 +141,7 @@ def _onto_lines(x: Floats, row_free: Places, col_free: Places, out: Floats) -> N
             out[col_free[j]] = -of_cols[j]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _add_lines(s: Floats, v: Floats, row_free: Places, col_free: Places, out: Floats) -> None:
     """out += s A v: what voltages v of the free lines add to the cells."""
     m, n = s.shape
@@ -155,7 +155,7 @@ def _add_lines(s: Floats, v: Floats, row_free: Places, col_free: Places, out: Fl
             out[i, j] += s[i, j] * (of_row - of_cols[j])
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _factorise(a: Floats) -> None:
     """Upper Cholesky factor of the semidefinite `a` (upper half) in place, inverse diagonal; no pivot, no voltage."""
     size = a.shape[0]
@@ -172,7 +172,7 @@ def _factorise(a: Floats) -> None:
                     a[i, j] -= share * a[k, j]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _solve_factor(factor: Floats, x: Floats) -> None:
     for k in range(x.size):
         x[k] *= factor[k, k]
@@ -182,7 +182,7 @@ def _solve_factor(factor: Floats, x: Floats) -> None:
         x[k] = (x[k] - np.dot(factor[k, k + 1 :], x[k + 1 :])) * factor[k, k]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _improve(
     s: Floats,
     t: Floats,
@@ -268,7 +268,7 @@ def _improve(
     return most
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _line_generators(row_ohms: Floats, col_ohms: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
     m, n = row_ohms.shape[0], col_ohms.shape[1]
     rp, rq, row_share = np.empty((m, n)), np.empty((m, n)), np.empty((m, n))
@@ -284,7 +284,7 @@ def _line_generators(row_ohms: Floats, col_ohms: Floats) -> tuple[Floats, Floats
     return rp, rq, cp, cq, row_share, col_share
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def free_lines(row_ohms: Floats, col_ohms: Floats, is_tied: bool) -> tuple[Places, Places, int]:
     """Numbers of the lines whose voltage is unknown, rows first, -1 for the others; and how many these are."""
     m, n = row_ohms.shape[0], col_ohms.shape[1]
@@ -301,14 +301,14 @@ def free_lines(row_ohms: Floats, col_ohms: Floats, is_tied: bool) -> tuple[Place
     return rows, cols, free
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def scaling(g: Floats, row_ohms: Floats, col_ohms: Floats) -> Floats:
     """s of every cell, see above."""
     rp, rq, cp, cq, _, _ = _line_generators(row_ohms, col_ohms)
     return np.sqrt(g / (1.0 + g * (rp * rq + cp * cq)))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def line_factor(s: Floats, tied: Floats, row_free: Places, col_free: Places) -> Floats:
     """Factor of the ideal-wire network of the free lines."""
     free = max(row_free.max(), col_free.max()) + 1
@@ -330,16 +330,20 @@ def line_factor(s: Floats, tied: Floats, row_free: Places, col_free: Places) -> 
     return factor
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _settle(s: Floats, lines: tuple[Floats, Floats, Floats, Places, Places, Floats], y: Floats, v: Floats) -> None:
     """Change (y, v) by what a network with ideal wires needs to fulfil the free lines' current law."""
     excess, tied, injected, row_free, col_free, factor = lines
     free = v.size
     if free == 0:
         return
-    flow = s * y
-    if excess.shape[0] > 0:
-        flow += excess
+    m, n = y.shape
+    flow = np.empty((m, n))
+    for i in range(m):
+        for j in range(n):
+            flow[i, j] = s[i, j] * y[i, j]
+            if excess.shape[0] > 0:
+                flow[i, j] += excess[i, j]
     owed = np.empty(free)
     _onto_lines(flow, row_free, col_free, owed)
     for k in range(free):
@@ -354,7 +358,7 @@ def _settle(s: Floats, lines: tuple[Floats, Floats, Floats, Places, Places, Floa
     v += owed
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def solve_cells(
     g: Floats,
     row_ohms: Floats,
@@ -438,7 +442,7 @@ def solve_cells(
     return y, drops, v, steps
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _wire(ohms: Floats, volts: Floats, drawn: Floats, at_start: float, amps: Floats, nodes: Floats) -> None:
     """Currents of all segments towards the last end, and node voltages, of one line whose cells draw `drawn`."""
     n = drawn.size
@@ -470,7 +474,7 @@ def _wire(ohms: Floats, volts: Floats, drawn: Floats, at_start: float, amps: Flo
         nodes[k] = nodes[k - 1] - ohms[k] * amps[k]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def wire_fields(
     amps: Floats, row_ohms: Floats, col_ohms: Floats, row_volts: Floats, col_volts: Floats, floating: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:

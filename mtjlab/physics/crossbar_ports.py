@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import cycle
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -218,14 +219,15 @@ def _with_rows_turned(found: Floats, turned: Ends) -> Floats:
 
 
 def _fed_left_and_below(cells: Floats, row_ohms: Floats, col_ohms: Floats, ends: Ends) -> Floats:
-    from .tile_kernels import reduce_arrays
+    from .tile_kernels import reduce_array
 
     has_right, has_top = bool(ends.right.any()), bool(ends.top.any())
     rows, cols = np.array(row_ohms, order="C"), np.array(col_ohms, order="C")
     rows[:, ~ends.left, 0] = 0.0  # a port for the time being, where the line floats
     cols[:, -1, ~ends.bottom] = 0.0
     with one_thread():
-        found = reduce_arrays(np.ascontiguousarray(cells), rows, cols, has_right, has_top)
+        dies = zip(np.ascontiguousarray(cells), cycle(rows), cycle(cols), strict=False)
+        found = np.array([reduce_array(g, own_rows, own_cols, has_right, has_top) for g, own_rows, own_cols in dies])
         if not (has_right or has_top):
             lines = np.concatenate([ends.left, ends.bottom])
             return found if lines.all() else eliminated(found, np.flatnonzero(~lines))

@@ -29,7 +29,7 @@ SMALL_SIDE = 8
 """Neighbours that share up to this many lines are joined line by line, without calls of LAPACK."""
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _leaf(
     g: Floats, row_ohms: Floats, col_ohms: Floats, i0: int, i1: int, j0: int, j1: int, has_right: bool, has_top: bool
 ) -> Floats:
@@ -76,13 +76,24 @@ def _leaf(
         for j in range(b):
             x[cells + a + j, top_at + j] = -1.0
             x[top_at + j, top_at + j] = up[0, j]
-    for k in range(cells):
+    for k in range(0, cells - cells % 4, 4):
+        for own in range(k, k + 3):
+            pivot = 1.0 / x[own, own]
+            for r in range(own + 1, k + 4):
+                factor = x[own, r] * pivot
+                for c in range(r, size):
+                    x[r, c] -= factor * x[own, c]
+        p0, p1, p2, p3 = 1.0 / x[k, k], 1.0 / x[k + 1, k + 1], 1.0 / x[k + 2, k + 2], 1.0 / x[k + 3, k + 3]
+        for r in range(k + 4, size):
+            f0, f1, f2, f3 = x[k, r] * p0, x[k + 1, r] * p1, x[k + 2, r] * p2, x[k + 3, r] * p3
+            for c in range(r, size):
+                x[r, c] -= f0 * x[k, c] + f1 * x[k + 1, c] + f2 * x[k + 2, c] + f3 * x[k + 3, c]
+    for k in range(cells - cells % 4, cells):
         pivot = 1.0 / x[k, k]
         for r in range(k + 1, size):
             factor = x[k, r] * pivot
-            if factor != 0.0:
-                for c in range(r, size):
-                    x[r, c] -= factor * x[k, c]
+            for c in range(r, size):
+                x[r, c] -= factor * x[k, c]
     h = np.empty((size - cells, size - cells))
     for r in range(size - cells):
         for c in range(r, size - cells):
@@ -91,7 +102,7 @@ def _leaf(
     return h
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _join_small(
     first: Floats,
     i_at: int,
@@ -149,7 +160,7 @@ def _join_small(
             out[where[c], where[r]] = x[shared + r, shared + c]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _rest(h: Floats, at: int, side: int) -> Places:
     """Indices of H without the shared side."""
     keep = np.empty(h.shape[0] - side, dtype=np.int64)
@@ -158,7 +169,7 @@ def _rest(h: Floats, at: int, side: int) -> Places:
     return keep
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _join_large(
     first: Floats,
     i_at: int,
@@ -204,7 +215,7 @@ def _join_large(
             out[to_second[r], to_second[c]] = second[of_second[r], of_second[c]] - taken[r, c]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", nogil=True)
 def _join(
     first: Floats, second: Floats, a: int, b: int, at: int, is_side_by_side: bool, has_right: bool, has_top: bool
 ) -> Floats:
@@ -247,63 +258,57 @@ def _join(
     return out
 
 
-@njit(cache=True)
-def _reduce_array(g: Floats, row_ohms: Floats, col_ohms: Floats, keep_right: bool, keep_top: bool) -> Floats:
+@njit(cache=True, error_model="numpy", nogil=True)
+def _put(todo: Places, at: int, i0: int, i1: int, j0: int, j1: int) -> None:
+    """A tile that is not split yet."""
+    todo[at, 0], todo[at, 1], todo[at, 2], todo[at, 3], todo[at, 4] = i0, i1, j0, j1, 0
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def reduce_array(g: Floats, row_ohms: Floats, col_ohms: Floats, keep_right: bool, keep_top: bool) -> Floats:
     """H of a whole array. Tiles wait on two stacks: those to be reduced, and those that are, one after the other.
 
     (A function that calls itself cannot be kept compiled on disk.)
     """
     m, n = g.shape
     todo = np.empty((64, 5), np.int64)
-    todo[0] = np.array([0, m, 0, n, 0])
+    _put(todo, 0, 0, m, 0, n)
     pending = 1
     done = np.empty(4 * (m + n) * (m + n) + 64)
-    starts, ends = np.empty(64, np.int64), np.empty(64, np.int64)
+    starts, sides = np.empty(64, np.int64), np.empty(64, np.int64)
     ready = 0
     while pending > 0:
-        i0, i1, j0, j1, is_split = todo[pending - 1]
+        i0, i1, j0, j1 = todo[pending - 1, 0], todo[pending - 1, 1], todo[pending - 1, 2], todo[pending - 1, 3]
         a, b = i1 - i0, j1 - j0
         has_right, has_top = j1 < n or keep_right, i0 > 0 or keep_top
         if a * b <= LEAF_CELLS:
             found = _leaf(g, row_ohms, col_ohms, i0, i1, j0, j1, has_right, has_top)
-        elif is_split == 0:
+        elif todo[pending - 1, 4] == 0:
             todo[pending - 1, 4] = 1
             if b >= a:  # the second half first: the first one is then on top of it
-                todo[pending] = np.array([i0, i1, j0 + b // 2, j1, 0])
-                todo[pending + 1] = np.array([i0, i1, j0, j0 + b // 2, 0])
+                _put(todo, pending, i0, i1, j0 + b // 2, j1)
+                _put(todo, pending + 1, i0, i1, j0, j0 + b // 2)
             else:
-                todo[pending] = np.array([i0, i0 + a // 2, j0, j1, 0])
-                todo[pending + 1] = np.array([i0 + a // 2, i1, j0, j1, 0])
+                _put(todo, pending, i0, i0 + a // 2, j0, j1)
+                _put(todo, pending + 1, i0 + a // 2, i1, j0, j1)
             pending += 2
             continue
         else:
             ready -= 2
-            of_first, of_second = ends[ready] - starts[ready], ends[ready + 1] - starts[ready + 1]
-            p, q = int(round(math.sqrt(of_first))), int(round(math.sqrt(of_second)))
-            first = done[starts[ready] : ends[ready]].reshape(p, p)
-            second = done[starts[ready + 1] : ends[ready + 1]].reshape(q, q)
+            p, q = sides[ready], sides[ready + 1]
+            middle = starts[ready] + p * p
+            first = done[starts[ready] : middle].reshape(p, p)
+            second = done[middle : middle + q * q].reshape(q, q)
             at = b // 2 if b >= a else a - a // 2
             found = _join(first, second, a, b, at, b >= a, has_right, has_top)
         pending -= 1
-        start = ends[ready - 1] if ready > 0 else 0
+        start = starts[ready - 1] + sides[ready - 1] ** 2 if ready > 0 else 0
         end = start + found.size
         if end > done.size:
             larger = np.empty(2 * end)
             larger[:start] = done[:start]
             done = larger
         done[start:end] = found.ravel()
-        starts[ready], ends[ready] = start, end
+        starts[ready], sides[ready] = start, found.shape[0]
         ready += 1
     return found
-
-
-@njit(cache=True)
-def reduce_arrays(g: Floats, row_ohms: Floats, col_ohms: Floats, keep_right: bool, keep_top: bool) -> Floats:
-    """H of every array of a batch; leading axis of the wires one where they are the same for all."""
-    m, n = g.shape[1], g.shape[2]
-    size = (m + n) + (m if keep_right else 0) + (n if keep_top else 0)
-    out = np.empty((g.shape[0], size, size))
-    for k in range(g.shape[0]):
-        rows, cols = row_ohms[min(k, row_ohms.shape[0] - 1)], col_ohms[min(k, col_ohms.shape[0] - 1)]
-        out[k] = _reduce_array(g[k], rows, cols, keep_right, keep_top)
-    return out
