@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from .errors import BudgetError, LimitError
 from .nouns import Cost, Line, Lines, Reading
 
 
@@ -53,6 +54,14 @@ class SourceMeasureUnit(ABC):
     @abstractmethod
     def set_volts(self, volts: float) -> None:
         """Change the level; takes effect at once if the output is on."""
+
+    def zero(self) -> None:
+        """Level to 0 V, the output as it is; returns when the instrument has carried it out.
+
+        An instrument carries out what it is told in order: once it has answered, the level is at 0 V.
+        """
+        self.set_volts(0.0)
+        self.is_limiting()
 
     @abstractmethod
     def output_on(self) -> None:
@@ -446,12 +455,18 @@ class Capabilities:
         sensed_lines: how many lines can be sensed in one measurement.
         shortest_pulse_seconds: shortest pulse.
         can_float: whether lines can be left open.
+        scans_itself: whether `measure_each` and `write_each` run on the instruments, in a few transactions.
+        holds_lines: whether unselected lines stay connected by themselves, without relay commands for each cell.
+        is_four_wire: whether levels are regulated at sense terminals.
     """
 
     levels: int
     sensed_lines: int
     shortest_pulse_seconds: float
     can_float: bool
+    scans_itself: bool = False
+    holds_lines: bool = False
+    is_four_wire: bool = False
 
 
 class LineRead(NamedTuple):
@@ -459,6 +474,46 @@ class LineRead(NamedTuple):
 
     lines: Lines
     sense: Line
+
+
+@dataclass(frozen=True)
+class LineWrite:
+    """Something to be written: read, and while the current is not within its bounds, pulse and read again.
+
+    Attributes:
+        read: how it is read.
+        pulses: the lines for the first pulse, the second, ...
+        least_amps, most_amps: it is done once the sensed current, less that with all of these lines at 0 V, lies
+            between these.
+        zero_amps: the sensed current with all of these lines at 0 V, if it has been measured; else it will be.
+    """
+
+    read: LineRead
+    pulses: tuple[Lines, ...]
+    least_amps: float = -math.inf
+    most_amps: float = math.inf
+    zero_amps: float | None = None
+
+    @property
+    def zero(self) -> LineRead:
+        """The read with every driven line at 0 V."""
+        lines = self.read.lines
+        return LineRead(Lines(lines.row_volts * 0.0, lines.col_volts * 0.0), self.read.sense)
+
+    def is_met(self, reading: Reading) -> bool:
+        """Whether a reading, its zero subtracted, is within the bounds."""
+        return not reading.is_overflow and self.least_amps <= reading.amps <= self.most_amps
+
+
+HeardRead = Callable[[int, Reading], None]
+"""Told of every reading of a series as soon as it is there: its place in the series, the reading."""
+HeardWrite = Callable[[int, WriteOutcome], None]
+"""Told of every write of a series as soon as it is over: its place in the series, what became of it."""
+
+
+def not_heard(number: int, found: object) -> None:
+    """The HeardRead and HeardWrite that nobody listens to."""
+    del number, found
 
 
 class Crossbar(ABC):
@@ -484,9 +539,20 @@ class Crossbar(ABC):
         could see more than its read limit.
         """
 
-    def measure_each(self, reads: Sequence[LineRead]) -> list[Reading]:
-        """`measure` one after the other; where the instruments can scan by themselves, in few transactions."""
-        return [self.measure(read.lines, [read.sense])[0] for read in reads]
+    def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
+        """`measure` all of these, in whatever order is best; where instruments can scan, in few transactions.
+
+        Args:
+            heard: told of each as soon as it is known; a caller that is interrupted has kept what was read by then.
+
+        Returns the readings in the order of `reads`. Raises LimitError, before anything is sent, if any of them could
+        put more than its read limit on a cell.
+        """
+        readings = []
+        for number, read in enumerate(reads):
+            readings.append(self.measure(read.lines, [read.sense])[0])
+            heard(number, readings[-1])
+        return readings
 
     @abstractmethod
     def pulse(self, lines: Lines, seconds: float) -> Reading:
@@ -495,6 +561,43 @@ class Crossbar(ABC):
         The selected line is the one furthest from 0 V. Raises LimitError, before anything is sent, if a cell could
         see more than its limits.
         """
+
+    def write_each(
+        self, writes: Sequence[LineWrite], seconds: float, *, heard: HeardWrite = not_heard
+    ) -> list[WriteOutcome]:
+        """Read, `pulse` for `seconds` and read again until the current is as wanted, one after the other.
+
+        A write ends unfinished where its next pulse would go beyond the limits, or beyond what the cell may get.
+
+        Returns what became of each, in the order of `writes`; the currents are less those at 0 V. Raises LimitError if
+        the first pulse of a write is beyond the limits: such a pulse is never given.
+        """
+        outcomes = []
+        for number, write in enumerate(writes):
+            outcomes.append(self._write(write, seconds))
+            heard(number, outcomes[-1])
+        return outcomes
+
+    def _write(self, write: LineWrite, seconds: float) -> WriteOutcome:
+        zero_amps = write.zero_amps
+        if zero_amps is None:
+            zero, first = self.measure_each([write.zero, write.read])
+            zero_amps = zero.amps
+        else:
+            first = self.measure(write.read.lines, [write.read.sense])[0]
+        readings = [replace(first, amps=first.amps - zero_amps)]
+        for number, lines in enumerate(write.pulses):
+            if write.is_met(readings[-1]):
+                break
+            try:
+                self.pulse(lines, seconds)
+            except LimitError as error:
+                if number == 0 and not isinstance(error, BudgetError):
+                    raise
+                break
+            reading = self.measure(write.read.lines, [write.read.sense])[0]
+            readings.append(replace(reading, amps=reading.amps - zero_amps))
+        return WriteOutcome(write.is_met(readings[-1]), tuple(readings))
 
     @abstractmethod
     def idle(self) -> None:
