@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pyvisa
@@ -79,6 +80,17 @@ class CheckedVisa(VisaInstrument):
             return float(reply)
         except ValueError as error:
             raise self._not_understood(cmd, reply) from error
+
+    @contextlib.contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        """For a while, wait `seconds` longer for an answer than usual."""
+        before = self.visa_handle.timeout
+        self.visa_handle.timeout = before + seconds * 1e3
+        try:
+            yield
+        finally:
+            with contextlib.suppress(pyvisa.errors.Error):  # a session that was lost has no timeout to set back
+                self.visa_handle.timeout = before
 
     def recover(self) -> None:
         """Device clear: abort what it is doing, so that it listens again."""

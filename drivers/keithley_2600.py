@@ -7,8 +7,8 @@ docs/decisions/0006-own-drivers.md says why.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import pyvisa
 from qcodes.instrument import VisaInstrumentKWArgs
@@ -34,18 +34,17 @@ from .keithley_2600_scripts import UPLOAD
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-MODELS = ("2601B", "2602B", "2604B", "2611B", "2612B", "2614B", "2634B", "2635B", "2636B")
-_SINGLE = ("2601B", "2611B", "2635B")
-
 
 class Keithley2600(CheckedVisa, ScanUnit):
-    """A 2601B ... 2636B. Channels are the submodules `a` and `b` (only `a` of a 2601B, 2611B, 2635B answers).
+    """A two-channel 2602B, 2604B, 2612B, 2614B, 2634B or 2636B; its channels are the submodules `a` and `b`.
 
     Args:
-        matrix_node: TSP-Link node number of the 707B or 708B that `scan` moves.
+        matrix_node: TSP-Link node number of the 707B or 708B that `scan` moves (no link on a 2604B, 2614B, 2634B).
     """
 
     default_terminator = "\n"
+    letters: ClassVar[str] = "ab"
+    models: ClassVar[tuple[str, ...]] = ("2602B", "2604B", "2612B", "2614B", "2634B", "2636B")
 
     def __init__(
         self,
@@ -58,8 +57,9 @@ class Keithley2600(CheckedVisa, ScanUnit):
         super().__init__(name, address, **kwargs)
         self._matrix_node = matrix_node
         self._scripts: dict[str, str] = {}
-        self.a = self.add_submodule("a", Keithley2600Channel(self, "a"))
-        self.b = self.add_submodule("b", Keithley2600Channel(self, "b"))
+        self._smus = tuple(Keithley2600Channel(self, letter) for letter in self.letters)
+        for smu in self._smus:
+            self.add_submodule(smu.short_name, smu)
 
     @property
     def where(self) -> str:
@@ -71,15 +71,8 @@ class Keithley2600(CheckedVisa, ScanUnit):
         return self._not_understood(cmd, reply)
 
     def identity(self) -> Identity:
-        """Ask the instrument what it is; raises InstrumentError if it is no 2600B."""
-        return self.identify(*MODELS)
-
-    def identity_with(self, channel: str) -> Identity:
-        """`identity`; raises InstrumentError also if the model lacks this channel."""
-        found = self.identity()
-        if channel == "b" and any(model in found.model.upper() for model in _SINGLE):
-            raise InstrumentError(f"a {found.model} has no channel b", where=self._where(), remedy="Use channel a")
-        return found
+        """Ask the instrument what it is; raises InstrumentError if it is none of these."""
+        return self.identify(*self.models)
 
     def check_errors(self) -> None:
         """Drain the error queue in one query; raises InstrumentError quoting every entry."""
@@ -108,7 +101,7 @@ class Keithley2600(CheckedVisa, ScanUnit):
         Args:
             name: of the script on the instrument, a Lua name.
             code: Lua 5.0; it must end by itself.
-            timeout_seconds: how long to wait for it.
+            timeout_seconds: how long it may take; the answer is waited for as long as usual beyond that.
             is_double: 8 byte numbers; otherwise 4.
 
         Returns:
@@ -136,7 +129,7 @@ class Keithley2600(CheckedVisa, ScanUnit):
         """Send; read the line that says how it went and the block that follows if there is one."""
         self.queries += 1
         self.visa_log.debug("Writing: %s", message)
-        with self._patience(seconds):
+        with self.patience(seconds):
             try:
                 self.visa_handle.write(message)
                 line = self.visa_handle.read()
@@ -157,20 +150,10 @@ class Keithley2600(CheckedVisa, ScanUnit):
             )
         return answer
 
-    @contextlib.contextmanager
-    def _patience(self, seconds: float) -> Iterator[None]:
-        before = self.visa_handle.timeout
-        self.visa_handle.timeout = seconds * 1e3
-        try:
-            yield
-        finally:
-            with contextlib.suppress(pyvisa.errors.Error):  # a session that was lost has no timeout to set back
-                self.visa_handle.timeout = before
-
     @property
     def channels(self) -> tuple[SourceMeasureUnit, ...]:
-        """a and b."""
-        return self.a, self.b
+        """Its channels in alphabetical order."""
+        return self._smus
 
     @property
     def most_points(self) -> int:
@@ -242,11 +225,11 @@ class Keithley2600(CheckedVisa, ScanUnit):
 
     @property
     def _reading_seconds(self) -> float:
-        return max(self.a.reading_seconds, self.b.reading_seconds)
+        return max(smu.reading_seconds for smu in self._smus)
 
     def _require_prepared(self, count: int) -> None:
-        if not (self.a.is_prepared and self.b.is_prepared):
-            raise InstrumentError("a scan needs both channels prepared", where=self._where(), remedy="Call prepare()")
+        if not all(smu.is_prepared for smu in self._smus):
+            raise InstrumentError("a scan needs all channels prepared", where=self._where(), remedy="Call prepare()")
         if count > self.most_points:
             raise InstrumentError(
                 f"{count} readings are more than the {self.most_points} of one scan",
@@ -259,6 +242,13 @@ class Keithley2600(CheckedVisa, ScanUnit):
         if count is not None and len(found) != count:
             raise self._not_understood("scan", f"{len(found)} readings instead of {count}")
         return found
+
+
+class Keithley2601(Keithley2600):
+    """A one-channel 2601B, 2611B or 2635B; its channel is the submodule `a`."""
+
+    letters = "a"
+    models = ("2601B", "2611B", "2635B")
 
 
 def _called(call: str) -> str:

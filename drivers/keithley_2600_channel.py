@@ -136,8 +136,8 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
         )
 
     def identity(self) -> Identity:
-        """Ask the instrument what it is; raises InstrumentError if it is no 2600B or has no such channel."""
-        return self.parent.identity_with(self.short_name)
+        """Ask the instrument what it is; raises InstrumentError if it is no 2600B of this kind."""
+        return self.parent.identity()
 
     def prepare(self, *, volts_range: float, amps_limit: float, amps_range: float, power_cycles: float) -> None:
         """Reset this channel, program range, compliance, integration; leaves the output off at 0 V."""
@@ -253,7 +253,7 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
         )
 
     def _measured(self, call: str, count: int, seconds: float) -> list[Reading]:
-        found = readings(self.parent.called(call, seconds + 10).values)
+        found = readings(self.parent.called(call, seconds).values)
         if len(found) != count:
             raise self.parent.not_understood(call[:40], f"{len(found)} readings")
         return found

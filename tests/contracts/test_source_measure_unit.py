@@ -10,6 +10,7 @@ import pytest
 
 from mtjlab.drivers.keithley_2400 import Keithley2400
 from mtjlab.drivers.keithley_2600 import Keithley2600
+from mtjlab.drivers.keysight_b2900 import KeysightB2900, KeysightB2901
 from mtjlab.errors import InstrumentError
 from mtjlab.roles import SourceMeasureUnit
 from mtjlab.sim_instruments.circuit import Source
@@ -21,20 +22,43 @@ SETTINGS = {"volts_range": 2.0, "amps_limit": 5e-3, "amps_range": 5e-3, "power_c
 
 @dataclass(frozen=True)
 class Implementation:
-    """A driver, the model it is tried on, the channel that plays the role, and its terminal without `.hi`."""
+    """A driver and the model it is tried on.
+
+    Attributes:
+        channel: the channel that plays the role.
+        terminal: its output without `.hi`.
+        least_cycles: shortest integration time.
+        shortest_seconds: its shortest pulse is no longer than this.
+        longer_seconds: pulses may be so much longer than they were asked for.
+    """
 
     driver: Any
     model: str
     channel: str = ""
     terminal: str = "drive"
+    least_cycles: float = 0.01
+    shortest_seconds: float = 0.5e-3
+    longer_seconds: float = 3e-3
+
+
+def of_2600(model: str, channel: str) -> Implementation:
+    return Implementation(Keithley2600, model, channel, f"drive.{channel}", 0.001, 200e-6, 5e-6)
+
+
+def of_b2900(driver: Any, model: str, channel: str) -> Implementation:
+    return Implementation(driver, model, channel, f"drive.{channel}", 4e-4, 50e-6, 1e-6)
 
 
 IMPLEMENTATIONS = {
     "keithley_2400": Implementation(Keithley2400, "keithley_2400"),
-    "keithley_2602b_a": Implementation(Keithley2600, "keithley_2602b", "a", "drive.a"),
-    "keithley_2602b_b": Implementation(Keithley2600, "keithley_2602b", "b", "drive.b"),
-    "keithley_2612b_a": Implementation(Keithley2600, "keithley_2612b", "a", "drive.a"),
-    "keithley_2636b_b": Implementation(Keithley2600, "keithley_2636b", "b", "drive.b"),
+    "keithley_2602b_a": of_2600("keithley_2602b", "a"),
+    "keithley_2602b_b": of_2600("keithley_2602b", "b"),
+    "keithley_2612b_a": of_2600("keithley_2612b", "a"),
+    "keithley_2636b_b": of_2600("keithley_2636b", "b"),
+    "keysight_b2901a": of_b2900(KeysightB2901, "keysight_b2901a", "1"),
+    "keysight_b2902a_1": of_b2900(KeysightB2900, "keysight_b2902a", "1"),
+    "keysight_b2902a_2": of_b2900(KeysightB2900, "keysight_b2902a", "2"),
+    "keysight_b2912a_1": of_b2900(KeysightB2900, "keysight_b2912a", "1"),
 }
 BENCH = """
 bench: rig
@@ -56,7 +80,11 @@ class Rig:
     world: World
     ground: Source
     instrument: Any
-    terminal: str
+    made: Implementation
+
+    @property
+    def terminal(self) -> str:
+        return self.made.terminal
 
     @property
     def volts(self) -> float:
@@ -69,6 +97,21 @@ class Rig:
 
 
 MakeRig = Callable[..., Rig]
+
+
+def watched(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
+    """What is across the resistor from now on, and for how many seconds at a time."""
+    lived: list[tuple[float, float]] = []
+    wait = rig.world.wait
+
+    def watch(seconds: float, *rest: Any) -> Any:
+        volts, start = rig.volts, rig.world.seconds
+        result = wait(seconds, *rest)
+        lived.append((volts, rig.world.seconds - start))
+        return result
+
+    monkeypatch.setattr(rig.world, "wait", watch)
+    return lived
 
 
 @pytest.fixture(params=sorted(IMPLEMENTATIONS))
@@ -84,7 +127,7 @@ def make_rig(request: pytest.FixtureRequest, open_text: Any, open_driver: Any) -
         ground.drive_volts(0.0, 1.0)
         instrument = open_driver(made.driver, "drive", bench)
         smu = instrument.submodules[made.channel] if made.channel else instrument
-        return Rig(smu, bench.world, ground, instrument, made.terminal)
+        return Rig(smu, bench.world, ground, instrument, made)
 
     return make
 
@@ -191,14 +234,7 @@ class TestSourceMeasureUnit:
     def test_a_pulse_lasts_as_long_as_it_says_and_ends_at_zero(
         self, ready: Rig, volts: float, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lived: list[tuple[float, float]] = []
-        wait = ready.world.wait
-
-        def watch(seconds: float) -> None:
-            lived.append((ready.volts, seconds))
-            wait(seconds)
-
-        monkeypatch.setattr(ready.world, "wait", watch)
+        lived = watched(ready, monkeypatch)
         top = ready.smu.pulse(volts, 5e-3)
         assert ready.volts == pytest.approx(0, abs=1e-3)
         assert top.volts == pytest.approx(volts, abs=3e-3)
@@ -208,6 +244,22 @@ class TestSourceMeasureUnit:
         assert 5e-3 <= sum(seconds for _, seconds in on_top) < 8e-3, "at most its overhead longer"
         assert ready.smu.is_output_on()
         ready.smu.check_errors()
+
+    @pytest.mark.parametrize("times", [1.0, 3.0])
+    def test_the_shortest_pulse_is_as_wide_as_it_says_and_measured_on_its_top(
+        self, rig: Rig, times: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rig.smu.prepare(**{**SETTINGS, "power_cycles": rig.made.least_cycles})
+        rig.smu.output_on()
+        seconds = rig.smu.shortest_pulse_seconds * times
+        assert rig.smu.shortest_pulse_seconds <= rig.made.shortest_seconds
+        lived = watched(rig, monkeypatch)
+        top = rig.smu.pulse(0.5, seconds)
+        rig.smu.check_errors()
+        width = sum(passed for level, passed in lived if abs(level) > 0.1)
+        assert 0 <= width - seconds + 1e-9 < rig.made.longer_seconds
+        assert top.volts == pytest.approx(0.5, rel=0.1), "some microseconds of integration are noisy"
+        assert top.amps == pytest.approx(0.5 / OHMS, rel=0.2)
 
     def test_levels_and_readings_work_after_a_pulse(self, ready: Rig) -> None:
         ready.smu.pulse(0.6, 5e-3)

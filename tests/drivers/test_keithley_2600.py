@@ -11,7 +11,7 @@ import pytest
 from pyvisa.constants import StatusCode
 from pyvisa.errors import VisaIOError
 
-from mtjlab.drivers.keithley_2600 import Keithley2600
+from mtjlab.drivers.keithley_2600 import Keithley2600, Keithley2601
 from mtjlab.drivers.keithley_2600_scripts import UPLOAD, VERSION
 from mtjlab.errors import InstrumentError
 from mtjlab.nouns import Reading
@@ -160,14 +160,12 @@ def test_a_timeout_names_instrument_address_and_remedy(dialogue: Any) -> None:
 @pytest.mark.parametrize("model", ["2601B", "2602B", "2612B", "2635B", "2636B"])
 def test_identity(dialogue: Any, model: str) -> None:
     idn = ("*IDN?", f"Keithley Instruments Inc., Model {model}, 4100001, 3.3.5")
-    with dialogue(Keithley2600, idn) as smu:
-        assert smu.a.identity().serial == "4100001"
-    with dialogue(Keithley2600, idn) as smu:
-        if model in ("2601B", "2635B"):
-            with pytest.raises(InstrumentError, match="no channel b"):
-                smu.b.identity()
-        else:
-            assert model in smu.b.identity().model
+    right, wrong = (Keithley2601, Keithley2600) if model in ("2601B", "2635B") else (Keithley2600, Keithley2601)
+    with dialogue(right, idn, idn) as smu:
+        assert {smu.a.identity().serial, smu.identity().serial} == {"4100001"}
+        assert set(smu.submodules) == set(smu.letters)
+    with dialogue(wrong, idn) as smu, pytest.raises(InstrumentError, match=f"is a 'Keithley Instruments Inc. {model}'"):
+        smu.identity()
 
 
 def test_another_instrument_at_the_address_is_refused(dialogue: Any) -> None:
