@@ -23,9 +23,14 @@ class Process(Protocol):
 
 
 class Processes:
-    """The processes that are under way."""
+    """The processes that are under way.
+
+    Attributes:
+        changes: how many changes there have been.
+    """
 
     def __init__(self) -> None:
+        self.changes = 0
         self._running: list[Process] = []
         self._until = 0.0
         self._shared: dict[type, object] = {}
@@ -71,4 +76,5 @@ class Processes:
         """Let those change whose time has come."""
         for process in tuple(self._running):
             if process in self._running and process.next_change() <= now:
+                self.changes += 1
                 process.change(now)

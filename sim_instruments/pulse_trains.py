@@ -14,12 +14,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtjlab.nouns import Floats
-
+from .pulse_pieces import MOST_MULTIPLE, Piece, common_period, on_a_grid, over_one_period, thinned
 from .pulse_train import Train
 
 if TYPE_CHECKING:
@@ -30,27 +29,25 @@ _QUIET = 1e-10
 """Expected number of events below which a stretch of time counts as uneventful, as in world.py."""
 _LEAST_PERIODS = 4
 """Periods from which a leap pays."""
-_MOST_MULTIPLE = 64
-"""Trains whose common period is at most so many times the longest's are followed exactly, others as a mixture."""
 _MOST_PIECES = 8192
 _EDGES_PER_WAIT = 100
 """Events that are followed one by one in one wait, before cells' states are drawn from their chains."""
 _LAST_PERIODS = 8
 _NEAR = 0.25
 """Expected events of one period from which they are not followed one by one."""
-_SAME = 1e-9
-
-
-class _Piece(NamedTuple):
-    """A part of a period in which no train changes: how long, and the level of each."""
-
-    seconds: float
-    levels: tuple[float, ...]
 
 
 def trains_of(world: World) -> Trains:
     """The trains of a world."""
     return world.processes.shared(Trains, lambda: Trains(world))
+
+
+_Rates = dict[tuple[float, ...], tuple[float, float]]
+"""By the trains' levels: the rate of all events, 1/s, and for how many seconds it counts if it is zero."""
+
+
+def _is_known(known: tuple[float, float] | None, seconds: float) -> bool:
+    return known is not None and (known[0] > 0 or seconds <= known[1])
 
 
 class Trains:
@@ -63,8 +60,12 @@ class Trains:
     def __init__(self, world: World) -> None:
         self._world = world
         self._playing: list[Train] = []
+        self._fast: list[Train] = []
+        self._known: _Rates = {}
+        self._known_for: tuple[object, ...] = ()
+        self._own_changes = 0
         self._edges_left = _EDGES_PER_WAIT
-        self._next_try = 0.0
+        self._next_try = self._harmful_until = 0.0
         self._rng = world.rng("trains")
         self.watchers = 0
 
@@ -90,7 +91,8 @@ class Trains:
     def prepare(self, start: float, end: float) -> None:
         """See Process."""
         self._edges_left = _EDGES_PER_WAIT
-        self._next_try = start
+        self._next_try = self._harmful_until = start
+        self._known.clear()
 
     def next_change(self) -> float:
         """See Process."""
@@ -99,6 +101,7 @@ class Trains:
     def change(self, now: float) -> None:
         """See Process: over all edges of this moment at once, then as far ahead as nothing happens."""
         self._edges_left -= 1
+        self._own_changes += 1
         with self._world.at_once():
             for train in tuple(self._playing):
                 if train.next <= now:
@@ -111,20 +114,41 @@ class Trains:
             self._leap()
 
     def _leap(self) -> None:
-        now, longest = self._world.seconds, max(train.period for train in self._playing)
+        now = self._world.seconds
         until = min(self._world.processes.next_but(self), *(train.steady_until for train in self._playing))
-        if longest <= 0 or not math.isfinite(until) or now < self._next_try:
+        if not math.isfinite(until) or now < self._next_try:
             return
-        if sum(train.edges_until(now, until) for train in self._playing) >= _LEAST_EDGES and self._is_harmless(until):
-            self._skip(until - now)
-            self._drive_present()
-            return
-        self._next_try = min(until, now + longest)
-        common = _common_period([train.period for train in self._playing])
-        if common is not None and (until - now) / common >= _LEAST_PERIODS:
+        if now >= self._harmful_until and self._edges_before(until) >= _LEAST_EDGES:
+            if self._is_harmless(until):
+                self._skip(until - now)
+                self._drive_present()
+                return
+            self._harmful_until = until
+        self._fast = [train for train in self._playing if train.period > 0]
+        while self._fast and not self._leap_with_fast(until):
+            self._fast.remove(max(self._fast, key=lambda train: train.period))
+
+    def _edges_before(self, until: float) -> float:
+        return sum(train.edges_until(self._world.seconds, until) for train in self._playing)
+
+    def _leap_with_fast(self, until: float) -> bool:
+        """Leap to the next edge of those that are not fast, if the fast ones have enough periods before it."""
+        slow = [train for train in self._playing if train not in self._fast]
+        until = min([until, *(train.next for train in slow)])
+        longest, left = max(train.period for train in self._fast), until - self._world.seconds
+        if left / longest < _LEAST_PERIODS:
+            return False
+        common = common_period([train.period for train in self._fast])
+        if common is not None and left / common >= _LEAST_PERIODS and self._has_few_edges(common):
             self._leap_over(self._pieces(common), common, until)
-        elif common is None and (until - now) / longest >= _MOST_MULTIPLE:
+            return True
+        if left / longest >= (MOST_MULTIPLE if self._edges_left > 0 else _LEAST_PERIODS):
             self._leap_over(self._mixture(longest), longest, until)
+            return True
+        return False
+
+    def _has_few_edges(self, period: float) -> bool:
+        return sum(train.edges_until(0.0, period) for train in self._fast) <= _MOST_PIECES
 
     def _is_harmless(self, until: float) -> bool:
         """Whether no combination of levels, met or not, can do anything to a cell until then.
@@ -141,34 +165,34 @@ class Trains:
             self._drive_present()
         return bound * seconds < _QUIET
 
-    def _pieces(self, period: float) -> list[_Piece]:
-        """One period from now on; empty if it has too many pieces."""
+    def _pieces(self, period: float) -> list[Piece]:
+        """One period from now on."""
         now = self._world.seconds
         playing = enumerate(self._playing)
         edges = [(at, number, level) for number, train in playing for at, level in train.edges(now, period)]
-        if len(edges) > _MOST_PIECES:
-            return []
         levels, begin, pieces = [train.level for train in self._playing], 0.0, []
         for at, number, level in sorted(edges):
             if at > begin:
-                pieces.append(_Piece(at - begin, tuple(levels)))
+                pieces.append(Piece(at - begin, tuple(levels)))
                 begin = at
             levels[number] = level
-        return [*pieces, _Piece(period - begin, tuple(levels))]
+        return on_a_grid([*pieces, Piece(period - begin, tuple(levels))])
 
-    def _mixture(self, period: float) -> list[_Piece]:
+    def _mixture(self, period: float) -> list[Piece]:
         """Trains that do not keep step: each level of one meets each level of the others as often as chance has it."""
-        shares = [train.shares() for train in self._playing]
+        shares = [train.shares() if train in self._fast else [(1.0, train.level)] for train in self._playing]
         if math.prod(len(of_one) for of_one in shares) > _MOST_PIECES:
-            return []
-        return [
-            _Piece(period * math.prod(share for share, _ in met), tuple(level for _, level in met))
+            shares = [thinned(of_one) for of_one in shares]
+        pieces = [
+            Piece(period * math.prod(share for share, _ in met), tuple(level for _, level in met))
             for met in product(*shares)
         ]
+        return on_a_grid(pieces)
 
-    def _leap_over(self, pieces: list[_Piece], period: float, until: float) -> None:
+    def _leap_over(self, pieces: list[Piece], period: float, until: float) -> None:
+        self._next_try = min(until, self._world.seconds + period)
         periods = math.floor((until - self._world.seconds) / period) - 1
-        if not pieces or periods < 1:
+        if periods < 1:
             return
         expected = self._expected(pieces, periods)
         of_period = sum(expected)
@@ -184,17 +208,28 @@ class Trains:
         if quiet < periods:
             self._meet(pieces, expected, draw - quiet * of_period)
 
-    def _expected(self, pieces: list[_Piece], periods: float) -> list[float]:
+    def _expected(self, pieces: list[Piece], periods: float) -> list[float]:
         """Expected events in each piece of a period, with the cells as they are now."""
         exposed: dict[tuple[float, ...], float] = {}
         for piece in pieces:
             exposed[piece.levels] = exposed.get(piece.levels, 0.0) + piece.seconds * periods
-        rates = {}
-        for levels, seconds in exposed.items():
+        known = self._rates_known()
+        unknown = [levels for levels, seconds in exposed.items() if not _is_known(known.get(levels), seconds)]
+        for levels in unknown:
             self._drive(levels)
-            rates[levels] = self._world.event_rate(seconds)
-        self._drive_present()
-        return [rates[piece.levels] * piece.seconds for piece in pieces]
+            known[levels] = (self._world.event_rate(exposed[levels]), exposed[levels])
+        if unknown:
+            self._drive_present()
+        return [known[piece.levels][0] * piece.seconds for piece in pieces]
+
+    def _rates_known(self) -> _Rates:
+        """Rates found before in this wait, if nothing but edges of these trains has happened since."""
+        die, others = self._world.die, self._world.processes.changes - self._own_changes
+        now = (others, tuple(map(id, self._playing)), die.is_parallel.tobytes(), die.kind.tobytes())
+        if self._known_for != now:
+            self._known.clear()
+            self._known_for = now
+        return self._known
 
     def _drive(self, levels: Sequence[float]) -> None:
         with self._world.at_once():
@@ -215,7 +250,7 @@ class Trains:
         while train.next < self._world.seconds:
             train.advance()
 
-    def _meet(self, pieces: list[_Piece], expected: list[float], draw: float) -> None:
+    def _meet(self, pieces: list[Piece], expected: list[float], draw: float) -> None:
         """The event of this period happens where the draw is used up."""
         passed, struck, share = 0.0, pieces[-1], 1.0
         for piece, events in zip(pieces, expected, strict=True):
@@ -231,13 +266,13 @@ class Trains:
         self._world.strike()
         self._drive_present()
 
-    def _draw_from_chains(self, pieces: list[_Piece], period: float, periods: int) -> None:
+    def _draw_from_chains(self, pieces: list[Piece], period: float, periods: int) -> None:
         """Every cell's state after many periods, from the rates with which it leaves each of its two states."""
         rates = {}
         for levels in dict.fromkeys(piece.levels for piece in pieces):
             self._drive(levels)
             rates[levels] = self._world.exposure()
-        kept, gained, wear = _over_one_period([(piece.seconds, *rates[piece.levels]) for piece in pieces])
+        kept, gained, wear = over_one_period([(piece.seconds, *rates[piece.levels]) for piece in pieces])
         still_kept = kept**periods
         with np.errstate(invalid="ignore", divide="ignore"):
             gathered = np.where(kept < 1, gained * (1 - still_kept) / (1 - kept), gained * periods)
@@ -247,33 +282,3 @@ class Trains:
         self._skip(periods * period)
         self._drive_present()
         self._world.overtake(switched.tolist(), broken.tolist())
-
-
-def _over_one_period(exposed: list[tuple[float, Floats, Floats, Floats]]) -> tuple[Floats, Floats, Floats]:
-    """What one period does to a cell's chance p of being in the other state: p becomes kept * p + gained.
-
-    Args:
-        exposed: for each piece its seconds and every cell's rates of leaving its state, returning and breaking down.
-
-    Returns kept, gained, and the expected breakdowns.
-    """
-    size = exposed[0][1].size
-    kept, gained, wear = np.ones(size), np.zeros(size), np.zeros(size)
-    for seconds, leaving, returning, breaking in exposed:
-        total = leaving + returning
-        decay = np.exp(-total * seconds)
-        settled = np.divide(leaving, total, out=np.zeros(size), where=total > 0)
-        kept, gained = kept * decay, gained * decay + settled * (1 - decay)
-        wear += breaking * seconds
-    return kept, gained, wear
-
-
-def _common_period(periods: Sequence[float]) -> float | None:
-    """The shortest that is a multiple of all (zero: constant); None if there is none that is short enough."""
-    own = [period for period in periods if period > 0]
-    longest = max(own)
-    for multiple in range(1, _MOST_MULTIPLE + 1):
-        common = multiple * longest
-        if all(abs(common / period - round(common / period)) < _SAME * round(common / period) for period in own):
-            return common
-    return None
