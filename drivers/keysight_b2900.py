@@ -1,7 +1,7 @@
 """Keysight (Agilent) B2900 family SMUs (SCPI): each channel plays SourceMeasureUnit.
 
-Facts from the B2900 Series SCPI Command Reference (B2910-90030) and User's Guide. QCoDeS has none for the
-models that measure; docs/decisions/0006-own-drivers.md.
+Facts from the B2900 Series SCPI Command Reference (B2910-90030) and User's Guide. QCoDeS has no driver for them;
+docs/decisions/0006-own-drivers.md.
 """
 
 from __future__ import annotations
