@@ -11,6 +11,7 @@ from mtjlab.physics.blas_threads import one_thread
 from mtjlab.physics.crossbar_fields import solve_drive
 from mtjlab.physics.crossbar_ports import reduce_to_ports
 from mtjlab.physics.crossbar_wires import Wires
+from mtjlab.physics.tile_kernels import LEAF_CELLS, SMALL_SIDE
 
 from . import _badcrossbar
 from ._measure import SEGMENT_OHMS, blas, cpu_seconds, junctions, significant
@@ -28,6 +29,28 @@ def _one_input(g: Floats, volts: Floats) -> Floats:
 def _many_inputs(g: Floats, volts: Floats) -> Floats:
     """The same for many inputs: one reduction and a product."""
     return reduce_to_ports(g, Wires.of(g.shape, SEGMENT_OHMS)).multiply(volts)  # type: ignore[arg-type]
+
+
+def _reduction_flops(i0: int, i1: int, j0: int, j1: int, n: int) -> float:
+    """Operations of the reduction by halves: the same cuts and products as in tile_kernels.py."""
+    a, b = i1 - i0, j1 - j0
+    if a * b <= LEAF_CELLS:
+        ports = (a + b) + (a if j1 < n else 0) + (b if i0 > 0 else 0)
+        return float(sum((k + ports) ** 2 for k in range(a * b)))
+    sides = [a] if j1 < n else []
+    if b >= a:
+        cut, s = j0 + b // 2, a
+        below = _reduction_flops(i0, i1, j0, cut, n) + _reduction_flops(i0, i1, cut, j1, n)
+        x = a + (cut - j0) * (2 if i0 > 0 else 1)
+        y = sum(sides) + (j1 - cut) * (2 if i0 > 0 else 1)
+    else:
+        cut, s = i0 + a // 2, b
+        below = _reduction_flops(cut, i1, j0, j1, n) + _reduction_flops(i0, cut, j0, j1, n)
+        x = b + (i1 - cut) * (2 if j1 < n else 1)
+        y = (b if i0 > 0 else 0) + (cut - i0) * (2 if j1 < n else 1)
+    if s <= SMALL_SIDE:
+        return below + float(sum(2 * (2 * k + x + y) ** 2 for k in range(s)))
+    return below + 2 / 3 * s**3 + 6 * s**3 + 2 * s * (s * x + 2 * s * y + x * x + x * y + y * y)
 
 
 def _at(n: int, times: int, compute: Any) -> dict[str, Any]:
@@ -62,9 +85,10 @@ def _at(n: int, times: int, compute: Any) -> dict[str, Any]:
             "100 inputs": float(np.abs(_many_inputs(g, volts) / many - 1).max()),
         },
         "bound": {
-            "ns_per_cell_and_step": significant(1e9 * seconds["1 input"] / (steps + 1) / n**2),
-            "steps": steps,
-            "reduction_us_per_line_cubed_e-6": significant(1e12 * seconds["100 inputs"] / n**3),
+            "drive_steps": steps,
+            "drive_ns_per_cell_and_step": significant(1e9 * seconds["1 input"] / (steps + 1) / n**2),
+            "reduction_megaflop": significant(_reduction_flops(0, n, 0, n, n) / 1e6),
+            "reduction_gflops": significant(_reduction_flops(0, n, 0, n, n) / seconds["100 inputs"] / 1e9),
             "product_gflops": significant(2 * _INPUTS * n * n / seconds["again"] / 1e9),
         },
     }

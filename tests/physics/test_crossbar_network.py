@@ -98,6 +98,19 @@ def test_any_drive_agrees_with_brute_force(
     assert worst(ports.amps(volts, ohms), wanted.port_amps, max(floor, np.abs(ports.siemens).max() / 100)) < 1e-11
 
 
+@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("shape", [(61, 47), (40, 90)])
+def test_reduction_and_conjugate_gradients_agree_on_larger_arrays(shape: tuple[int, int], feed: str) -> None:
+    rng = np.random.default_rng(13)
+    g, wires = random_cells(rng, *shape), random_wires(rng, *shape, feed)
+    g[rng.random(shape) < 0.01] = 1e3
+    ports = reduce_to_ports(g, wires)
+    for floating in (0.0, 0.5):
+        volts = random_drive(rng, wires, floating)
+        # loops of a few milliohms: rounding of one volt alone drives 1e-13 A around them
+        assert worst(ports.amps(volts), solve_drive(g, wires, volts).port_amps) < 1e-11
+
+
 def kirchhoff(g: Floats, wires: Wires, volts: Floats, found: CrossbarFields) -> tuple[float, float]:
     """Worst breach of the current law (nodes, cells' own law) and of the voltage law.
 
