@@ -1,0 +1,69 @@
+"""The tables of docs/reference/drivers.md name every driver under the role that it plays."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtjlab import roles
+from mtjlab.drivers.keysight_33500 import Keysight33500
+from mtjlab.drivers.keysight_81160a import Keysight81160A
+from mtjlab.drivers.pulse_generator_channel import PulseGeneratorChannel
+from mtjlab.drivers.scpi_matrix import ScpiMatrix
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reference" / "drivers.md"
+HELPERS = {ScpiMatrix}
+
+pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="documentation is in the checkout only")
+
+
+def told() -> list[tuple[str, str]]:
+    """Role and driver of every row."""
+    found, role = [], ""
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        heading = re.match(r"^## (\w+)$", line)
+        row = re.match(r"^\| `([\w.]+)` \|", line)
+        role = heading[1] if heading else role
+        if row:
+            found.append((role, row[1]))
+    return found
+
+
+def loaded(driver: str) -> Any:
+    module, _, name = driver.rpartition(".")
+    return getattr(importlib.import_module(f"mtjlab.drivers.{module}"), name)
+
+
+def played(role: Any) -> set[str]:
+    """Drivers that play a role by themselves."""
+    found = set()
+    for path in (ROOT / "drivers").glob("*.py"):
+        module = importlib.import_module(f"mtjlab.drivers.{path.stem}")
+        for name, value in vars(module).items():
+            is_own = isinstance(value, type) and value.__module__ == module.__name__
+            if is_own and issubclass(value, role) and value not in HELPERS:
+                found.add(f"{path.stem}.{name}")
+    return found
+
+
+def test_every_row_names_a_driver_that_plays_the_role() -> None:
+    rows = told()
+    assert len(rows) >= 8
+    for role, driver in rows:
+        cls = loaded(driver)
+        if role == "PulseSource":
+            assert cls in (Keysight33500, Keysight81160A)
+            assert issubclass(PulseGeneratorChannel, roles.PulseSource)
+        elif role != "SourceMeasureUnit":  # whose channels may be what plays it
+            assert issubclass(cls, getattr(roles, role)), driver
+        assert cls.__doc__
+
+
+@pytest.mark.parametrize("role", ["SwitchMatrix", "FieldSource"])
+def test_every_driver_has_a_row(role: str) -> None:
+    assert played(getattr(roles, role)) == {driver for told_role, driver in told() if told_role == role}
