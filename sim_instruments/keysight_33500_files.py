@@ -88,7 +88,7 @@ def _move(i: Any, source: str, target: str) -> None:
 
 
 def _upload(i: Any, name: str) -> bytes:
-    content = i.files.read(name)
+    content: bytes = i.files.read(name)
     length = str(len(content))
     return f"#{len(length)}{length}".encode() + content
 

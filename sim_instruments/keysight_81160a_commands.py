@@ -5,18 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .keysight_33500_commands import (
-    duty_command,
-    edge_command,
-    frequency_command,
-    function_command,
-    high_of,
-    low_of,
-    offset_command,
-    period_command,
-    side_command,
-    width_command,
-)
 from .keysight_33500_files import FILE_COMMANDS
 from .keysight_33500_sweeps import ends_commands, mode_command, sweep_switch
 from .keysight_81160a_data import DATA_COMMANDS
@@ -29,6 +17,18 @@ from .pulse_modulation_commands import modulation_commands
 from .pulse_output_commands import INITIATE_COMMANDS, SYSTEM_COMMANDS
 from .pulse_parameters import Extremes, Quantity, Value, choice, quantity, show, within
 from .pulse_setting_commands import accepted, angle, keep, keep_each, number, stored
+from .pulse_shape_commands import (
+    duty_command,
+    edge_command,
+    frequency_command,
+    function_command,
+    high_of,
+    low_of,
+    offset_command,
+    period_command,
+    side_command,
+    width_command,
+)
 from .scpi import Command
 from .scpi_parameters import Choice, Number, Parameter, Switch, parse_number
 from .scpi_settings import show_switch

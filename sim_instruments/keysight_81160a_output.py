@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from .accuracy_keysight_pulse import LOW_OHMS, SOURCE_OHMS
-from .keysight_33500_commands import high_of, low_of
 from .pulse_channel import PulseChannel
 from .pulse_levels import (
     amplitude_reach,
@@ -19,6 +18,7 @@ from .pulse_levels import (
 from .pulse_output_commands import SYNC_COMMANDS, load_command
 from .pulse_parameters import Extremes, Quantity, Value, show, show_volts, within
 from .pulse_setting_commands import keep, keep_each, stored
+from .pulse_shape_commands import high_of, low_of
 from .scpi import Command
 from .scpi_parameters import Choice, Switch
 from .scpi_settings import show_switch

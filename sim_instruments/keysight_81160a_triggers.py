@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .keysight_33500_commands import cycles_command
 from .pulse_channel import PulseChannel
 from .pulse_output_commands import force
 from .pulse_parameters import choice, quantity
 from .pulse_setting_commands import angle, keep_each, keep_number, number, stored, turned_off
+from .pulse_shape_commands import cycles_command
 from .scpi import Command
 from .scpi_parameters import Choice, Switch
 from .scpi_settings import show_switch

@@ -14,7 +14,7 @@ from .pulse_output import PulseOutput
 from .pulse_settings import ChannelSettings
 from .pulse_train import Section, Step, Train
 from .pulse_trains import trains_of
-from .pulse_waveform import arbitrary, idle_level
+from .pulse_waveform import Levels, arbitrary, idle_level
 from .scpi_errors import ScpiError
 from .world import World
 
@@ -177,12 +177,18 @@ class PulseChannel:
         return self.is_waiting and not self._train.is_playing and self.triggers_left >= 1
 
     @property
+    def seconds_left(self) -> float:
+        """How long a burst goes on that is being played; 0 if there is none, or one without end."""
+        is_ending = self._train.is_playing and math.isfinite(self._train.end)
+        return self._train.end - self._world.seconds if is_ending else 0.0
+
+    @property
     def is_playing(self) -> bool:
         """Whether its output is to change by itself."""
         return self._train.is_playing
 
     @property
-    def samples(self) -> Sequence[float]:
+    def samples(self) -> Levels:
         """Samples of the arbitrary waveform that is played."""
         return self.arb_samples if self.settings.function in ("ARB", "USER") else ()
 

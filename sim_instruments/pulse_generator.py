@@ -271,6 +271,11 @@ class PulseGenerator(WiredInstrument, ScpiInstrument):
         if seconds > 0:
             self.world.wait(seconds * (1 + 1e-9) + _ROUNDING_SECONDS)
 
+    def finish(self) -> None:
+        """*OPC? and *WAI: bursts that go on are played to their end."""
+        self._let_time_pass()
+        self._let_pass(max(channel.seconds_left for channel in self.channels))
+
     def _carry_out(self, message: str) -> None:
         self._protect()
         super()._carry_out(message)

@@ -7,12 +7,12 @@ of the slice, for as many whole cycles as fit. A carrier that is slower than a s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .pulse_settings import ChannelSettings, Modulation
 from .pulse_train import Section, Step
-from .pulse_waveform import cycle_of, rotated, shape
+from .pulse_waveform import Levels, cycle_of, rotated, shape
 
 _SLICES = 32
 _POINTS = 512
@@ -34,11 +34,11 @@ class Playing:
     """
 
     settings: ChannelSettings
-    samples: Sequence[float]
-    partner: tuple[ChannelSettings, Sequence[float]] | None = None
+    samples: Levels
+    partner: tuple[ChannelSettings, Levels] | None = None
 
 
-def carrier(settings: ChannelSettings, samples: Sequence[float], *, turn: float = 0.0) -> list[Step]:
+def carrier(settings: ChannelSettings, samples: Levels, *, turn: float = 0.0) -> list[Step]:
     """One cycle, begun `turn` degrees into it."""
     steps = cycle_of(settings, samples)
     return rotated(steps, turn / 360) if turn and settings.function not in ("NOIS", "PRBS") else steps

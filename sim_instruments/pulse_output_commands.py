@@ -13,6 +13,7 @@ from .scpi import Command
 from .scpi_errors import ScpiError
 from .scpi_instrument import COMMON_COMMANDS, ERROR_COMMANDS, POWER_ON_COMMANDS, register_commands
 from .scpi_parameters import Choice, Switch, Text
+from .status_488 import OPERATION_COMPLETE
 
 TRIGGER_SOURCES = ("IMMediate", "EXTernal", "TIMer", "BUS")
 
@@ -145,8 +146,19 @@ def error_text(i: Any) -> str:
     return f'{error.code:+d},"{error.text}"'
 
 
+def _complete(i: Any) -> None:
+    i.status.event_status |= OPERATION_COMPLETE
+
+
+def _when_complete(i: Any) -> str:
+    i.finish()
+    return "1"
+
+
 SYSTEM_COMMANDS: tuple[Command, ...] = (
     *COMMON_COMMANDS,
+    Command("*OPC", write=_complete, query=_when_complete),
+    Command("*WAI", write=lambda i: i.finish()),
     *ERROR_COMMANDS,
     Command(":SYSTem:VERSion", query=lambda i: "1999.0"),
     Command(":SYSTem:BEEPer[:IMMediate]", write=accepted),

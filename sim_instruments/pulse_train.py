@@ -43,6 +43,7 @@ class Train:
     Attributes:
         seconds: how long all of it takes.
         next: world seconds of the next edge; infinite if none is to come.
+        end: world seconds of the last edge.
         level: the present one.
     """
 
@@ -56,7 +57,7 @@ class Train:
             self.sections, self.cycles = (Section(only.steps, only.repeats * cycles),), 1.0
         self.seconds = self.cycles * sum(s.seconds * s.repeats for s in self.sections) if self.cycles else 0.0
         self.drive = drive
-        self.next = math.inf
+        self.next = self.end = math.inf
         self.level = self._idle = idle
         self._origin = 0.0
         self._cycle = self._section = self._step = 0
@@ -71,6 +72,7 @@ class Train:
     def begin(self, start: float) -> None:
         """The first edge is to come at `start`."""
         self._origin = self.next = start
+        self.end = start + self.seconds
         self._cycle = self._section = 0
         self._repeat, self._step = 0.0, -1
         self._has_begun = False

@@ -17,6 +17,8 @@ from mtjlab.nouns import Floats
 from .pulse_settings import ChannelSettings
 from .pulse_train import Step
 
+Levels = Sequence[float] | Floats
+"""Samples between 0 (low level) and 1 (high level)."""
 SMOOTH_STEPS = 32
 """Levels per cycle of a waveform without flat parts."""
 MOST_ARB_STEPS = 4096
@@ -31,7 +33,7 @@ _TAPS = {7: 6, 9: 5, 11: 9, 15: 14, 20: 3, 23: 18}
 _MOST_BITS = 2047
 
 
-def cycle_of(settings: ChannelSettings, samples: Sequence[float]) -> list[Step]:
+def cycle_of(settings: ChannelSettings, samples: Levels) -> list[Step]:
     """Steps of one cycle; `samples` (0 to 1) are those of the selected arbitrary waveform."""
     function, period = settings.function, settings.period
     if function == "PULS":
@@ -51,7 +53,7 @@ def cycle_of(settings: ChannelSettings, samples: Sequence[float]) -> list[Step]:
     return [Step(period / SMOOTH_STEPS, level) for level in levels]
 
 
-def idle_level(settings: ChannelSettings, samples: Sequence[float]) -> float:
+def idle_level(settings: ChannelSettings, samples: Levels) -> float:
     """Where the output rests between bursts: the start of a cycle, for pulses the low level."""
     if settings.function in ("PULS", "SQU", "PRBS"):
         return 0.0
@@ -141,7 +143,7 @@ def _bits(settings: ChannelSettings) -> list[Step]:
     return [step for bit in settings.pattern for step in (one if bit else zero)]
 
 
-def arbitrary(samples: Sequence[float], rate: float) -> list[Step]:
+def arbitrary(samples: Levels, rate: float) -> list[Step]:
     """Samples held for 1 / rate each; neighbours that hardly differ are one step at their mean."""
     if not len(samples):
         return []

@@ -11,7 +11,7 @@ from mtjlab.sim_instruments.keysight_33500 import SimKeysight33622A
 from mtjlab.sim_instruments.keysight_81160a import SimKeysight81160A
 from mtjlab.sim_instruments.pulse_train import Section, Step, Train
 from mtjlab.sim_instruments.pulse_trains import Trains, trains_of
-from mtjlab.sim_instruments.wire_instrument import HostClock
+from mtjlab.sim_instruments.wire_instrument import HostClock, NoReply
 from mtjlab.sim_instruments.world import World
 
 CLEAN = {"defect_rates": {"short": 0, "open": 0, "stuck_p": 0, "stuck_ap": 0}}
@@ -287,3 +287,27 @@ def test_an_output_that_is_cabled_to_a_trigger_input_gates(tell: Any) -> None:
     tell(first, "*TRG")
     assert sum(level > 1 for level in seen) == pytest.approx(10, abs=1)
     assert seen[-1] == pytest.approx(0, abs=0.01)
+
+
+def test_a_long_burst_goes_on_until_it_is_waited_for_or_broken_off(tell: Any, ask: Any) -> None:
+    world = world_of()
+    gen = SimKeysight33622A("gen", world, HostClock(world))
+    tell(gen, "FUNC PULS;:PULS:WIDT 0.1;PER 1;:BURS:NCYC 20;STAT ON;:TRIG:SOUR BUS;:OUTP ON;*TRG")
+    assert world.seconds < 1
+    with pytest.raises(NoReply):
+        ask(gen, "*OPC?", timeout_seconds=5)
+    assert world.seconds == pytest.approx(20, abs=0.1)
+    gen.device_clear(0.0)
+    tell(gen, "*TRG")
+    tell(gen, "OUTP OFF")
+    before = world.seconds
+    assert ask(gen, "*OPC?") == "1"
+    assert world.seconds - before < 0.1
+
+
+def test_operation_complete_is_an_event(tell: Any, ask: Any) -> None:
+    world = world_of()
+    gen = SimKeysight33622A("gen", world, HostClock(world))
+    tell(gen, "*CLS;*ESE 1;*SRE 32;*OPC")
+    assert gen.serial_poll() & 64
+    assert ask(gen, "*ESR?") == "1"
