@@ -198,18 +198,26 @@ class SimKeithley2400(WiredInstrument, SourcingInstrument):
         if math.isinf(self.settings.arm.count):
             raise refused(830)
         self.initiate()
-        return self.when_idle(self.fetch)
+        return self.when_idle(self._fetch_made)
+
+    def _fetch_made(self) -> Reply:
+        """The readings just made, of which each but the last was made ready during the next one's integration."""
+        hidden = min(self.measuring_seconds(), TIMING.format_seconds)
+        self._take_time(TIMING.format_seconds + (len(self.readings) - 1) * (TIMING.format_seconds - hidden))
+        return formatted(self.readings, self.settings.format)
 
     def fetch(self) -> Reply:
         """FETCh?: the latest readings again."""
         if not self.readings:
             raise ScpiError(-230)
+        self._take_time(len(self.readings) * TIMING.format_seconds)
         return formatted(self.readings, self.settings.format)
 
     def fetch_latest(self) -> Reply:
         """DATA:LATest?: the last reading."""
         if not self.readings:
             raise ScpiError(-230)
+        self._take_time(TIMING.format_seconds)
         return formatted(self.readings[-1:], self.settings.format)
 
     def delay_seconds(self) -> float:

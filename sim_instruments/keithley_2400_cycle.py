@@ -46,9 +46,11 @@ class SdmCycle:
         if settings.is_auto_clear:
             settings.is_output_on = True
         if settings.memory.is_selected:
+            unit.spend(TIMING.recall_seconds)
             self._recall()
             unit.source(self._scaled_level())
         elif self._levels:
+            unit.spend(TIMING.step_seconds)
             level = self._levels[self._count % len(self._levels)]
             unit.source(unit.ranged(settings.function, level, settings.sweep.ranging))
         else:
@@ -121,6 +123,7 @@ class SdmCycle:
         register = unit.status.groups["measurement"]
         events: int = MeasurementBit.READING
         if self._calculates:
+            unit.spend(TIMING.test_seconds if settings.calc.is_limit_on else 0.0)
             made = unit.calculations.add(settings, unit.readings, is_limiting=unit.output.is_limiting())
             unit.readings[-1] = reading = made.reading
             self._verdict = made.verdict

@@ -10,6 +10,7 @@ from .scpi import Command, Reply
 from .scpi_errors import ScpiError
 from .scpi_parameters import Choice, Choices, Extreme, Number, Parameter, parse_number
 from .scpi_settings import setting
+from .timing import KEITHLEY_2400 as TIMING
 
 if TYPE_CHECKING:
     from .keithley_2400 import SimKeithley2400
@@ -94,6 +95,7 @@ def _clear(i: SimKeithley2400) -> None:
 def _trace_data(i: SimKeithley2400) -> Reply:
     style = i.settings.format
     names = style.elements if i.buffer.feed == "SENS" else style.calc_elements
+    i.spend(len(i.buffer.stored) * TIMING.format_seconds)
     return sent([value for entry in i.buffer.timed() for value in entry.elements(names)], style)
 
 

@@ -79,7 +79,7 @@ class SmuMeter:
         unit = self._output.measure_unit(function)
         value = self._converted(true, index, unit, settings)
         if is_filtered and settings.filter.is_on and settings.filter.kind == "MOV":
-            return self._moving(function, value, settings.filter, unit, index)
+            return self._moving(function, value, settings.filter)
         return value
 
     def _converted(self, true: float, index: int, unit: UnitErrors, settings: Settings) -> float:
@@ -88,7 +88,7 @@ class SmuMeter:
         value = unit.applied(true, index) + noise * float(self._rng.standard_normal())
         if abs(value) > full_scale * READING_END:
             return math.copysign(OVERFLOW, value)
-        return unit.rounded(value, index)
+        return value  # readings over the bus carry the converter's digits, not the display's (section 7)
 
     def _noise_of(self, settings: Settings) -> float:
         cycles = settings.cycles
@@ -109,7 +109,7 @@ class SmuMeter:
         """The filter was switched."""
         self._stacks.clear()
 
-    def _moving(self, function: str, value: float, style: FilterSettings, unit: UnitErrors, index: int) -> float:
+    def _moving(self, function: str, value: float, style: FilterSettings) -> float:
         stack = self._stacks.get(function)
         if stack is None:
             stack = self._stacks[function] = deque([value] * int(style.count), maxlen=int(style.count))
@@ -117,7 +117,7 @@ class SmuMeter:
             stack.append(value)
         if any(abs(entry) >= OVERFLOW for entry in stack):
             return math.copysign(OVERFLOW, value)
-        return unit.rounded(sum(stack) / len(stack), index)
+        return sum(stack) / len(stack)
 
     def _status(self, settings: Settings, level: float, point: SourcePoint, values: tuple[float, ...]) -> int:
         word: int = StatusBit.VOLTS_SOURCED if settings.function == "VOLT" else StatusBit.AMPS_SOURCED
@@ -127,7 +127,7 @@ class SmuMeter:
             (settings.terminals == "FRON", StatusBit.FRONT),
             (settings.calc.is_math_on, StatusBit.MATH),
             (settings.calc.is_null_on, StatusBit.NULL),
-            (settings.is_auto_ohms, StatusBit.AUTO_OHMS),
+            (settings.ohms.mode == "AUTO", StatusBit.AUTO_OHMS),
             ("VOLT" in settings.functions, StatusBit.VOLTS_MEASURED),
             ("CURR" in settings.functions, StatusBit.AMPS_MEASURED),
             ("RES" in settings.functions, StatusBit.OHMS_MEASURED),

@@ -75,6 +75,14 @@ class ChosenErrors(ErrorQueue):
             cut = [(a, min(b, low - 1)) for a, b in self.enabled] + [(max(a, high + 1), b) for a, b in self.enabled]
             self.enabled = tuple(sorted({(a, b) for a, b in cut if a <= b}))
 
+    @property
+    def disabled(self) -> tuple[Interval, ...]:
+        """What there is of numbers besides the enabled ones."""
+        rest = ChosenErrors(1)
+        for low, high in self.enabled:
+            rest.disable(((low, high),))
+        return rest.enabled
+
 
 def in_base(value: str, base: str) -> str:
     """A register's decimal number as FORMat:SREGister or FORMat:SOURce2 says: ASC, HEX, OCT or BIN."""

@@ -213,8 +213,8 @@ def _enable_errors(i: SimKeithley2400, intervals: tuple[Interval, ...]) -> None:
     i.errors.enabled = intervals
 
 
-def _show_enabled(i: SimKeithley2400) -> str:
-    return "(" + ",".join(f"{low}:{high}" if low != high else str(low) for low, high in i.errors.enabled) + ")"
+def _show(intervals: tuple[Interval, ...]) -> str:
+    return "(" + ",".join(f"{low}:{high}" if low != high else str(low) for low, high in intervals) + ")"
 
 
 def _status_preset(i: SimKeithley2400) -> None:
@@ -246,8 +246,18 @@ _STATUS: tuple[Command, ...] = (
 )
 _OVERRIDING: tuple[Command, ...] = (
     Command(":STATus:PRESet", write=_status_preset),
-    Command(":STATus:QUEue:ENABle", write=_enable_errors, query=_show_enabled, takes=(_ErrorNumbers(),)),
-    Command(":STATus:QUEue:DISable", write=lambda i, intervals: i.errors.disable(intervals), takes=(_ErrorNumbers(),)),
+    Command(
+        ":STATus:QUEue:ENABle",
+        write=_enable_errors,
+        query=lambda i: _show(i.errors.enabled),
+        takes=(_ErrorNumbers(),),
+    ),
+    Command(
+        ":STATus:QUEue:DISable",
+        write=lambda i, intervals: i.errors.disable(intervals),
+        query=lambda i: _show(i.errors.disabled),
+        takes=(_ErrorNumbers(),),
+    ),
     Command("*OPC", write=_COMPLETE.write, query=_complete),
     Command("*OPT", query=lambda i: "0", is_indefinite=True),
 )

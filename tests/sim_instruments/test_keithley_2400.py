@@ -105,8 +105,8 @@ def test_a_reading_is_what_the_resistor_draws(smu: SimKeithley2400, tell: Any, a
     assert amps == pytest.approx(0.1 / OHMS, abs=1e-6)
     assert ohms == 9.91e37
     assert seconds > 0
-    expected = StatusBit.FRONT | StatusBit.AMPS_MEASURED | StatusBit.VOLTS_SOURCED
-    assert int(status) == expected
+    expected = StatusBit.FRONT | StatusBit.AUTO_OHMS | StatusBit.AMPS_MEASURED | StatusBit.VOLTS_SOURCED
+    assert int(status) == expected == 21508, "as real units say; auto ohms is the mode, not what is measured"
     assert ask(smu, ":READ?").startswith("+1.000000E-01,+")
     assert errors(smu) == []
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mtjlab.sim_instruments.keithley_2400 import SimKeithley2400
+from mtjlab.sim_instruments.timing import KEITHLEY_2400 as TIMING
 from mtjlab.sim_instruments.wire_instrument import NoReply
 
 from .keithley_2400_unit import ON, errors, make_unit, numbers, point
@@ -194,7 +195,53 @@ def test_the_filter(tell: Any, ask: Any, kind: str, flat: bool) -> None:
     before = smu.world.seconds
     amps = np.array(numbers(ask(smu, ":READ?")))
     conversion = 3 * 0.01 / 50
-    spent = smu.world.seconds - before - 40 * (1e-3 + 225e-6)
+    spent = smu.world.seconds - before - 40 * (1e-3 + TIMING.trigger_seconds) - TIMING.format_seconds
     assert spent == pytest.approx(40 * conversion * (1 if flat else 10), rel=0.1)
     assert (np.corrcoef(amps[:-1], amps[1:])[0, 1] > 0.5) == flat, "a moving average changes little by little"
     assert ask(smu, ":SENS:AVER?;:SENS:AVER:TCON?") == f"1;{kind}"
+
+
+FAST = ":SYST:AZER OFF;:SOUR:DEL 0;:SENS:CURR:PROT 1E-2;:SENS:CURR:RANG 1E-3;:SOUR:VOLT:RANG 2;:FORM:ELEM CURR"
+STEPS = ":SOUR:VOLT:STAR 0;STOP 1;:SOUR:SWE:POIN 200;:SOUR:VOLT:MODE SWE"
+
+
+@pytest.mark.parametrize(
+    ("cycles", "setup", "message", "rate"),
+    [
+        (0.01, "", ":INIT", 2030),
+        (0.1, "", ":INIT", 433),
+        (1, "", ":INIT", 49),
+        (0.01, STEPS, ":INIT", 1515),
+        (0.01, ":CALC2:LIM2:STAT ON;" + STEPS, ":INIT", 900),
+        (0.01, "", ":READ?", 1210),
+        (0.01, STEPS, ":READ?", 900),
+        (0.1, "", ":READ?", 433),
+    ],
+)
+def test_rates_are_the_data_sheets(tell: Any, ask: Any, cycles: float, setup: str, message: str, rate: float) -> None:
+    smu = make_unit(seed=3)
+    tell(smu, "*RST", f"{FAST};:SENS:CURR:NPLC {cycles};:TRIG:COUN 200", *filter(None, [setup]), ON)
+    before = smu.world.seconds
+    if message.endswith("?"):
+        assert len(numbers(ask(smu, message))) == 200
+    else:
+        tell(smu, message)
+    ask(smu, "*OPC?")
+    assert 200 / (smu.world.seconds - before - 3 * TIMING.command_seconds) == pytest.approx(rate, rel=0.2)
+
+
+def test_readings_have_all_their_digits(tell: Any, ask: Any) -> None:
+    """Not those of the display: real units answer such as -5.516362E-11 on the 1 uA range."""
+    smu = make_unit(seed=3)
+    tell(smu, "*RST", ":FORM:ELEM CURR;:TRIG:COUN 20", ON, ":SOUR:VOLT 0")
+    amps = numbers(ask(smu, ":READ?"))
+    assert len(set(amps)) > 15
+    assert max(amps) - min(amps) < 5e-9, "noise of the 100 uA range at 1 PLC is of the order of a count of the display"
+
+
+def test_the_disabled_errors_are_told(tell: Any, ask: Any) -> None:
+    smu = make_unit(seed=3)
+    tell(smu, ":STAT:QUE:DIS (-222,500:503)")
+    assert ask(smu, ":STAT:QUE:DIS?") == "(-222,500:503)"
+    tell(smu, ":SOUR:VOLT 999")
+    assert errors(smu) == []
