@@ -53,7 +53,8 @@ class ArrayInCircuit:
     """
 
     def __init__(self, cells: Floats, wires: Wires, around: Surroundings) -> None:
-        from .cell_kernels import free_lines, line_factor, scaling
+        from .cell_kernels import line_factor, scaling
+        from .line_kernels import free_lines
 
         if wires.ends.right.any() or wires.ends.top.any():
             raise InputError("an array in a circuit is connected at left and bottom ends")
@@ -112,7 +113,8 @@ class ArrayInCircuit:
     def _symmetric(
         self, cells: Floats, injected: Floats, offset: Floats, start: CircuitPoint | None, tolerance: float
     ) -> CircuitPoint:
-        from .cell_kernels import solve_cells, wire_fields
+        from .cell_kernels import solve_cells
+        from .line_kernels import wire_fields
 
         rows, cols = cells.shape
         wires, row_volts, col_volts = self._wires, np.zeros((rows, 2)), np.zeros((2, cols))

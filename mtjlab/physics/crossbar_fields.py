@@ -121,7 +121,8 @@ class _Drive:
 
     def solved(self, cells: Floats, excess: Floats | None, steps: int = 0) -> CrossbarFields:
         """Everything at linear cells and a given excess; raises ArithmeticError if it takes too many steps."""
-        from .cell_kernels import solve_cells, wire_fields
+        from .cell_kernels import solve_cells
+        from .line_kernels import wire_fields
 
         most = 200 + 20 * sum(cells.shape)
         with one_thread():
