@@ -64,6 +64,18 @@ def test_every_row_names_a_driver_that_plays_the_role() -> None:
         assert cls.__doc__
 
 
-@pytest.mark.parametrize("role", ["SwitchMatrix", "FieldSource"])
+def test_smus_take_as_many_levels_as_the_table_says(dialogue: Any) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(keithley_2\w+\.\w+|keysight_b29\w+\.\w+)` \|(.*)$", text, re.MULTILINE)
+    counts = {driver: int(cells.split("|")[2].split()[0]) for driver, cells in reversed(rows)}
+    assert len(counts) == 6
+    for driver, count in counts.items():
+        with dialogue(loaded(driver)) as instrument:
+            smu = next(iter(instrument.submodules.values()), instrument)
+            assert isinstance(smu, roles.SourceMeasureUnit)
+            assert smu.most_levels == count, driver
+
+
+@pytest.mark.parametrize("role", ["SwitchMatrix", "FieldSource", "ScanUnit"])
 def test_every_driver_has_a_row(role: str) -> None:
     assert played(getattr(roles, role)) == {driver for told_role, driver in told() if told_role == role}
