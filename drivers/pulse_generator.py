@@ -68,6 +68,11 @@ class PulseGenerator(CheckedVisa):
                 "reports " + "; ".join(found), where=self._where(), remedy=f"See the {self.manual}, error messages"
             )
 
+    def forget(self) -> None:
+        """It has lost its settings: every output must be prepared anew."""
+        for output in self.outputs:
+            output.forget()
+
     def errors(self) -> list[str]:
         """Drain the error queue; what was in it, oldest first."""
         found: list[str] = []

@@ -107,8 +107,7 @@ class PulseGeneratorChannel(InstrumentChannel["PulseGenerator"], PulseSource):
         The instrument is reset unless its other channel is in use. Raises InstrumentError if it cannot reach
         `volts_limit` across this load, or not come down to it.
         """
-        self.is_prepared = self._is_on = self._is_opened = False
-        self._present.clear()
+        self.forget()
         if not (load_ohms > 0 and volts_limit > 0):
             raise InstrumentError(f"a load of {load_ohms} ohm and a limit of {volts_limit} V", where=self._where())
         is_open = load_ohms > self._dialect.most_load_ohms
@@ -134,8 +133,7 @@ class PulseGeneratorChannel(InstrumentChannel["PulseGenerator"], PulseSource):
         """From whatever it was to the smallest pulse burst that waits, output off."""
         volts, edge = self._header(self._dialect.volts), self._header(self._dialect.edge)
         width, period = self._header(self._dialect.width), self._header(self._dialect.period)
-        others = (channel for channel in self.parent.outputs if channel is not self)
-        reset = "" if any(channel.is_prepared for channel in others) else "*RST;"
+        reset = "" if self._is_other_in_use() else "*RST;"
         commands = [
             f"{reset}*CLS",
             self._header(":OUTP{n} OFF"),
@@ -150,6 +148,18 @@ class PulseGeneratorChannel(InstrumentChannel["PulseGenerator"], PulseSource):
         if self._wanted_edge is not None:
             commands.append(f"{edge} {self._wanted_edge:.4e}")
         return ";".join(commands)
+
+    def _is_other_in_use(self) -> bool:
+        """Whether another output is prepared, and still is what it was prepared to."""
+        others = [channel for channel in self.parent.outputs if channel is not self]
+        if any(channel.is_prepared for channel in others) and int(self.parent.ask_numbers("*ESR?")[0]) & _POWER_ON:
+            self.parent.forget()
+        return any(channel.is_prepared for channel in others)
+
+    def forget(self) -> None:
+        """Its settings are not what they were: it must be prepared anew."""
+        self.is_prepared = self._is_on = self._is_opened = False
+        self._present.clear()
 
     def _learn(self, volts_limit: float, scale: float) -> PulseBounds:
         """Ask the instrument for its own bounds."""
@@ -255,7 +265,7 @@ class PulseGeneratorChannel(InstrumentChannel["PulseGenerator"], PulseSource):
         """Send these and ask for faults; raises InstrumentError with what the instrument says, nothing having fired."""
         status = int(self.parent.ask_numbers(f"{commands}*ESR?")[0])
         if status & _POWER_ON:
-            self.is_prepared = self._is_on = False
+            self.parent.forget()
             raise InstrumentError(
                 "has been switched off and on and has lost its settings", where=self._where(), remedy="Prepare it anew"
             )

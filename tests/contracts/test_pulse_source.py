@@ -319,6 +319,23 @@ class TestPulseSource:
             ready.pulser.pulse(0.4, 1e-6)
             assert len(ready.pulses()) == 1
 
+    def test_a_power_failure_concerns_both_channels(self, ready: Rig) -> None:
+        other = ready.instrument.submodules["2" if ready.made.channel == "1" else "1"]
+        ready.bench.inject("power_loss", "pulser")
+        other.prepare(volts_limit=0.5, load_ohms=50.0)
+        before = ready.messages
+        with pytest.raises(InstrumentError, match="output on"):
+            ready.pulser.pulse(-0.4, 1e-6)
+        with pytest.raises(InstrumentError, match="prepared"):
+            ready.pulser.output_on()
+        assert ready.messages == before
+        other.output_on()
+        ready.pulser.prepare(**SETTINGS)
+        assert other.is_output_on(), "the second preparation resets nothing"
+        ready.pulser.output_on()
+        ready.pulser.pulse(-0.4, 1e-6)
+        assert ready.pulses()[-1][1] == ready.near(-0.4)
+
     def test_longer_edges_are_kept_and_told(self, rig: Rig) -> None:
         rig.pulser.edge(100e-9)
         rig.pulser.prepare(**SETTINGS)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qcodes.station import Station
 
 from mtjlab import roles
 from mtjlab.drivers.keysight_33500 import Keysight33500
 from mtjlab.drivers.keysight_81160a import Keysight81160A
 from mtjlab.drivers.pulse_generator_channel import PulseGeneratorChannel
 from mtjlab.drivers.scpi_matrix import ScpiMatrix
+from mtjlab.sim_instruments.simulated_bench import sim_bench
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "drivers.md"
@@ -79,3 +81,23 @@ def test_smus_take_as_many_levels_as_the_table_says(dialogue: Any) -> None:
 @pytest.mark.parametrize("role", ["SwitchMatrix", "FieldSource", "ScanUnit"])
 def test_every_driver_has_a_row(role: str) -> None:
     assert played(getattr(roles, role)) == {driver for told_role, driver in told() if told_role == role}
+
+
+def test_the_station_entry_of_the_page_opens_and_makes_a_field(tmp_path: Path) -> None:
+    block = re.search(r"```yaml\n(magnet:.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert block
+    entry = block[1].replace("init: {", "init: {visalib: showroom@mtjlab, ")
+    station_file = tmp_path / "station.yaml"
+    station_file.write_text("instruments:\n" + "".join(f"  {line}\n" for line in entry.splitlines()), encoding="utf-8")
+    bench = sim_bench("showroom")
+    bench.reset()
+    station = Station(config_file=str(station_file), default=False)
+    magnet = station.load_instrument("magnet")
+    try:
+        magnet.prepare(tesla_limit=0.05)
+        magnet.set_tesla(0.03)
+        assert bench.world.field_tesla == pytest.approx(0.03, rel=2e-3)
+        magnet.output_off()
+    finally:
+        magnet.close()
+        bench.reset()
