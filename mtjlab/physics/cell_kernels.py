@@ -1,7 +1,7 @@
 """Compiled solver of one drive of a crossbar for all its cells; imported only when needed, for compiling takes seconds.
 
 Cells are unknown by their linear current c = s y, s^2 = G / (1 + G K) with K the cell's own drop per ampere, which
-gives the symmetric positive system  y / (1 + G K) + s (Rrow + Rcol) s y = s d0  with a unit diagonal: open cells (s = 0),
+gives the symmetric positive system y / (1 + G K) + s (Rrow + Rcol) s y = s d0 with a unit diagonal: open cells (s = 0),
 shorts and wires without resistance are ordinary values. Lines whose voltage v is unknown ("free") add -s A v to the
 left side and the current law  A' s y + Y v = J. It is solved by conjugate gradients, preconditioned by the same network
 with ideal wires (Gould, Hribar and Nocedal, SIAM J. Sci. Comput. 23 (2001) 1376, on projected gradients).

@@ -74,7 +74,7 @@ def solve_drive(
     Raises ArithmeticError if it does not converge.
     """
     cells = np.ascontiguousarray(siemens, dtype=np.float64)
-    drive = _Drive(wires, np.asarray(volts, dtype=np.float64), np.asarray(ohms, dtype=np.float64))
+    drive = _Drive(cells, wires, np.asarray(volts, dtype=np.float64), np.asarray(ohms, dtype=np.float64))
     if law is None:
         return drive.solved(cells, excess)
     return _by_newton(cells, drive, law, excess)
@@ -100,7 +100,11 @@ def _by_newton(cells: Floats, drive: _Drive, law: Law, excess: Floats | None) ->
 class _Drive:
     """Wires and voltages as the kernels take them: ends that float are not connected."""
 
-    def __init__(self, wires: Wires, volts: Floats, ohms: Floats) -> None:
+    def __init__(self, cells: Floats, wires: Wires, volts: Floats, ohms: Floats) -> None:
+        if cells.shape != wires.shape or wires.row_ohms.ndim != 2 or wires.col_ohms.ndim != 2:
+            raise InputError(f"cells of shape {cells.shape} and wires for {wires.shape} are not one array")
+        if not (cells.min(initial=0.0) >= 0 and cells.max(initial=0.0) < np.inf):
+            raise InputError("a conductance is negative, infinite or not a number")
         if volts.shape != (wires.ports,):
             raise InputError(f"{volts.shape} voltages for {wires.ports} connected line ends")
         self._wires = wires

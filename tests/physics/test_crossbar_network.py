@@ -401,6 +401,10 @@ def test_what_makes_no_array_is_refused() -> None:
         Wires.of((3, 2), np.inf)
     with pytest.raises(InputError, match="voltages"):
         solve_drive(np.ones((3, 2)), wires, np.ones(4))
+    with pytest.raises(InputError, match="not one array"):
+        solve_drive(np.ones((2, 3)), wires, np.ones(5))
+    with pytest.raises(InputError, match="negative"):
+        solve_drive(np.full((3, 2), np.nan), wires, np.ones(5))
     with pytest.raises(InputError, match="without any resistance"):
         reduce_to_ports(np.ones((3, 2)), Wires.of((3, 2), right=0.0))
 
