@@ -82,11 +82,22 @@ class Die:
             anisotropy_tesla=self.description.anisotropy_tesla,
         )
 
+    def is_long(self, seconds: float) -> bool:
+        """Whether a bias that lasts so long makes cells leave with their final rate nearly all the time."""
+        return seconds > _LONG * self.description.damping_seconds
+
+    def average_part(self, volts: Floats, field_tesla: float, seconds: float) -> Floats:
+        """How much of its final rate each cell has on average while a bias that has just come lasts so long."""
+        taus = max(seconds / self.description.damping_seconds, 1e-6)
+        drive = self._drive(volts, field_tesla)
+        final = switching.relaxation_rate(drive, self.delta) * taus
+        return np.clip(switching.hazard(drive, self.delta, taus) / final, 0.0, 1.0)
+
     def reached_part(self, index: int, volts: Floats, field_tesla: float, seconds: float) -> float:
         """How much of its final rate a cell has reached so many seconds after its bias came."""
-        taus = seconds / self.description.damping_seconds
-        if taus > _LONG:
+        if self.is_long(seconds):
             return 1.0
+        taus = seconds / self.description.damping_seconds
         drive = self._drive(volts, field_tesla)[index]
         return float(switching.reached_part(drive, self.delta[index], taus))
 

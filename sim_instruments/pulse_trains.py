@@ -1,8 +1,9 @@
 """All trains that generators play, brought into the world edge by edge, or, where nothing happens, in one leap.
 
 While all trains repeat themselves, what a cell sees in one period it sees in every one. Switching and breakdown have
-no memory (die.py), so the expected number of events of one period tells, by one exponential draw as in `World.wait`,
-how many periods pass before the next event. A million periods then cost no more than a few, and nothing is lost.
+no memory beyond the first nanoseconds of a level (die.py), so the expected number of events of one period tells, by one
+exponential draw as in `World.wait`, how many periods pass before the next event. A million periods then cost no more
+than a few, and nothing is lost.
 
 Where cells switch to and fro all the time, following each event would take for ever. Then the state of each cell
 after many periods is drawn from its own two-state chain, in which other cells' states count as they are at the
@@ -213,11 +214,12 @@ class Trains:
         exposed: dict[tuple[float, ...], float] = {}
         for piece in pieces:
             exposed[piece.levels] = exposed.get(piece.levels, 0.0) + piece.seconds * periods
+        stretches = _longest_stretches(pieces)
         known = self._rates_known()
         unknown = [levels for levels, seconds in exposed.items() if not _is_known(known.get(levels), seconds)]
         for levels in unknown:
             self._drive(levels)
-            known[levels] = (self._world.event_rate(exposed[levels]), exposed[levels])
+            known[levels] = (self._world.event_rate(exposed[levels], stretches[levels]), exposed[levels])
         if unknown:
             self._drive_present()
         return [known[piece.levels][0] * piece.seconds for piece in pieces]
@@ -269,9 +271,9 @@ class Trains:
     def _draw_from_chains(self, pieces: list[Piece], period: float, periods: int) -> None:
         """Every cell's state after many periods, from the rates with which it leaves each of its two states."""
         rates = {}
-        for levels in dict.fromkeys(piece.levels for piece in pieces):
+        for levels, stretch_seconds in _longest_stretches(pieces).items():
             self._drive(levels)
-            rates[levels] = self._world.exposure()
+            rates[levels] = self._world.exposure(stretch_seconds)
         kept, gained, wear = over_one_period([(piece.seconds, *rates[piece.levels]) for piece in pieces])
         still_kept = kept**periods
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -282,3 +284,11 @@ class Trains:
         self._skip(periods * period)
         self._drive_present()
         self._world.overtake(switched.tolist(), broken.tolist())
+
+
+def _longest_stretches(pieces: list[Piece]) -> dict[tuple[float, ...], float]:
+    """For each combination of levels, how long it lasts at a time, at most."""
+    found: dict[tuple[float, ...], float] = {}
+    for piece in pieces:
+        found[piece.levels] = max(found.get(piece.levels, 0.0), piece.seconds)
+    return found

@@ -249,14 +249,25 @@ class World:
         """Time passes in which nothing happens to a cell; whoever calls this has drawn it (`pulse_trains.py`)."""
         self.seconds += seconds
 
-    def event_rate(self, seconds: float) -> float:
-        """Rate of all events as things stand, 1/s; zero if hardly any is to be expected in so many seconds."""
+    def event_rate(self, seconds: float, stretch_seconds: float = math.inf) -> float:
+        """Rate of all events as things stand, 1/s; zero if hardly any is to be expected in so many seconds.
+
+        Args:
+            seconds: all the time spent so.
+            stretch_seconds: how long at a time: in the first nanoseconds of each stretch hardly any cell switches.
+        """
         if self._rates is None:
             if self._bound is None:
                 self._bound = self._rate_bound()
             if self._bound * seconds < _QUIET:
                 return 0.0
-        return self._event_rates()[2]
+        switching, breaking, total = self._event_rates()
+        if self.die.is_long(stretch_seconds):
+            return total
+        return float((switching * self._average_part(stretch_seconds)).sum() + breaking.sum())
+
+    def _average_part(self, stretch_seconds: float) -> Floats:
+        return self.die.average_part(self.cell_volts(), self._field_tesla, stretch_seconds)
 
     def event_bound(self, seconds: float) -> float:
         """At least the rate of all events as things stand, 1/s, as exactly as it matters for so many seconds.
@@ -277,12 +288,17 @@ class World:
             self._onset = -math.inf
             self._happen(switching, breaking)
 
-    def exposure(self) -> tuple[Floats, Floats, Floats]:
-        """Rates of every cell, 1/s: leaving its state, returning to it were it in the other, breaking down."""
+    def exposure(self, stretch_seconds: float = math.inf) -> tuple[Floats, Floats, Floats]:
+        """Rates of every cell, 1/s: leaving its state, returning to it were it in the other, breaking down.
+
+        `stretch_seconds` is as for `event_rate`.
+        """
         leaving, breaking, _ = self._event_rates()
-        volts = self.cell_volts()
+        volts, is_long = self.cell_volts(), self.die.is_long(stretch_seconds)
+        leaving = leaving if is_long else leaving * self._average_part(stretch_seconds)
         self.die.is_parallel = ~self.die.is_parallel
         returning = self.die.switching_rates(volts, self._field_tesla)
+        returning = returning if is_long else returning * self._average_part(stretch_seconds)
         self.die.is_parallel = ~self.die.is_parallel
         return leaving, returning, breaking
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mtjlab.physics.switching import switching_probability
 from mtjlab.sim_instruments.keysight_33500 import SimKeysight33622A
 from mtjlab.sim_instruments.keysight_81160a import SimKeysight81160A
 from mtjlab.sim_instruments.pulse_train import Section, Step, Train
@@ -83,6 +84,10 @@ def test_a_million_pulses_write_with_the_probability_of_their_sum(solves: list[i
     world = world_of()
     drive = cell_driven(world)
     volts = volts_for_rate(world, drive, 10.0, is_parallel=False)
+    set_state(world, False)
+    drive(volts)
+    overdrive = world.cell_volts()[0] / world.die.set_volts[0]
+    drive(0.0)
     written = 0
     for _ in range(400):
         set_state(world, False)
@@ -90,7 +95,9 @@ def test_a_million_pulses_write_with_the_probability_of_their_sum(solves: list[i
         played(world, drive, [Step(50e-9, volts), Step(950e-9, 0.0)], 1e6)
         assert world.seconds - begin == pytest.approx(1.0, rel=1e-6)
         written += int(world.die.is_parallel[0])
-    expected = 1 - np.exp(-10.0 * 50e-9 * 1e6)
+    of_one = switching_probability(overdrive, 50e-9, world.die.delta[0], world.die.description.damping_seconds)
+    expected = float(-np.expm1(-1e6 * of_one))
+    assert expected < 1 - np.exp(-10.0 * 50e-9 * 1e6) - 0.05, "a pulse of 50 ns is slower than its final rate"
     assert written / 400 == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 400))
     assert solves[0] < 400 * 60
 
