@@ -297,7 +297,7 @@ class SourcingUnit(OverlappedInstrument):
         self.put()
         is_changed = (self.settings.function, self.settings.source.level) != before
         if isinstance(point, SourcePoint) and self.settings.is_output_on and is_changed:
-            return self.source_delay(self.settings.function)
+            return TIMING.step_seconds + self.source_delay(self.settings.function)
         return 0.0
 
     def write_lines(self, pattern: int, mask: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple, Protocol
 
@@ -89,6 +90,13 @@ class Machine:
         """Whether it neither ends nor waits for anything from outside, or not soon."""
         settings = self.channel.settings
         return bool(self.kind) and steps_of(settings.arms[self.kind], settings.triggers[self.kind]) > MOST_AT_ONCE
+
+
+@dataclass
+class _Latest:
+    """When the latest automatic trigger of a layer came, world seconds."""
+
+    seconds: float = -math.inf
 
 
 class TriggerEngine:
@@ -272,7 +280,7 @@ class TriggerEngine:
     ) -> Iterator[Iterator[Need]]:
         """What to wait for before each pass through a layer."""
         begun = self._clock.now
-        due = begun
+        due, latest = begun, _Latest()
         period = max(layer.timer_seconds, self._shortest_seconds)
         for number in count():
             if layer.source == "TIM":
@@ -284,14 +292,20 @@ class TriggerEngine:
             elif number == 0 and skips_first:
                 yield self._passing(layer)
             else:
-                yield self._event(layer, name)
+                yield self._event(layer, name, latest)
 
     def _passing(self, layer: LayerSettings) -> Iterator[Need]:
         self._clock.put_out(layer.trigger_out, "BEF")
         yield from ()
 
-    def _event(self, layer: LayerSettings, name: str) -> Iterator[Need]:
-        yield Barrier() if layer.source == "AINT" else Await(name, layer.source)
+    def _event(self, layer: LayerSettings, name: str, latest: _Latest) -> Iterator[Need]:
+        """The next trigger; automatic ones come no closer to each other than those of a timer."""
+        if layer.source == "AINT":
+            yield from self._delay(latest.seconds + self._shortest_seconds - self._clock.now)
+            yield Barrier()
+            latest.seconds = self._clock.now
+        else:
+            yield Await(name, layer.source)
         self._clock.put_out(layer.trigger_out, "BEF")
 
     def _tick(self, due: float, layer: LayerSettings) -> Iterator[Need]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mtjlab.sim_instruments.keithley_2450 import SimKeithley2450
+from mtjlab.sim_instruments.timing import KEITHLEY_2450 as TIMING
 from mtjlab.sim_instruments.wire_instrument import HostClock
 from mtjlab.sim_instruments.world import World
 
@@ -82,10 +83,10 @@ def test_many_readings_are_taken_together(smu: SimKeithley2450, tell: Any, ask: 
     tell(smu, ON, ":SENS:COUN 300000;:SENS:CURR:AZER OFF;:SOUR:VOLT:READ:BACK OFF")
     before = smu.world.seconds
     tell(smu, ":TRAC:TRIG")
-    assert smu.world.seconds - before == pytest.approx(300_000 * 0.0202, rel=1e-3)
+    assert smu.world.seconds - before == pytest.approx(300_000 * (0.02 + TIMING.trigger_seconds), rel=1e-5)
     assert ask(smu, ":TRAC:ACT?") == "100000", "the default buffer overwrites its oldest"
     times = numbers(ask(smu, ":TRAC:DATA? 1,1000,'defbuffer1',REL"))
-    assert np.diff(times) == pytest.approx([0.0202] * 999, abs=1e-5)
+    assert np.diff(times) == pytest.approx([0.02 + TIMING.trigger_seconds] * 999, abs=1e-8)
     assert float(ask(smu, ":TRAC:STAT:AVER?")) == pytest.approx(1e-4, rel=3e-3)
 
 
@@ -193,3 +194,29 @@ def test_automatic_delays(smu: SimKeithley2450, tell: Any, ask: Any) -> None:
     assert smu.world.seconds - before - unchanged == pytest.approx(0.01, rel=1e-3)
     tell(smu, ":SOUR:DEL 0.5")
     assert ask(smu, ":SOUR:VOLT:DEL?;:SOUR:CURR:DEL?;:SOUR:VOLT:DEL:AUTO?") == "0.5;0.5;0"
+
+
+FAST = "SENS:CURR:RANG 1E-2;AZER OFF;:SOUR:VOLT:READ:BACK OFF;:SOUR:VOLT:DEL 0;:SOUR:VOLT:ILIM 1E-2;:SENS:CURR:NPLC"
+
+
+@pytest.mark.parametrize(
+    ("cycles", "start", "rate"),
+    [
+        (0.01, "TRAC:TRIG", 2800),
+        (0.1, "TRAC:TRIG", 460),
+        (1, "TRAC:TRIG", 49),
+        (0.01, "INIT;*WAI", 1600),
+        (0.1, "INIT;*WAI", 425),
+    ],
+)
+def test_rates_are_the_data_sheets(tell: Any, ask: Any, cycles: float, start: str, rate: float) -> None:
+    smu = on_a_kilohm()
+    tell(smu, "*RST", f"{FAST} {cycles};:SENS:COUN 200", ON)
+    if start.startswith("INIT"):
+        tell(smu, "SOUR:SWE:VOLT:LIN 0, 1, 200, 0")
+    ask(smu, "*OPC?")
+    before = smu.world.seconds
+    tell(smu, start)
+    ask(smu, "*OPC?")
+    assert 200 / (smu.world.seconds - before - 2 * TIMING.command_seconds) == pytest.approx(rate, rel=0.2)
+    assert ask(smu, "TRAC:ACT?") == "200"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtjlab.sim_instruments.keysight_b2900 import SimKeysightB2900
-from mtjlab.sim_instruments.keysight_b2900_settings import B2902A
+from mtjlab.sim_instruments.keysight_b2900_settings import B2902A, B2912A, B2900Model
 from mtjlab.sim_instruments.wire_instrument import HostClock, NoReply
 from mtjlab.sim_instruments.world import World
 
@@ -289,3 +289,21 @@ def test_two_channels_sweep_in_step(smu: SimKeysightB2900, tell: Any, ask: Any) 
     difference = data[:, 1] - data[:, 3]
     assert data[:, 0] == pytest.approx(data[:, 1] / OHMS + difference / OHMS, abs=1e-5)
     assert data[:, 2] == pytest.approx(data[:, 3] / OHMS - difference / OHMS, abs=1e-5)
+
+
+@pytest.mark.parametrize(("model", "rate"), [(B2902A, 49_000), (B2912A, 83_500)])
+def test_automatic_triggers_come_no_faster_than_those_of_a_timer(
+    model: B2900Model, rate: float, tell: Any, ask: Any
+) -> None:
+    """The data sheet's readings per second to memory, with the shortest aperture."""
+    world = World.from_description({"rows": 2, "cols": 2}, seed=7, line_hertz=50)
+    unit = SimKeysightB2900("a", world, HostClock(world), model)
+    world.connect("a.1.hi", "ground", OHMS)
+    tell(
+        unit,
+        "*RST",
+        ":SENS1:CURR:PROT 0.1;RANG:AUTO OFF;:SENS1:CURR:RANG 1E-3;APER MIN;:SENS1:WAIT OFF;:SOUR1:WAIT OFF",
+    )
+    tell(unit, ":FORM:ELEM:SENS TIME;:OUTP1 ON;:TRIG1:COUN 400;:INIT (@1)")
+    times = np.array(numbers(ask(unit, ":FETC:ARR? (@1)")))
+    assert 1 / np.diff(times).mean() == pytest.approx(rate, rel=0.25)
