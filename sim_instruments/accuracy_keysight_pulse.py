@@ -58,7 +58,25 @@ KEYSIGHT_33622A = GeneratorLimits(
 )
 # After the 81160A data sheet, from memory: +-1.5 % of amplitude +-5 mV, width 1.5 ns, edges 1 ns. To be checked.
 KEYSIGHT_81160A = GeneratorLimits(
-    500e6, 330e6, 20e6, 330e6, 5.0, 50e-3, 5.0, 1.5e-9, 1e-9, 1000.0, 1e6, 0.015, 5e-3, 12.0, 2, 524_288, 2.5e9, 1e6, 1.0
+    500e6,
+    330e6,
+    20e6,
+    330e6,
+    5.0,
+    50e-3,
+    5.0,
+    1.5e-9,
+    1e-9,
+    1000.0,
+    1e6,
+    0.015,
+    5e-3,
+    12.0,
+    2,
+    524_288,
+    2.5e9,
+    1e6,
+    1.0,
 )
 SOURCE_OHMS = 50.0
 """Output impedance of all of them."""

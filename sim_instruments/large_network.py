@@ -79,7 +79,7 @@ class LargeNetwork:
         siemens = part[:n, :n] - part[:n, n:] @ self._from_lines
         self._from_sources = self._others(push[n:])
         system = np.eye(push.shape[1]) + look[:, n:] @ self._from_sources
-        self._control = np.linalg.solve(system, look[:, :n] - look[:, n:] @ self._from_lines)
+        self._control: Floats = np.asarray(np.linalg.solve(system, look[:, :n] - look[:, n:] @ self._from_lines))
         self._control_of_others = np.linalg.solve(system, look[:, n:])
         self._push = push[:n] - self._from_lines.T @ push[n:]
         around = Surroundings((siemens + siemens.T) / 2, self._push, self._control)

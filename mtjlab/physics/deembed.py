@@ -267,7 +267,8 @@ def _shape(reads: Sequence[RawReads]) -> tuple[int, int]:
 
 
 def _reduced(siemens: Floats, wires: Wires) -> Reduction:
-    ohms = shared_ohms(*siemens.shape, wires.segment_ohms, wires.row_ohms, wires.col_ohms)
+    rows, cols = siemens.shape
+    ohms = shared_ohms(rows, cols, wires.segment_ohms, wires.row_ohms, wires.col_ohms)
     return reduce_array(np.maximum(siemens, _LEAST_SIEMENS), ohms)
 
 

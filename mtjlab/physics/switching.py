@@ -98,7 +98,7 @@ def _barrier(drive: ArrayLike, delta: ArrayLike) -> Floats:
 
 def _place(grid: Floats, values: Floats) -> Floats:
     """Where values lie on a grid of equal steps; those beyond it are taken at its edge."""
-    return np.clip((values - grid[0]) / (grid[1] - grid[0]), 0.0, grid.size - 1.0)
+    return np.asarray(np.clip((values - grid[0]) / (grid[1] - grid[0]), 0.0, grid.size - 1.0))
 
 
 def _drive_and_delta(drive: Floats, delta: Floats) -> tuple[Floats, Floats]:

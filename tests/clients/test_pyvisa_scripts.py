@@ -287,7 +287,7 @@ SWEEPS: dict[str, tuple[tuple[str, ...], str]] = {
         "for k = 0, 10 do smua.source.levelv = k * 0.05 delay(0.2) smua.measure.i() end opc()",
     ),
 }  # fmt: skip
-"""How a sweep of some 2 s of delays and some measuring is prepared, and what begins it and requests service at its end."""
+"""How a sweep of some 2 s of delays and measuring is prepared, and what begins it and requests service at its end."""
 
 
 @pytest.mark.parametrize("way", ["event", "poll", "handler"])
