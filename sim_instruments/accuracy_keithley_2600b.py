@@ -216,16 +216,20 @@ def noise_fraction_2600b(cycles: float) -> float:
     return float(np.exp(np.interp(np.log(cycles), points[:, 0], points[:, 1])))
 
 
-COMMAND_SECONDS = 200e-6
-"""Parsing and running one short message (assumed)."""
-SOURCE_SECONDS = 50e-6
-"""From a level to the settled output on a fixed range (assumed; data sheet: typically below 100 us)."""
+# Rates of the data sheet at 0.001 PLC and 50 Hz (to be checked): 20000 readings/s to memory, 12000 source-measure
+# operations/s by the trigger model and 7000 by a script, 1800 single readings/s to GPIB.
+COMMAND_SECONDS = 100e-6
+"""Parsing and running one short message (after the rate of single readings)."""
+SOURCE_SECONDS = 40e-6
+"""From a level to the settled output on a fixed range (after the rate of sweeps; typically below 100 us)."""
+LEVEL_SECONDS = 50e-6
+"""What a script needs for a level beyond that (after the rate of scripts)."""
 OUTPUT_SECONDS = 1e-3
 """Output relay on or off (assumed)."""
 AUTORANGE_SECONDS = 1e-3
 """One step of an autoranging measurement (assumed)."""
-READING_SECONDS = 100e-6
-"""Overhead of one reading beside its delay and aperture (assumed)."""
+READING_SECONDS = 35e-6
+"""Overhead of one reading beside its delay and aperture (after the rate of readings)."""
 AUTO_DELAY_SECONDS = ((1e-9, 50e-3), (10e-9, 20e-3), (100e-9, 5e-3), (1e-6, 2e-3), (10e-6, 500e-6))
 """Automatic measure delay by current range; none above the last (assumed)."""
 

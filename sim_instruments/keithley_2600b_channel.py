@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .accuracy import RangeAccuracy
 from .accuracy_keithley_2600b import (
     AUTO_SOURCE_SECONDS,
+    LEVEL_SECONDS,
     MEASURE_REACH,
     OUTPUT_SECONDS,
     SOURCE_REACH,
@@ -127,7 +128,7 @@ class SmuChannel:
             self.sweep_level = None
             self.apply()
             if self.settings.is_on:
-                self.instrument.take_time(self.source_seconds)
+                self.instrument.take_time(LEVEL_SECONDS + self.source_seconds)
 
     @property
     def _programmed_limit(self) -> float:

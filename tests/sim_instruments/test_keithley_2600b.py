@@ -12,7 +12,7 @@ import pytest
 from qcodes.dataset import LinSweep
 from qcodes.instrument_drivers.Keithley import Keithley2602B
 
-from mtjlab.sim_instruments.accuracy_keithley_2600b import MODEL_2602B, MODEL_2636B
+from mtjlab.sim_instruments.accuracy_keithley_2600b import MODEL_2602B, MODEL_2636B, READING_SECONDS
 from mtjlab.sim_instruments.keithley_2600b import SimKeithley2600B
 from mtjlab.sim_instruments.simulated_bench import SimBench, sim_bench
 from mtjlab.sim_instruments.wire_instrument import HostClock
@@ -176,7 +176,7 @@ def test_binary_buffers(smu: SimKeithley2600B, tell: Any, data: str, code: str) 
     assert smu._replies[0].startswith(b"#0")
     values = np.array([v for (v,) in struct.iter_unpack(f">{code}", smu._replies[0][2:-1])])
     assert values[::2] == pytest.approx(5e-4, rel=1e-3)
-    assert np.diff(values[1::2]) == pytest.approx(0.0201, rel=1e-3)
+    assert np.diff(values[1::2]) == pytest.approx(0.02 + READING_SECONDS, rel=1e-3)
     assert smu._replies[1] == b"end\n"
 
 
@@ -381,3 +381,28 @@ def test_the_stock_pymeasure_class(tsp_spec: str, tsp_bench: SimBench) -> None:
     assert stock.next_error == (0, "Queue Is Empty")
     stock.ChB.source_output = "OFF"
     assert not tsp_bench.world.is_live
+
+
+FIXED = "smua.source.rangev = 2 smua.measure.rangei = 1e-3 smua.measure.autozero = smua.AUTOZERO_OFF"
+SWEEP = (
+    "smua.trigger.source.linearv(0, 0.8, 400) smua.trigger.source.action = 1 smua.trigger.measure.i(smua.nvbuffer1) "
+    "smua.trigger.measure.action = 1 smua.trigger.endpulse.action = smua.SOURCE_HOLD smua.trigger.count = 400"
+)
+
+
+@pytest.mark.parametrize(
+    ("cycles", "script", "rate"),
+    [
+        (0.001, "smua.measure.count = 400 smua.measure.i(smua.nvbuffer1)", 20_000),
+        (0.01, "smua.measure.count = 400 smua.measure.i(smua.nvbuffer1)", 4_000),
+        (1, "smua.measure.count = 400 smua.measure.i(smua.nvbuffer1)", 50),
+        (0.001, "for n = 1, 400 do smua.source.levelv = n / 500 smua.measure.i(smua.nvbuffer1) end", 7_000),
+        (0.001, f"{SWEEP} smua.trigger.initiate() waitcomplete()", 12_000),
+    ],
+)
+def test_rates_are_the_data_sheets(smu: SimKeithley2600B, tell: Any, cycles: float, script: str, rate: float) -> None:
+    tell(smu, "smua.nvbuffer1.appendmode = 1", f"{FIXED} smua.measure.nplc = {cycles} {ON}")
+    before = smu.world.seconds
+    tell(smu, f"{script} print(smua.nvbuffer1.n)")
+    assert float(smu._replies[-1]) == 400
+    assert 400 / (smu.world.seconds - before) == pytest.approx(rate, rel=0.2)
