@@ -1,64 +1,66 @@
 """SMUs, a matrix and a wiring file make a Crossbar. Every order-of-operations rule that keeps a die alive lives here.
 
 The order around every relay move: levels to 0 V, outputs off, relays, settle, read back the closures, outputs on,
-levels. Compliance is programmed before any output goes on. Whatever ends a run, `shutdown` attempts every step.
+levels. Where the wiring file allows `relays_move: at_zero_volts`, outputs stay on, and every instrument has answered
+after it was told 0 V before a relay moves. Compliance is programmed before any output goes on. Whatever ends a run,
+`shutdown` attempts every step. Instruments that scan by themselves keep the same order (`roles.ScanUnit`).
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 
-import numpy as np
-
-from .errors import BudgetError, InputError, InstrumentError
+from .bench_plan import (
+    Block,
+    Groups,
+    Routes,
+    Sources,
+    blocks,
+    driven,
+    furthest_from_ground,
+    groups_of,
+    in_order,
+    is_any_driven,
+    is_driven,
+    level_of,
+    routes_for,
+    serves,
+)
+from .bench_relays import Relays
+from .bench_report import BenchSettings, ShutdownReport, description, jobs
+from .bench_scan import Scanner, find_scanner, in_parts
+from .errors import InputError, InstrumentError
 from .interrupts import held_off
-from .nouns import Cost, Line, Lines, Reading, Site
-from .roles import Capabilities, Crossbar, Crosspoint, Identity, SourceMeasureUnit, SwitchMatrix
+from .nouns import Cost, Line, Lines, Reading
+from .pulse_budget import PulseBudget
+from .roles import (
+    Capabilities,
+    Crossbar,
+    HeardRead,
+    HeardWrite,
+    Identity,
+    LineRead,
+    LineWrite,
+    ScanUnit,
+    SourceMeasureUnit,
+    SwitchMatrix,
+    WriteOutcome,
+    WriteTask,
+    not_heard,
+)
 from .switch_off import output_off, relays_open
 from .wiring import Wiring
 
 Listener = Callable[[str, Lines, Sequence[Line], Sequence[Reading]], None]
-"""Called after every transaction with the die: kind ("read" or "pulse"), lines, sensed lines, readings."""
+"""Called after every reading and every pulse: kind ("read" or "pulse"), lines, sensed lines, readings.
 
-
-@dataclass(frozen=True)
-class BenchSettings:
-    """How the SMUs are set up.
-
-    Attributes:
-        volts_range: source range of all SMUs.
-        read_amps_range: range of the sensing SMU while reading; the others always cover the device's current limit,
-            because a fixed range below the load would limit the output at the end of that range.
-        power_cycles: integration time.
-    """
-
-    volts_range: float = 2.0
-    read_amps_range: float = 1e-3
-    power_cycles: float = 0.1
-
-
-@dataclass(frozen=True)
-class ShutdownReport:
-    """What the end of a run found.
-
-    Attributes:
-        outputs_off: per SMU, read back: True off, False still on, None if it did not answer; empty before the end.
-        relays_open: read back: True, False, or None if the matrix did not answer.
-        problems: what could not be done, in words.
-    """
-
-    outputs_off: dict[str, bool | None]
-    relays_open: bool | None
-    problems: tuple[str, ...]
-
-    @property
-    def is_safe(self) -> bool:
-        """Whether every output was read back as off and every relay as open."""
-        outputs = self.outputs_off.values()
-        return bool(outputs) and all(off is True for off in outputs) and self.relays_open is True
+The amps of a pulse are NaN where the instruments gave it by themselves and did not measure its top.
+"""
 
 
 class MatrixCrossbar(Crossbar):
@@ -67,13 +69,14 @@ class MatrixCrossbar(Crossbar):
     Use it as a context manager: leaving it, however, shuts everything down.
 
     Args:
-        smus: station name -> SMU, in the order of the wiring file: the first drives the selected line, the last
-            senses, those between hold the unselected lines.
+        smus: station name -> SMU or channel, in the order of the wiring file: the first drives the selected line, the
+            last senses, those between hold the unselected lines.
         matrix: the relays.
         wiring: which line is where, and what the device may be exposed to.
         settings: ranges and integration time.
+        scan_units: instruments that may be able to scan the array by themselves.
         clock: seconds of bench time.
-        listener: told of every transaction, after it.
+        listener: told of every reading and pulse, after it.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class MatrixCrossbar(Crossbar):
         wiring: Wiring,
         *,
         settings: BenchSettings | None = None,
+        scan_units: Iterable[ScanUnit] = (),
         clock: Callable[[], float] = time.monotonic,
         listener: Listener | None = None,
     ) -> None:
@@ -94,19 +98,23 @@ class MatrixCrossbar(Crossbar):
         self._names = list(wiring.smus)
         self._smus = {name: smus[name] for name in self._names}
         self._matrix = matrix
+        self._relays = Relays(matrix, wiring)
         self._wiring = wiring
+        self._limits = wiring.device.limits
         self._settings = settings or BenchSettings()
+        self._scan_units = tuple(scan_units)
         self._clock = clock
         self._listener = listener
         self._started = clock()
         self._pulses = self._readings = 0
-        self._pulses_at: dict[Site, int] = {}
-        self._routes: dict[str, frozenset[Line]] = {}
-        self._levels = dict.fromkeys(self._names, 0.0)
-        self._is_on = False
+        self._budget = PulseBudget(self._limits)
+        self._sources = Sources(tuple(self._names), wiring.ground_row is not None)
+        self._scanner: Scanner | None = None
+        self._scans = ""
         self._sense_range = 0.0
         self._largest_load = 0
         self._is_started = False
+        self._forget()
         self.shutdown_report = ShutdownReport({}, None, ())
 
     def __enter__(self) -> MatrixCrossbar:
@@ -124,12 +132,15 @@ class MatrixCrossbar(Crossbar):
 
     @property
     def capabilities(self) -> Capabilities:
-        """As many levels as SMUs, one of which senses."""
+        """As many levels as SMUs, and 0 V besides where ground needs none; one SMU senses."""
         return Capabilities(
-            levels=len(self._smus),
+            levels=self._sources.levels,
             sensed_lines=1,
             shortest_pulse_seconds=max(smu.shortest_pulse_seconds for smu in self._smus.values()),
             can_float=True,
+            scans_itself=self._scanner is not None,
+            holds_lines=self._wiring.holds_lines,
+            is_four_wire=self._wiring.is_four_wire,
         )
 
     @property
@@ -140,20 +151,21 @@ class MatrixCrossbar(Crossbar):
     @property
     def jobs(self) -> dict[str, str]:
         """What each instrument does on this bench, in words."""
-        first, *between, last = self._names
-        jobs = dict.fromkeys(between, "holds the unselected lines")
-        jobs |= {last: "senses one line at a time", first: "drives the selected lines"}
-        return jobs | {self._wiring.matrix: "connects SMUs to array lines"}
+        return jobs(self._names, self._wiring.matrix)
+
+    def describe(self) -> list[str]:
+        """What this mix of instruments can do at once, in sentences for the operator; complete once it is started."""
+        return description(self.capabilities, self._wiring, self._scans)
 
     def start(self) -> dict[str, Identity]:
         """Identify and prepare every instrument; outputs stay off, relays open.
 
         Raises InstrumentError if an instrument is not what its driver expects or reports an error, InputError if
-        the wiring names a relay that is not fitted.
+        the wiring names a relay that is not fitted, or what the matrix cannot do.
         """
         identities = {name: smu.identity() for name, smu in self._smus.items()}
-        identities[self._wiring.matrix] = self._matrix.identity()
-        self._check_relays_are_fitted()
+        identities[self._wiring.matrix] = matrix = self._matrix.identity()
+        self._sources = Sources(tuple(self._names), self._relays.check_fitted())
         self._forget()
         for smu in self._smus.values():
             smu.output_off()
@@ -161,68 +173,159 @@ class MatrixCrossbar(Crossbar):
         for smu in self._smus.values():
             smu.prepare(
                 volts_range=self._settings.volts_range,
-                amps_limit=self._wiring.device.limits.amps,
-                amps_range=self._wiring.device.limits.amps,
+                amps_limit=self._limits.compliance_amps,
+                amps_range=self._limits.compliance_amps,
                 power_cycles=self._settings.power_cycles,
             )
-        self._sense_range = self._wiring.device.limits.amps
+            if self._wiring.is_four_wire:
+                smu.sense_remotely(True)
+        self._sense_range = self._limits.compliance_amps
+        self._scanner, self._scans = find_scanner(self._scan_units, self._smus, matrix, self._wiring)
         self._is_started = True
         return identities
 
-    def _check_relays_are_fitted(self) -> None:
-        rows, columns = set(self._matrix.rows), set(self._matrix.columns)
-        for name, row in self._wiring.smus.items():
-            if row not in rows:
-                raise InputError(f"matrix row {row} is not fitted", where=f"smus.{name}", remedy=_offer(rows))
-        for key, used in (("row_lines", self._wiring.row_lines), ("col_lines", self._wiring.col_lines)):
-            for position, column in enumerate(used):
-                if column not in columns:
-                    where = f"{key}[{position}]"
-                    raise InputError(f"matrix column {column} is not fitted", where=where, remedy=_offer(columns))
-
     def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
         """See Crossbar. One line can be sensed at a time; it must be driven."""
-        self._check_lines(lines, sense)
-        self._wiring.device.limits.check_read(lines.largest_cell_volts)
-        groups = self._assign(lines, sense)
+        self._check_read(lines, sense)
+        routes = self._routes_for(lines, sense[0] if sense else None)
+        if not sense:
+            self._energise(groups_of(routes, lines), self._settings.read_amps_range)
+            if self._listener:
+                self._listener("read", lines, sense, [])
+        return [self._read(LineRead(lines, line), routes) for line in sense]
+
+    def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
+        """See Crossbar. In the order in which the fewest relays move; on the instruments, if they can scan."""
+        for read in reads:
+            self._check_read(read.lines, [read.sense])
+        plan = blocks(reads, self._sources)
+        if self._scanner is not None and len(plan) > 1:
+            found = self._scan(self._scanner, in_order(plan, {}), reads, self._settings.read_amps_range)
+            for number, reading in found.items():
+                self._note_reading(reads[number], reading)
+                heard(number, reading)
+            return [found[number] for number in range(len(reads))]
+        readings: dict[int, Reading] = {}
+        for block in in_order(plan, self._relays.routes):
+            routes = self._relays.routes if self._is_routed_for(block, reads) else block.routes
+            for number in block.numbers:
+                readings[number] = self._read(reads[number], routes)
+                heard(number, readings[number])
+        return [readings[number] for number in range(len(reads))]
+
+    def _is_routed_for(self, block: Block, reads: Sequence[LineRead]) -> bool:
+        """Whether the present routes serve a whole block."""
+        return all(
+            serves(self._relays.routes, reads[n].lines, self._sources, reads[n].sense, None) for n in block.numbers
+        )
+
+    def _read(self, read: LineRead, routes: Routes) -> Reading:
+        groups = groups_of(routes, read.lines)
         self._energise(groups, self._settings.read_amps_range)
-        readings = []
-        for line in sense:
-            raw = self._smus[self._names[-1]].read()
-            limited = raw.in_compliance or self._is_drive_limiting(groups)
-            readings.append(Reading(_level(lines, line), -raw.amps, in_compliance=limited, is_overflow=raw.is_overflow))
-        self._readings += len(readings)
+        raw = self._smus[self._names[-1]].read()
+        limited = raw.in_compliance or self._is_drive_limiting(groups)
+        reading = replace(_out_of_the_array(read, raw), in_compliance=limited)
+        self._note_reading(read, reading)
+        return reading
+
+    def _note_reading(self, read: LineRead, reading: Reading) -> None:
+        self._readings += 1
         if self._listener:
-            self._listener("read", lines, sense, readings)
-        return readings
+            self._listener("read", read.lines, [read.sense], [reading])
 
     def pulse(self, lines: Lines, seconds: float) -> Reading:
         """See Crossbar. The unselected lines are up before the selected line is pulsed, and come down after it."""
         self._check_lines(lines, ())
-        limits = self._wiring.device.limits
-        limits.check_pulse_bounds(lines.cell_volts_bounds, seconds)
-        selected = _furthest_from_ground(lines)
-        volts = _level(lines, selected)
-        groups = self._assign(lines, (), selected)
-        self._count_pulse(lines, limits.pulses_per_cell)
+        self._limits.check_pulse_bounds(lines.cell_volts_bounds, seconds)
+        selected = furthest_from_ground(lines)
+        groups = groups_of(self._routes_for(lines, None, selected), lines)
+        self._budget.take(lines)
         drive = self._names[0]
         held = {name: (0.0 if name == drive else level, on) for name, (level, on) in groups.items()}
-        self._energise(held, limits.amps)
+        self._energise(held, self._limits.compliance_amps)
         try:
-            top = self._smus[drive].pulse(volts, seconds)
+            self._levels[drive] = math.nan  # unknown until it has answered
+            top = self._smus[drive].pulse(level_of(lines, selected), seconds)
+            self._levels[drive] = 0.0
         finally:
             self._levels_to_zero()
+        self._note_pulse(lines, selected, top)
+        return top
+
+    def _note_pulse(self, lines: Lines, selected: Line, top: Reading) -> None:
         self._pulses += 1
         if self._listener:
             self._listener("pulse", lines, (selected,), [top])
-        return top
+
+    def write_each(
+        self, writes: Sequence[LineWrite], seconds: float, *, heard: HeardWrite = not_heard
+    ) -> list[WriteOutcome]:
+        """See Crossbar. On the instruments, if they can scan; zeros are then taken anew, once for each sensed line."""
+        for write in writes:
+            self._check_read(write.read.lines, [write.read.sense])
+            for lines in write.pulses:
+                self._check_lines(lines, ())
+            if write.pulses:
+                self._limits.check_pulse_bounds(write.pulses[0].cell_volts_bounds, seconds)
+        if self._scanner is not None and len(writes) > 1 and all(map(self._scanner.can_write, writes)):
+            return self._write_by_scan(self._scanner, self._budget.allowed(writes, seconds), seconds, heard)
+        return super().write_each(writes, seconds, heard=heard)
+
+    def _scan(
+        self, scanner: Scanner, order: Sequence[Block], reads: Sequence[LineRead], amps_range: float
+    ) -> dict[int, Reading]:
+        """What the instruments read by themselves, by the number of the read, in the order in which they did."""
+        with self._handed_over(amps_range):
+            raw = scanner.scan(order, reads, self._settings.settle_seconds)
+        return {number: _out_of_the_array(reads[number], reading) for number, reading in raw.items()}
+
+    def _write_by_scan(
+        self, scanner: Scanner, writes: Sequence[LineWrite], seconds: float, heard: HeardWrite
+    ) -> list[WriteOutcome]:
+        zeros, order = scanner.zeros_of(writes)
+        found = self._scan(scanner, order, zeros, self._limits.compliance_amps)
+        zero_amps = {zeros[number].sense: reading.amps for number, reading in found.items()}
+        for number, reading in found.items():
+            self._note_reading(zeros[number], reading)
+        tasks = [(write, scanner.task(write, zero_amps[write.read.sense])) for write in writes]
+        outcomes: list[WriteOutcome] = []
+        for part in in_parts([(pair, 1 + len(pair[1].pulses)) for pair in tasks], scanner.most_points):
+            for (write, _), raw in zip(part, self._written(scanner, part, seconds), strict=True):
+                outcomes.append(self._note_write(write, raw, zero_amps[write.read.sense]))
+                heard(len(outcomes) - 1, outcomes[-1])
+        return outcomes
+
+    def _written(
+        self, scanner: Scanner, part: Sequence[tuple[LineWrite, WriteTask]], seconds: float
+    ) -> list[WriteOutcome]:
+        """One transaction; all its pulses count as given until the instrument has told how many were."""
+        for write, _ in part:
+            self._budget.count(write.pulses)
+        with self._handed_over(self._limits.compliance_amps):
+            outcomes = scanner.write([task for _, task in part], seconds, self._settings.settle_seconds)
+        for (write, _), outcome in zip(part, outcomes, strict=True):
+            self._budget.count(write.pulses[outcome.pulses :], -1)
+        return outcomes
+
+    def _note_write(self, write: LineWrite, found: WriteOutcome, zero_amps: float) -> WriteOutcome:
+        readings = []
+        for number, raw in enumerate(found.readings):
+            if number:
+                lines = write.pulses[number - 1]
+                selected = furthest_from_ground(lines)
+                self._note_pulse(lines, selected, Reading(level_of(lines, selected), math.nan))
+            reading = _out_of_the_array(write.read, raw)
+            self._note_reading(write.read, reading)
+            readings.append(replace(reading, amps=reading.amps - zero_amps))
+        return WriteOutcome(found.is_done, tuple(readings))
 
     def idle(self) -> None:
         """All levels to 0 V, outputs off; the relays stay as they are."""
         self._levels_to_zero()
-        for smu in self._smus.values():
+        for name, smu in self._smus.items():
             smu.output_off()
-        self._is_on = False
+            self._levels[name] = 0.0
+        self._on.clear()
 
     def check_errors(self) -> None:
         """Ask every instrument for errors; raises InstrumentError quoting the first one's own words."""
@@ -246,11 +349,25 @@ class MatrixCrossbar(Crossbar):
 
     def _forget(self) -> None:
         """Nothing is known of what the instruments do any more."""
-        self._routes = {}
+        self._relays.forget()
         self._levels = dict.fromkeys(self._names, 0.0)
-        self._is_on = False
+        self._on: set[str] = set()
 
-    def _is_drive_limiting(self, groups: Mapping[str, tuple[float, frozenset[Line]]]) -> bool:
+    @contextmanager
+    def _handed_over(self, amps_range: float) -> Iterator[None]:
+        """Meanwhile the instruments act by themselves, from outputs off to outputs off and relays open.
+
+        If that fails, all outputs count as on until each has said that it is off.
+        """
+        self._set_sense_range(amps_range)
+        if self._on:
+            self.idle()
+        self._relays.forget()
+        self._on, self._levels = set(self._names), dict.fromkeys(self._names, math.nan)
+        yield
+        self._on, self._levels = set(), dict.fromkeys(self._names, 0.0)
+
+    def _is_drive_limiting(self, groups: Groups) -> bool:
         """Whether the driving SMU limits; asked only where it drives as many lines as ever, to save queries."""
         level, on = groups.get(self._names[0], (0.0, frozenset()))
         is_largest = len(on) > self._largest_load or len(on) == self._largest_load > 1
@@ -258,6 +375,10 @@ class MatrixCrossbar(Crossbar):
             return False
         self._largest_load = len(on)
         return self._smus[self._names[0]].is_limiting()
+
+    def _check_read(self, lines: Lines, sense: Sequence[Line]) -> None:
+        self._check_lines(lines, sense)
+        self._limits.check_read(lines.largest_cell_volts)
 
     def _check_lines(self, lines: Lines, sense: Sequence[Line]) -> None:
         if not self._is_started:
@@ -268,153 +389,57 @@ class MatrixCrossbar(Crossbar):
             )
         if len(sense) > 1:
             raise InputError("this bench senses one line at a time", remedy="Sense the lines in turn")
-        driven = dict(_driven(lines))
-        if not driven:
+        if not is_any_driven(lines):
             raise InputError("no line is driven", remedy="Give at least one line a level")
         for line in sense:
-            if line not in driven:
+            if not is_driven(lines, line):
                 raise InputError(f"{line.axis} {line.number} cannot be sensed: it is not driven", remedy="Give it 0 V")
 
-    def _assign(
-        self, lines: Lines, sense: Sequence[Line], selected: Line | None = None
-    ) -> dict[str, tuple[float, frozenset[Line]]]:
-        """Which SMU drives which lines at which level; the first one drives the line to be pulsed, if there is one."""
-        kept = self._as_routed(lines, sense, selected)
-        if kept is not None:
-            return kept
-        free = dict(_driven(lines))
-        groups: dict[str, tuple[float, frozenset[Line]]] = {}
-        names = list(self._names)
-        for line in sense:
-            groups[names.pop()] = (free.pop(line), frozenset([line]))
-        pulsed = _level(lines, selected) if selected else None
-        levels = sorted(set(free.values()), key=lambda level: (level != pulsed, -abs(level), -level))
-        if len(levels) > len(names):
-            raise InputError(
-                f"{len(levels)} levels at once need {len(levels)} SMUs, {len(names)} are free",
-                remedy="Use a scheme with fewer levels, or add an SMU to the station and the wiring file",
-            )
-        order = _spread(levels, names, bool(sense))
-        for name, level in order.items():
-            groups[name] = (level, frozenset(line for line, volts in free.items() if volts == level))
-        return groups
+    def _routes_for(self, lines: Lines, sense: Line | None, selected: Line | None = None) -> Routes:
+        """The present routes if they serve these lines, else new ones."""
+        if serves(self._relays.routes, lines, self._sources, sense, selected):
+            return self._relays.routes
+        return routes_for([driven(lines)], self._sources, sense, selected)
 
-    def _as_routed(
-        self, lines: Lines, sense: Sequence[Line], selected: Line | None
-    ) -> dict[str, tuple[float, frozenset[Line]]] | None:
-        """The present routes, if they can serve these lines without a relay moving."""
-        driven = dict(_driven(lines))
-        if not self._routes or frozenset(driven) != frozenset().union(*self._routes.values()):
-            return None
-        if sense and self._routes.get(self._names[-1]) != frozenset(sense):
-            return None
-        groups = {}
-        for name, on in self._routes.items():
-            levels = {driven[line] for line in on}
-            if len(levels) > 1:
-                return None
-            groups[name] = (levels.pop() if levels else 0.0, on)
-        drives = self._routes.get(self._names[0], frozenset())
-        if selected is not None and selected not in drives:
-            return None
-        others = [volts for line, volts in driven.items() if line not in sense]
-        largest = max(others, key=abs, default=0.0)
-        if largest and not any(driven[line] == largest for line in drives):
-            return None
-        return groups
-
-    def _energise(self, groups: Mapping[str, tuple[float, frozenset[Line]]], amps_range: float) -> None:
+    def _energise(self, groups: Groups, amps_range: float) -> None:
         routes = {name: on for name, (_, on) in groups.items() if on}
+        self._set_sense_range(amps_range)
+        if routes != self._relays.routes:
+            self._move_relays(routes)
+        for name in self._smus:
+            if name in routes and name not in self._on:
+                self._on.add(name)  # before it is: if the next one refuses, relays must not move under this one
+                self._smus[name].output_on()
+        for name in reversed(self._names):
+            self._put(name, groups[name][0] if name in routes else 0.0)
+
+    def _set_sense_range(self, amps_range: float) -> None:
         if amps_range != self._sense_range:
             self._levels_to_zero()
             self._smus[self._names[-1]].set_amps_range(amps_range)
             self._sense_range = amps_range
-        if routes != self._routes:
-            self._move_relays(routes)
-        if not self._is_on:
-            self._is_on = True  # before the first one: if the second refuses, relays must not move under the first
-            for name in self._routes:
-                self._smus[name].output_on()
-        for name in reversed(self._names):
-            level = groups[name][0] if name in routes else 0.0
-            if level != self._levels[name]:
-                self._smus[name].set_volts(level)
-                self._levels[name] = level
+
+    def _put(self, name: str, level: float) -> None:
+        """Bring one SMU to a level, in steps that the device's limits allow."""
+        for step in self._limits.ramp(self._levels[name], level):
+            self._levels[name] = math.nan  # unknown until it has been told
+            if step == 0.0 and self._wiring.relays_move == "at_zero_volts":
+                self._smus[name].zero()
+            else:
+                self._smus[name].set_volts(step)
+            self._levels[name] = step
 
     def _levels_to_zero(self) -> None:
         for name in self._names:
-            if self._levels[name] != 0.0:
-                self._smus[name].set_volts(0.0)
-                self._levels[name] = 0.0
+            self._put(name, 0.0)
 
-    def _move_relays(self, routes: Mapping[str, frozenset[Line]]) -> None:
-        if self._is_on:
+    def _move_relays(self, routes: Routes) -> None:
+        if self._on and self._wiring.relays_move == "outputs_off":
             self.idle()
-        self._routes = {}
-        wanted = frozenset(
-            Crosspoint(self._wiring.smus[name], self._column(line)) for name, on in routes.items() for line in on
-        )
-        closed = self._matrix.route(sorted(wanted, key=lambda point: point.column))
-        if closed != wanted:
-            self._refuse_closures(wanted, closed)
-        self._routes = dict(routes)
-
-    def _refuse_closures(self, wanted: frozenset[Crosspoint], closed: frozenset[Crosspoint]) -> None:
-        self._matrix.check_errors()
-        stuck = ", ".join(f"{p.row}{p.column}" for p in sorted(closed - wanted)) or "none"
-        missing = ", ".join(f"{p.row}{p.column}" for p in sorted(wanted - closed)) or "none"
-        raise InstrumentError(
-            f"relays read back wrong (closed but not wanted: {stuck}; wanted but open: {missing})",
-            where=self._wiring.matrix,
-            remedy="Outputs stay off. Run the matrix's self-test and replace the card if it repeats",
-        )
-
-    def _column(self, line: Line) -> int:
-        lines = self._wiring.row_lines if line.axis == "row" else self._wiring.col_lines
-        return lines[line.number]
-
-    def _count_pulse(self, lines: Lines, most: int) -> None:
-        for site in _selected_sites(lines):
-            count = self._pulses_at.get(site, 0) + 1
-            if count > most:
-                raise BudgetError(
-                    f"cell {tuple(site)} has had its {most} pulses",
-                    where="device.limits.pulses_per_cell",
-                    remedy="Mark the cell as bad, or have an engineer raise the limit in the wiring file",
-                )
-            self._pulses_at[site] = count
+        self._levels_to_zero()
+        self._relays.move(routes)
 
 
-def _driven(lines: Lines) -> list[tuple[Line, float]]:
-    rows = [(Line("row", i), float(v)) for i, v in enumerate(lines.row_volts) if v == v]
-    cols = [(Line("col", j), float(v)) for j, v in enumerate(lines.col_volts) if v == v]
-    return rows + cols
-
-
-def _level(lines: Lines, line: Line) -> float:
-    return float((lines.row_volts if line.axis == "row" else lines.col_volts)[line.number])
-
-
-def _furthest_from_ground(lines: Lines) -> Line:
-    return max(_driven(lines), key=lambda item: abs(item[1]))[0]
-
-
-def _spread(levels: Sequence[float], names: Sequence[str], is_sensing: bool) -> dict[str, float]:
-    """Largest level to the driving SMU, ground to the last free one; the rest between."""
-    order = dict(zip(names, levels, strict=False))
-    if is_sensing and len(levels) == 1 and levels[0] == 0 and len(names) > 1:
-        return {names[1]: 0.0}
-    return order
-
-
-def _selected_sites(lines: Lines) -> list[Site]:
-    across = np.nan_to_num(np.abs(lines.row_volts[:, None] - lines.col_volts[None, :]))
-    rows, cols = np.nonzero(across > 0.75 * across.max())
-    return [Site(int(i), int(j)) for i, j in zip(rows, cols, strict=True)]
-
-
-def _offer(fitted: set[str] | set[int]) -> str:
-    if not fitted:
-        return "Fit a matrix card"
-    first, last = min(fitted, key=str), max(fitted, key=str)
-    return f"Fitted are {first} to {last}; correct the wiring file or fit a card"
+def _out_of_the_array(read: LineRead, raw: Reading) -> Reading:
+    """A reading as a Crossbar tells it, from what the sensing SMU measured: current that it drives into the array."""
+    return replace(raw, volts=level_of(read.lines, read.sense), amps=-raw.amps)

@@ -281,7 +281,9 @@ def _run(request: _Request, setup: _Setup) -> tuple[dict[str, Any], int]:
 
     opened = open_station(setup.station_file, setup.wiring_file, setup.wiring)
     listener = setup.folder.listen
-    crossbar = MatrixCrossbar(opened.smus, opened.matrix, setup.wiring, clock=setup.clock, listener=listener)
+    crossbar = MatrixCrossbar(
+        opened.smus, opened.matrix, setup.wiring, scan_units=opened.scan_units, clock=setup.clock, listener=listener
+    )
     result: dict[str, Any] = {}
     ending, status = ("complete", ""), 0
     try:

@@ -12,7 +12,8 @@ from .errors import LimitError
 class DeviceLimits(BaseModel):
     """Limits of one device type; volts are across one cell, positive when its row is above its column.
 
-    The defaults are assumptions (no published array states them); a lab sets its own in the wiring file.
+    Where a limit has a twin for negative pulses, leaving that out makes it the same. The defaults are assumptions (no
+    published array states them); a lab sets its own in the wiring file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,8 +22,36 @@ class DeviceLimits(BaseModel):
     write_volts_positive: float = Field(default=1.0, gt=0, description="largest positive pulse")
     write_volts_negative: float = Field(default=1.0, gt=0, description="largest negative pulse, as a magnitude")
     pulse_seconds: float = Field(default=0.05, gt=0, description="longest pulse")
-    amps: float = Field(default=1e-2, gt=0, description="largest current of any source: its compliance")
+    pulse_seconds_negative: float | None = Field(default=None, gt=0, description="longest negative pulse")
+    amps: float = Field(default=1e-2, gt=0, description="largest current of any source")
+    amps_negative: float | None = Field(default=None, gt=0, description="likewise, of a negative current's magnitude")
     pulses_per_cell: int = Field(default=200, gt=0, description="pulses one cell may get in one run")
+    pulses_per_cell_negative: int | None = Field(default=None, gt=0, description="how many of them may be negative")
+    ramp_volts: float | None = Field(default=None, gt=0, description="largest step of a level that is not a pulse")
+
+    @property
+    def compliance_amps(self) -> float:
+        """What every source is limited to: the smaller current, since a compliance works both ways."""
+        return min(self.amps, self.amps_negative or self.amps)
+
+    def ramp(self, before: float, after: float) -> list[float]:
+        """Levels to go through from one level to another, the last included; none if it is there already.
+
+        From an unknown level (NaN) it goes at once.
+        """
+        if before == after:
+            return []
+        steps = (
+            1
+            if self.ramp_volts is None or not math.isfinite(before)
+            else max(math.ceil(abs(after - before) / self.ramp_volts - 1e-9), 1)
+        )
+        return [before + (after - before) * k / steps for k in range(1, steps)] + [after]
+
+    def most_pulses(self, volts: float) -> int:
+        """How many pulses of this polarity a cell may get in one run, pulses of the other one apart."""
+        negative = self.pulses_per_cell_negative
+        return self.pulses_per_cell if volts >= 0 or negative is None else min(negative, self.pulses_per_cell)
 
     def check_read(self, volts: float) -> None:
         """Raise LimitError if a cell would be read at more than the read limit."""
@@ -39,21 +68,22 @@ class DeviceLimits(BaseModel):
             self.check_pulse(volts, seconds)
 
     def check_pulse(self, volts: float, seconds: float) -> None:
-        """Raise LimitError if a pulse is too high for its polarity or too long, or is not a number."""
+        """Raise LimitError if a pulse is too high or too long for its polarity, or is not a number."""
         if not (math.isfinite(volts) and math.isfinite(seconds)):
             raise LimitError(f"a pulse of {volts} V for {seconds} s is no pulse", where="device.limits")
-        positive = volts >= 0
-        limit = self.write_volts_positive if positive else self.write_volts_negative
-        key = f"device.limits.write_volts_{'positive' if positive else 'negative'}"
+        polarity = "positive" if volts >= 0 else "negative"
+        limit = self.write_volts_positive if volts >= 0 else self.write_volts_negative
         if abs(volts) > limit * (1 + 1e-9):
             raise LimitError(
-                f"a pulse of {volts:g} V is beyond this device's limit of {'+' if positive else '-'}{limit:g} V",
-                where=key,
+                f"a pulse of {volts:g} V is beyond this device's limit of {'+' if volts >= 0 else '-'}{limit:g} V",
+                where=f"device.limits.write_volts_{polarity}",
                 remedy="Lower the write amplitude, or have an engineer raise the limit in the wiring file",
             )
-        if seconds > self.pulse_seconds * (1 + 1e-9):
+        has_own = volts < 0 and self.pulse_seconds_negative is not None
+        longest = self.pulse_seconds_negative if has_own else self.pulse_seconds
+        if longest is not None and seconds > longest * (1 + 1e-9):
             raise LimitError(
-                f"a pulse of {seconds:g} s is beyond this device's limit of {self.pulse_seconds:g} s",
-                where="device.limits.pulse_seconds",
+                f"a pulse of {seconds:g} s is beyond this device's limit of {longest:g} s",
+                where=f"device.limits.pulse_seconds{'_negative' if has_own else ''}",
                 remedy="Shorten the pulse",
             )

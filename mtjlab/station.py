@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import InputError, MtjlabError
-from .roles import SourceMeasureUnit, SwitchMatrix
+from .roles import ScanUnit, SourceMeasureUnit, SwitchMatrix
 from .wiring import Wiring
 from .yaml_files import load_yaml
 
@@ -33,6 +33,11 @@ class OpenStation:
         self.matrix = matrix
         self.addresses = addresses
         self._instruments = tuple(instruments)
+
+    @property
+    def scan_units(self) -> tuple[ScanUnit, ...]:
+        """The instruments among them that can scan an array by themselves."""
+        return tuple(instrument for instrument in self._instruments if isinstance(instrument, ScanUnit))
 
     def close(self) -> None:
         """Close every session."""

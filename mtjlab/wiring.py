@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .limits import DeviceLimits
+from .nouns import Line
 from .yaml_files import load_model
 
+GROUND = "(ground)"
+"""The common ground among the sources that can drive lines; no instrument of a station can have this name."""
 MatrixColumn = Annotated[int, Field(ge=101, le=999)]
 
 
@@ -31,6 +34,14 @@ class Wiring(BaseModel):
         smus: station name of each SMU -> matrix row its HI terminal is on (LO goes to the common ground).
         row_lines, col_lines: matrix column (slot * 100 + column) of each array row and column, in order.
         device: the device type and its limits.
+        ground_row: matrix row whose connector is wired to the common ground, if there is one: it keeps lines at 0 V
+            that would otherwise take an SMU.
+        holds_lines: whether the matrix itself keeps the unselected lines connected (bias and ground mode).
+        relays_move: when relays may move. By default once every output has said that it is off. "at_zero_volts": once
+            every level has come down to 0 V, outputs staying on: quicker by several output relays for each move, and
+            easier on these. Contacts then switch what the sources' offsets drive, a millivolt or so; whether the relays
+            may do that says their data sheet ("dry switching"). Instruments that scan by themselves move relays so.
+        is_four_wire: whether the sense terminals of the SMUs are cabled as well.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +51,21 @@ class Wiring(BaseModel):
     row_lines: list[MatrixColumn] = Field(min_length=1)
     col_lines: list[MatrixColumn] = Field(min_length=1)
     device: Device
+    ground_row: str | None = None
+    holds_lines: bool = False
+    relays_move: Literal["outputs_off", "at_zero_volts"] = "outputs_off"
+    is_four_wire: bool = False
+
+    @field_validator("smus", mode="before")
+    @classmethod
+    def _rows_are_names(cls, smus: Any) -> Any:
+        """YAML takes the row 1 for a number."""
+        return {name: _as_name(row) for name, row in smus.items()} if isinstance(smus, dict) else smus
+
+    @field_validator("ground_row", mode="before")
+    @classmethod
+    def _row_is_a_name(cls, row: Any) -> Any:
+        return _as_name(row)
 
     @model_validator(mode="after")
     def _each_place_is_used_once(self) -> Wiring:
@@ -49,7 +75,22 @@ class Wiring(BaseModel):
             if rows.count(row) > 1:
                 names = [name for name, used in self.smus.items() if used == row]
                 raise ValueError(f"matrix row {row} is given to {' and '.join(names)}; give each SMU a row of its own")
+        if self.ground_row in rows:
+            raise ValueError(f"matrix row {self.ground_row} is given to an SMU and to ground_row; give each its own")
         return self
+
+    @property
+    def source_rows(self) -> dict[str, str]:
+        """The matrix row of each SMU, and of the common ground if it has one."""
+        return self.smus if self.ground_row is None else self.smus | {GROUND: self.ground_row}
+
+    def matrix_column(self, line: Line) -> int:
+        """The matrix column of a line."""
+        return (self.row_lines if line.axis == "row" else self.col_lines)[line.number]
+
+
+def _as_name(row: Any) -> Any:
+    return str(row) if isinstance(row, int) and not isinstance(row, bool) else row
 
 
 def _refuse_twice(what: str, lists: list[tuple[str, list[int]]]) -> None:

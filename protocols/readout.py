@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 
 import numpy as np
 
 from mtjlab.errors import InstrumentError
-from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Ints, Line, Lines, Progress, Site, State, unheard
-from mtjlab.roles import Crossbar
+from mtjlab.nouns import (
+    ArrayMap,
+    CellStatus,
+    Conditions,
+    Floats,
+    Ints,
+    Line,
+    Lines,
+    Progress,
+    Reading,
+    Site,
+    State,
+    unheard,
+)
+from mtjlab.roles import Crossbar, LineRead
 
 READ_VOLTS = 0.1
 """Default read bias (assumption: about a quarter of the lowest switching voltage at millisecond pulses)."""
@@ -20,6 +34,7 @@ _FIXED_STATES = {
     CellStatus.OPEN: State.UNKNOWN,
 }
 
+HeardCell = Callable[[int, float, Reading], None]
 Keep = Callable[[ArrayMap], None]
 """Receives the map that a protocol has so far, when it ends and also when it is interrupted."""
 
@@ -30,15 +45,63 @@ def read_cell(crossbar: Crossbar, site: Site, read_volts: float = READ_VOLTS) ->
     The difference removes the offsets of sources and ammeter; no relay moves between the two readings. Infinite if
     the ammeter was off scale.
     """
-    at_zero = read_amps(crossbar, site, 0.0)
-    return (read_amps(crossbar, site, read_volts) - at_zero) / read_volts
+    at_zero, at_volts = crossbar.measure_each(cell_reads(crossbar.shape, site, read_volts))
+    return cell_siemens(at_zero, at_volts, read_volts)
 
 
-def read_amps(crossbar: Crossbar, site: Site, read_volts: float) -> float:
-    """Current into the site's column with only its row driven, amps; infinite if off scale."""
-    lines = Lines.selecting(crossbar.shape, site, read_volts, 0.0)
-    reading = crossbar.measure(lines, [Line("col", site.col)])[0]
+def cell_reads(shape: tuple[int, int], site: Site, read_volts: float) -> list[LineRead]:
+    """The two readings that `read_cell` takes: at 0 V and at `read_volts`."""
+    sense = Line("col", site.col)
+    return [LineRead(Lines.selecting(shape, site, volts, 0.0), sense) for volts in (0.0, read_volts)]
+
+
+def cell_siemens(at_zero: Reading, at_volts: Reading, read_volts: float) -> float:
+    """Conductance from these readings, siemens; infinite if the ammeter was off scale."""
+    return (amps_of(at_volts) - amps_of(at_zero)) / read_volts
+
+
+def amps_of(reading: Reading) -> float:
+    """Current, amps; infinite if off scale."""
     return float("inf") if reading.is_overflow else reading.amps
+
+
+def read_cells(
+    crossbar: Crossbar,
+    sites: Sequence[Site],
+    read_volts: float = READ_VOLTS,
+    *,
+    heard: HeardCell,
+    noise_readings: int = 0,
+) -> float:
+    """`read_cell` of all these sites as one series, which a bench may put into an order of its own.
+
+    Args:
+        heard: told of each cell as soon as it has been read: its place in `sites`, siemens, the reading at 0 V.
+        noise_readings: so often the first site is read at `read_volts` besides.
+
+    Returns:
+        Standard uncertainty of one cell's conductance from the scatter of those, siemens; NaN without them.
+    """
+    repeated = [cell_reads(crossbar.shape, sites[0], read_volts)[1]] * noise_readings if sites else []
+    reads = [read for site in sites for read in cell_reads(crossbar.shape, site, read_volts)]
+    zeros: dict[int, Reading] = {}
+    tops: dict[int, Reading] = {}
+    scatter: list[float] = []
+
+    def take(number: int, reading: Reading) -> None:
+        if number < len(repeated):
+            scatter.append(amps_of(reading))
+            return
+        place, is_top = divmod(number - len(repeated), 2)
+        (tops if is_top else zeros)[place] = reading
+        if place in zeros and place in tops:
+            zero = zeros.pop(place)
+            heard(place, cell_siemens(zero, tops.pop(place), read_volts), zero)
+
+    crossbar.measure_each([*repeated, *reads], heard=take)
+    if len(scatter) < 2 or not np.isfinite(scatter).all():
+        return float("nan")
+    return float(np.std(scatter, ddof=1) * np.sqrt(2) / read_volts)
 
 
 def readout(
@@ -61,27 +124,22 @@ def readout(
     """
     wanted = list(sites) if sites is not None else all_sites(crossbar.shape)
     siemens = np.full(crossbar.shape, np.nan)
-    is_complete = False
+    is_complete, done = False, count(1)
+
+    def keep_cell(place: int, found: float, zero: Reading) -> None:
+        del zero
+        siemens[wanted[place]] = found
+        progress("reading", next(done), len(wanted))
+
     progress("reading", 0, len(wanted))
     try:
-        noise = read_noise(crossbar, wanted[0], read_volts) if wanted else float("nan")
-        for done, site in enumerate(wanted):
-            siemens[site] = read_cell(crossbar, site, read_volts)
-            progress("reading", done + 1, len(wanted))
+        noise = read_cells(crossbar, wanted, read_volts, heard=keep_cell, noise_readings=_NOISE_READINGS)
         is_complete = True
     finally:
         result = _as_map(siemens, noise if is_complete else np.nan, read_volts, reference, not is_complete)
         if keep:
             keep(result)
     return result
-
-
-def read_noise(crossbar: Crossbar, site: Site, read_volts: float) -> float:
-    """Standard uncertainty of one `read_cell`, siemens, from the scatter of repeated readings of one cell."""
-    repeated = np.array([read_amps(crossbar, site, read_volts) for _ in range(_NOISE_READINGS)])
-    if not np.isfinite(repeated).all():
-        return float("nan")
-    return float(repeated.std(ddof=1) * np.sqrt(2) / read_volts)
 
 
 def all_sites(shape: tuple[int, int]) -> list[Site]:
@@ -92,18 +150,19 @@ def all_sites(shape: tuple[int, int]) -> list[Site]:
 def check_contact(crossbar: Crossbar, read_volts: float = READ_VOLTS, progress: Progress = unheard) -> None:
     """Read three cells on every line; raises InstrumentError naming the lines on which none of them conducts."""
     rows, cols = crossbar.shape
-    silent: list[Line] = []
     probes = {Line("row", i): [Site(i, (i + k) % cols) for k in range(3)] for i in range(rows)}
     probes |= {Line("col", j): [Site((j + k) % rows, j) for k in range(3)] for j in range(cols)}
+    wanted = list(dict.fromkeys(site for sites in probes.values() for site in sites))
     seen: dict[Site, float] = {}
-    for done, (line, sites) in enumerate(probes.items()):
-        progress("checking contact", done, len(probes))
-        for site in sites:
-            if site not in seen:
-                seen[site] = abs(read_cell(crossbar, site, read_volts))
-        if max(seen[site] for site in sites) < 1e-6:
-            silent.append(line)
-    progress("checking contact", len(probes), len(probes))
+
+    def keep_cell(place: int, found: float, zero: Reading) -> None:
+        del zero
+        seen[wanted[place]] = abs(found)
+        progress("checking contact", len(seen), len(wanted))
+
+    progress("checking contact", 0, len(wanted))
+    read_cells(crossbar, wanted, read_volts, heard=keep_cell)
+    silent = [line for line, sites in probes.items() if max(seen[site] for site in sites) < 1e-6]
     if silent:
         names = ", ".join(f"{line.axis} {line.number}" for line in silent)
         raise InstrumentError(

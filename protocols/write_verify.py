@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
-from mtjlab.errors import BudgetError, LimitError
 from mtjlab.nouns import ArrayMap, CellStatus, Cost, Ints, Lines, Progress, Reading, Site, State, unheard
-from mtjlab.roles import Crossbar
+from mtjlab.roles import Crossbar, LineWrite, WriteOutcome
 
-from .readout import READ_VOLTS, Keep, nearest_state, read_cell
+from .readout import READ_VOLTS, Keep, cell_reads, nearest_state, read_cells
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,12 @@ class WriteResult:
 
 def pulse_cell(crossbar: Crossbar, site: Site, volts: float, seconds: float) -> Reading:
     """One half-select pulse: the cell's row at `volts`, its column at 0 V, all other lines at `volts` / 2."""
-    return crossbar.pulse(Lines.selecting(crossbar.shape, site, volts, volts / 2), seconds)
+    return crossbar.pulse(half_selecting(crossbar.shape, site, volts), seconds)
+
+
+def half_selecting(shape: tuple[int, int], site: Site, volts: float) -> Lines:
+    """The lines of that pulse."""
+    return Lines.selecting(shape, site, volts, volts / 2)
 
 
 def write_verify(
@@ -92,9 +97,9 @@ def write_verify(
     """Bring every cell with a target into it.
 
     Each cell that is not there yet gets pulses of rising amplitude, each followed by a reading against the middle
-    between the cell's two conductances. Then every targeted cell is read again, since each has been half-selected
-    by its neighbours' pulses, and what was disturbed is mended, for at most `passes` rounds. Cells that cannot be
-    written (defects) are read and left alone.
+    between the cell's two conductances, as one series that a bench may carry out by itself. Then
+    every targeted cell is read again, since each has been half-selected by its neighbours' pulses, and what was
+    disturbed is mended, for at most `passes` rounds. Cells that cannot be written (defects) are read and left alone.
 
     Args:
         target: shape (rows, cols), `State` per cell, UNKNOWN where it does not matter.
@@ -138,6 +143,7 @@ class _Job:
         self.siemens = reference.siemens.copy()
         self.state = np.asarray(reference.state).copy()
         self.status = np.asarray(reference.status).copy()
+        self.zero_amps: dict[Site, float] = {}
         self.sites = [Site(int(i), int(j)) for i, j in np.argwhere(target != State.UNKNOWN)]
         self.mended = 0
 
@@ -159,38 +165,48 @@ class _Job:
     def _look(self, sites: Sequence[Site], what: str) -> list[Site]:
         """Read all sites; returns those that can be written and are not in their target state."""
         self.progress(what, 0, len(sites))
-        for done, site in enumerate(sites):
-            self._read(site)
-            self.progress(what, done + 1, len(sites))
+        done = count(1)
+
+        def take(place: int, siemens: float, zero: Reading) -> None:
+            site = sites[place]
+            self._found(site, siemens)
+            self.zero_amps[site] = zero.amps
+            self.progress(what, next(done), len(sites))
+
+        read_cells(self.crossbar, sites, self.read_volts, heard=take)
         return [s for s in sites if self.status[s] == CellStatus.OK and self.state[s] != self.target[s]]
 
     def _write(self, sites: Sequence[Site], what: str, settings: WriteSettings) -> None:
         # all sets, then all resets: cells already written to P see only half-selects that push towards P
         ordered = sorted(sites, key=lambda site: (self.target[site] == State.AP, site))
         self.progress(what, 0, len(ordered))
-        for done, site in enumerate(ordered):
-            if not self._bring(site, settings.amplitudes(State(int(self.target[site])))):
+
+        def take(place: int, outcome: WriteOutcome) -> None:
+            site = ordered[place]
+            last = outcome.readings[-1]
+            self._found(site, float("inf") if last.is_overflow else last.amps / self.read_volts)
+            if self.state[site] != self.target[site]:
                 self.status[site] = CellStatus.UNWRITTEN
-            self.progress(what, done + 1, len(ordered))
+            self.progress(what, place + 1, len(ordered))
 
-    def _bring(self, site: Site, amplitudes: Sequence[float]) -> bool:
-        for volts in amplitudes:
-            try:
-                pulse_cell(self.crossbar, site, volts, self.settings.pulse_seconds)
-            except BudgetError:
-                return False
-            except LimitError:
-                if volts == amplitudes[0]:
-                    raise
-                return False
-            self._read(site)
-            if self.state[site] == self.target[site]:
-                return True
-        return False
+        writes = [self._request(site, settings) for site in ordered]
+        self.crossbar.write_each(writes, settings.pulse_seconds, heard=take)
 
-    def _read(self, site: Site) -> None:
-        g = read_cell(self.crossbar, site, self.read_volts)
-        self.siemens[site] = g
+    def _request(self, site: Site, settings: WriteSettings) -> LineWrite:
+        """Pulses of rising amplitude until the current is on the right side of the middle between its two."""
+        wanted = State(int(self.target[site]))
+        middle = (self.reference.siemens_p[site] + self.reference.siemens_ap[site]) / 2 * self.read_volts
+        is_above = (wanted == State.P) == (self.read_volts > 0)
+        return LineWrite(
+            read=cell_reads(self.crossbar.shape, site, self.read_volts)[1],
+            pulses=tuple(half_selecting(self.crossbar.shape, site, volts) for volts in settings.amplitudes(wanted)),
+            least_amps=middle if is_above else -np.inf,
+            most_amps=np.inf if is_above else middle,
+            zero_amps=self.zero_amps.get(site),
+        )
+
+    def _found(self, site: Site, siemens: float) -> None:
+        self.siemens[site] = siemens
         self.state[site] = nearest_state(self.siemens, self.reference)[site]
 
     def as_map(self) -> ArrayMap:

@@ -16,6 +16,7 @@ from mtjlab.yaml_files import load_yaml
 
 from . import cables, trigger_wires
 from .bench_file import BenchFile, InstrumentSpec, Model, load_bench_file
+from .circuit import GROUND
 from .fault_injector import FaultInjector
 from .faults import FaultKind, FaultSeen, injected
 from .pacing import OperationLock, Pacer
@@ -247,6 +248,8 @@ def _link(bench: BenchFile, made: dict[str, WireInstrument]) -> None:
 def _cable(world: World, wiring: Wiring) -> None:
     for smu, row in wiring.smus.items():
         world.connect(f"{smu}.hi", f"{wiring.matrix}.row.{row}")
+    if wiring.ground_row is not None:
+        world.connect(f"{wiring.matrix}.row.{wiring.ground_row}", GROUND)
     for kind, lines in (("row", wiring.row_lines), ("col", wiring.col_lines)):
         for index, column in enumerate(lines):
             world.connect(f"{wiring.matrix}.col.{column}", f"die.{kind}.{index}")

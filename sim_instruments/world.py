@@ -23,8 +23,12 @@ from .switches import Switches as Switches
 
 HOT_VOLTS = 5e-3
 """Voltage across an open relay above which closing it counts as hot switching (assumed; reed data sheets say "dry")."""
-HOT_AMPS = 1e-6
-"""Current through a closed relay above which opening it counts as hot switching (assumed)."""
+HOT_AMPS = 5e-6
+"""Current through a closed relay above which opening it counts as hot switching (assumed): that voltage on a kilohm.
+
+The offsets of SMUs at 0 V drive a microampere or two through a whole line, which is dry by any data sheet (low-level
+loads of reeds: up to 10 mV and 10 uA); a single cell that is being read draws more than this.
+"""
 _QUIET = 1e-10
 """Expected number of events below which a stretch of time counts as uneventful."""
 _RARE = 1e-3

@@ -1,0 +1,223 @@
+"""Which source drives which lines, and in which order to read so that the fewest relays move; no instrument in here.
+
+A plan routes lines to sources. Sources are the SMUs by their station names, and the common ground where the wiring has
+a matrix row for it: it keeps lines at 0 V that would otherwise take an SMU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import InputError
+from .nouns import Line, Lines, Site
+from .roles import LineRead
+from .wiring import GROUND
+
+Routes = Mapping[str, frozenset[Line]]
+"""Which lines each source is connected to; sources without a line are left out."""
+Groups = Mapping[str, tuple[float, frozenset[Line]]]
+"""Likewise with the level of each source."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What can drive lines.
+
+    Attributes:
+        names: SMUs: the first drives the selected line, the last senses, those between hold the unselected lines.
+        has_ground: whether lines can be connected to the common ground without an SMU.
+    """
+
+    names: tuple[str, ...]
+    has_ground: bool = False
+
+    @property
+    def levels(self) -> int:
+        """How many distinct levels there can be at once."""
+        return len(self.names) + self.has_ground
+
+
+@dataclass(frozen=True)
+class Block:
+    """Reads that need no relay to move between them.
+
+    Attributes:
+        routes: what is connected meanwhile.
+        numbers: which reads of the series, in order.
+    """
+
+    routes: Routes
+    numbers: tuple[int, ...]
+
+
+def driven(lines: Lines) -> dict[Line, float]:
+    """Level of every line that is not floating."""
+    rows = {Line("row", i): v for i, v in enumerate(lines.row_volts.tolist()) if v == v}
+    return rows | {Line("col", j): v for j, v in enumerate(lines.col_volts.tolist()) if v == v}
+
+
+def level_of(lines: Lines, line: Line) -> float:
+    """Level of one line."""
+    return float((lines.row_volts if line.axis == "row" else lines.col_volts)[line.number])
+
+
+def is_driven(lines: Lines, line: Line) -> bool:
+    """Whether there is such a line and it is not floating."""
+    volts = lines.row_volts if line.axis == "row" else lines.col_volts
+    return 0 <= line.number < volts.size and not np.isnan(volts[line.number])
+
+
+def is_any_driven(lines: Lines) -> bool:
+    """Whether not all lines float."""
+    return not (np.isnan(lines.row_volts).all() and np.isnan(lines.col_volts).all())
+
+
+def furthest_from_ground(lines: Lines) -> Line:
+    """The line that a pulse selects."""
+    levels = driven(lines)
+    return max(levels, key=lambda line: abs(levels[line]))
+
+
+def selected_sites(lines: Lines) -> list[tuple[Site, float]]:
+    """Cells that see more than three quarters of the largest voltage, and the volts across each."""
+    across = np.nan_to_num(lines.row_volts[:, None] - lines.col_volts[None, :])
+    size = np.abs(across)
+    rows, cols = np.nonzero(size > 0.75 * size.max())
+    return [(Site(int(i), int(j)), float(across[i, j])) for i, j in zip(rows, cols, strict=True)]
+
+
+def routes_for(
+    series: Sequence[Mapping[Line, float]], sources: Sources, sense: Line | None = None, selected: Line | None = None
+) -> Routes:
+    """Routes that serve all of these levels in turn: lines that always go together share a source.
+
+    The sensed line has the last SMU to itself, the selected line is with the first one, which is also where the
+    largest level is. Raises InputError if there are more levels at once than sources.
+    """
+    together: dict[tuple[float, ...], set[Line]] = {}
+    for line in series[0]:
+        if line != sense:
+            together.setdefault(tuple(levels[line] for levels in series), set()).add(line)
+    names = list(sources.names if sense is None else sources.names[:-1])
+    pulsed = None if selected is None else tuple(levels[selected] for levels in series)
+    routes = {} if sense is None else {sources.names[-1]: frozenset([sense])}
+    at_zero = tuple(0.0 for _ in series)
+    if sources.has_ground and at_zero in together and at_zero != pulsed:
+        routes[GROUND] = frozenset(together.pop(at_zero))
+    order = sorted(together, key=lambda levels: (levels != pulsed, -_largest(levels), tuple(-v for v in levels)))
+    if len(order) > len(names):
+        raise InputError(
+            f"{len(order)} levels at once need {len(order)} SMUs, {len(names)} are free",
+            remedy="Use a scheme with fewer levels, or add an SMU to the station and the wiring file",
+        )
+    if order == [at_zero] and sense is not None and len(names) > 1:
+        names = names[1:]
+    return routes | {name: frozenset(together[levels]) for name, levels in zip(names, order, strict=False)}
+
+
+def serves(routes: Routes, lines: Lines, sources: Sources, sense: Line | None, selected: Line | None) -> bool:
+    """Whether these routes can put these lines at their levels without a relay moving."""
+    levels = driven(lines)
+    if not routes or levels.keys() != frozenset().union(*routes.values()):
+        return False
+    if sense is not None and routes.get(sources.names[-1]) != frozenset([sense]):
+        return False
+    if any(len({levels[line] for line in on}) > 1 for on in routes.values()):
+        return False
+    if any(levels[line] for line in routes.get(GROUND, ())):
+        return False
+    drives = routes.get(sources.names[0], frozenset())
+    if selected is not None and selected not in drives:
+        return False
+    largest = max((volts for line, volts in levels.items() if line != sense), key=abs, default=0.0)
+    return not largest or any(levels[line] == largest for line in drives)
+
+
+def groups_of(routes: Routes, lines: Lines) -> Groups:
+    """The level of each source, for routes that serve these lines."""
+    return {name: (level_of(lines, next(iter(on))), on) for name, on in routes.items()}
+
+
+def blocks(reads: Sequence[LineRead], sources: Sources) -> list[Block]:
+    """Neighbours in a series that can share routes, which read each cell with all its levels on the same source."""
+    found: list[Block] = []
+    first, parts, taken = 0, {}, []  # type: ignore[var-annotated]
+    for number, read in enumerate(reads):
+        levels = driven(read.lines)
+        if taken and read.sense == reads[first].sense and levels.keys() == taken[0].keys():
+            finer = {line: (parts[line], level) for line, level in levels.items()}
+            if _sources_needed(finer, read.sense, sources):
+                parts, taken = finer, [*taken, levels]
+                continue
+        if taken:
+            found.append(_block(first, taken, reads[first].sense, sources))
+        first, parts, taken = number, {line: (None, level) for line, level in levels.items()}, [levels]
+    return [*found, _block(first, taken, reads[first].sense, sources)] if taken else found
+
+
+def _sources_needed(parts: Mapping[Line, object], sense: Line, sources: Sources) -> bool:
+    """Whether so many groups of lines have a source each beside the sensed one."""
+    groups = {part for line, part in parts.items() if line != sense}
+    grounded = sources.has_ground and any(_is_zero(part) for part in groups)
+    return len(groups) - grounded <= len(sources.names) - 1
+
+
+def _is_zero(part: object) -> bool:
+    while isinstance(part, tuple):
+        if part[1]:
+            return False
+        part = part[0]
+    return True
+
+
+def _block(first: int, taken: Sequence[Mapping[Line, float]], sense: Line, sources: Sources) -> Block:
+    return Block(routes_for(taken, sources, sense), tuple(range(first, first + len(taken))))
+
+
+def in_order(found: Sequence[Block], present: Routes) -> list[Block]:
+    """The blocks so that few relays move from one to the next: always the nearest, the earliest of those as near.
+
+    From any cell of an array to any other in the same row or column it is the same few relays, so a whole array is
+    read row after row with the fewest moves that there can be.
+    """
+    places: dict[tuple[str, Line], int] = {}
+    masks = [_mask(block.routes, places) for block in found]
+    now = _mask(present, places)
+    left, order = dict(enumerate(masks)), []
+    while left:
+        nearest = min(left, key=lambda number: ((left[number] ^ now).bit_count(), number))
+        now = left.pop(nearest)
+        order.append(found[nearest])
+    return order
+
+
+def held_source(routes: Routes) -> str | None:
+    """The source with the most lines: a matrix that can hold lines holds those; none if no source has two."""
+    largest = max(routes, key=lambda name: (len(routes[name]), name == GROUND))
+    return largest if len(routes[largest]) > 1 else None
+
+
+def relay_moves(order: Iterable[Block], present: Routes) -> int:
+    """How many relays open or close on the way through these blocks."""
+    places: dict[tuple[str, Line], int] = {}
+    now, moves = _mask(present, places), 0
+    for block in order:
+        then = _mask(block.routes, places)
+        now, moves = then, moves + (then ^ now).bit_count()
+    return moves
+
+
+def _mask(routes: Routes, places: dict[tuple[str, Line], int]) -> int:
+    """The closed relays as bits; `places` numbers them as they come."""
+    mask = 0
+    for name, on in routes.items():
+        for line in on:
+            mask |= 1 << places.setdefault((name, line), len(places))
+    return mask
+
+
+def _largest(levels: Sequence[float]) -> float:
+    return max(abs(level) for level in levels)
