@@ -32,6 +32,10 @@ STATUS_STYLE: dict[CellStatus, tuple[str, str, str]] = {
     CellStatus.STUCK_AP: ("#e69f00", "A", "stuck in AP"),
     CellStatus.UNSTABLE: ("#cc79a7", "U", "unstable"),
     CellStatus.UNWRITTEN: ("#f0e442", "W", "refused its target"),
+    CellStatus.LOW_TMR: ("#56b4e9", "T", "states too close"),
+    CellStatus.DISTURBED: ("#009e73", "D", "switched by half-select"),
+    CellStatus.LINE_OPEN: ("#5b5b5b", "—", "line open"),
+    CellStatus.LINE_SHORT: ("#8c2d04", "=", "line shorted to another"),
     CellStatus.UNREAD: ("#e8e8e8", "", "not measured"),
 }
 """Colour (Okabe-Ito), letter and words of each status."""

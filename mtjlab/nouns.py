@@ -56,6 +56,14 @@ class CellStatus(IntEnum):
     UNSTABLE = 6
     UNWRITTEN = 7
     """A healthy cell that refused its target within the allowed amplitude and number of pulses."""
+    LOW_TMR = 8
+    """It switches, but its two states are closer than those of its neighbours by far."""
+    DISTURBED = 9
+    """Half of a write amplitude is enough to switch it."""
+    LINE_OPEN = 10
+    """Its row or column is broken before it, or does not reach it."""
+    LINE_SHORT = 11
+    """Its row or column touches another one."""
 
 
 class Site(NamedTuple):
@@ -192,8 +200,11 @@ class Conditions:
         read_volts: bias of the selected cell, volts.
         scheme: what the unselected lines did: "grounded", "floating", "V/2", "V/3".
         kelvin: temperature, if known.
-        segment_ohms, line_ohms: wire resistance per segment and series resistance per line that were measured
+        segment_ohms, line_ohms: wire resistance per segment and (mean) series resistance per line that were measured
             and *removed* from the conductances; None where the conductances still contain them.
+        tesla: magnetic field along the junctions' axis, if known.
+        polarities: 2 where every cell was read at both, 1 otherwise.
+        is_four_wire: whether levels were regulated at sense terminals.
     """
 
     read_volts: float
@@ -201,6 +212,9 @@ class Conditions:
     kelvin: float | None = None
     segment_ohms: float | None = None
     line_ohms: float | None = None
+    tesla: float | None = None
+    polarities: int = 1
+    is_four_wire: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,7 @@ _FIXED_STATES = {
     CellStatus.STUCK_AP: State.AP,
     CellStatus.SHORT: State.UNKNOWN,
     CellStatus.OPEN: State.UNKNOWN,
+    CellStatus.LINE_OPEN: State.UNKNOWN,
 }
 
 HeardCell = Callable[[int, float, Reading], None]

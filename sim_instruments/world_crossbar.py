@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 
 from mtjlab.errors import InputError
 from mtjlab.limits import DeviceLimits
 from mtjlab.nouns import Cost, Line, Lines, Reading
-from mtjlab.roles import Capabilities, Crossbar
+from mtjlab.roles import Capabilities, Crossbar, HeardRead, LineRead, not_heard
 
 from .circuit import Source
 from .world import World
@@ -70,6 +71,16 @@ class WorldCrossbar(Crossbar):
             point = self._sources[line].point()
             readings.append(Reading(point.volts, -point.amps, in_compliance=point.is_limiting))
         return readings
+
+    def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
+        """See Crossbar. Neighbours in the series that have the same lines are one measurement."""
+        found: list[Reading] = []
+        for _, group in groupby(reads, key=lambda read: id(read.lines)):
+            same = list(group)
+            for reading in self.measure(same[0].lines, [read.sense for read in same]):
+                heard(len(found), reading)
+                found.append(reading)
+        return found
 
     def pulse(self, lines: Lines, seconds: float) -> Reading:
         """See Crossbar."""

@@ -26,10 +26,11 @@ _LOADING = 1e-3
 _UNREAD_COST = 400.0
 """An unread cell may be a short (20 times G_AP is 19 units of weight off)."""
 
+_UNRULY = (CellStatus.UNSTABLE, CellStatus.UNWRITTEN, CellStatus.DISTURBED, CellStatus.LINE_SHORT)
 _UNRULY_COST = 0.5
 """A cell that is in the wrong state half of the time is off by one unit of weight half of the time."""
 
-_FIXED = (CellStatus.SHORT, CellStatus.OPEN, CellStatus.STUCK_P, CellStatus.STUCK_AP)
+_FIXED = (CellStatus.SHORT, CellStatus.OPEN, CellStatus.STUCK_P, CellStatus.STUCK_AP, CellStatus.LINE_OPEN)
 """Cells whose conductance does not depend on the state that is asked for."""
 
 _EXHAUSTIVE = 20_000
@@ -93,7 +94,7 @@ def state_errors(array_map: ArrayMap) -> StateErrors:
     weight = array_map.on_off_siemens
     good = array_map.status == CellStatus.OK
     ap, p = reachable_siemens(array_map)
-    extra = _UNRULY_COST * np.isin(array_map.status, (CellStatus.UNSTABLE, CellStatus.UNWRITTEN))
+    extra = _UNRULY_COST * np.isin(array_map.status, _UNRULY)
     return StateErrors(
         extra + _squared_error(ap, float(np.median(array_map.siemens_ap[good])), weight),
         extra + _squared_error(p, float(np.median(array_map.siemens_p[good])), weight),
@@ -269,7 +270,7 @@ def _squared_error(siemens: Floats, typical: float, weight: float) -> Floats:
 
 
 def _is_suspect(array_map: ArrayMap) -> NDArray[np.bool_]:
-    return np.isin(array_map.status, (CellStatus.SHORT, CellStatus.UNREAD))
+    return np.isin(array_map.status, (CellStatus.SHORT, CellStatus.LINE_SHORT, CellStatus.UNREAD))
 
 
 def _require_fit(inputs: int, outputs: int, shape: tuple[int, int]) -> None:

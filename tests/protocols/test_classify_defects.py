@@ -42,14 +42,8 @@ def test_every_planted_defect_is_found_and_no_other(make_world: Any, seed: int) 
     _, known = survey(crossbar)
     expected = np.vectorize(lambda kind: STATUS_OF[Kind(kind)])(world.die.kind.reshape(6, 6))
     assert (known.status == expected).all()
-    assert known.defect_counts() == {
-        "short": 2,
-        "open": 2,
-        "stuck_p": 2,
-        "stuck_ap": 2,
-        "unstable": 0,
-        "unwritten": 0,
-    }
+    counts = {name: count for name, count in known.defect_counts().items() if count}
+    assert counts == {"short": 2, "open": 2, "stuck_p": 2, "stuck_ap": 2}
     assert world.incidents == []
 
 
