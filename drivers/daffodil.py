@@ -22,15 +22,16 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mtjlab.errors import BudgetError, InputError, LimitError
+from mtjlab.errors import InputError, LimitError
 from mtjlab.limits import DeviceLimits
-from mtjlab.nouns import Cost, Floats, Line, Lines, Reading, Site
+from mtjlab.nouns import Cost, Floats, Line, Lines, Reading
+from mtjlab.pulse_budget import PulseBudget
 from mtjlab.roles import Capabilities, Crossbar, HeardRead, LineRead, not_heard
 
 from .daffodil_amplifiers import Amplifiers, KernelRead, check_reference, zero_code
 from .daffodil_calibration import DaffodilCalibration
 from .daffodil_port import OUTER_PRODUCT, SIDE, BoardPort, DaffodilBoard
-from .daffodil_products import KernelWrite, Product, channels_in, furthest_volts, kernel_writes, products_of
+from .daffodil_products import KernelWrite, channels_in, furthest_volts, kernel_writes, products_of
 from .daffodil_settings import DaffodilSettings
 
 _SHORTEST_CYCLES = 5
@@ -74,7 +75,7 @@ class DaffodilCrossbar(Crossbar):
         self._amplifiers = Amplifiers(self._port, self._settings, calibration)
         self._clock, self._started = clock, clock()
         self._pulses = self._readings = 0
-        self._pulses_at: dict[Site, int] = {}
+        self._budget = PulseBudget(limits or DeviceLimits())
 
     def __enter__(self) -> DaffodilCrossbar:
         return self
@@ -117,8 +118,7 @@ class DaffodilCrossbar(Crossbar):
         Raises InputError if a sensed line is not driven, or if rows float while columns beside the sensed ones are at
         another level: they are not connected and could not pull them.
         """
-        self._check(lines, sense)
-        self._loaded_limits().check_read(lines.largest_cell_volts)
+        self._check_read(lines, sense)
         groups: dict[tuple[str, float], list[int]] = {}
         for line in sense:
             groups.setdefault((line.axis, float(_levels(lines, line.axis)[line.number])), []).append(line.number)
@@ -135,8 +135,7 @@ class DaffodilCrossbar(Crossbar):
         Cells that are read together share the wire of the line that drives them: the far ones see a little less.
         """
         for read in reads:
-            self._check(read.lines, [read.sense])
-            self._loaded_limits().check_read(read.lines.largest_cell_volts)
+            self._check_read(read.lines, [read.sense])
         groups: dict[tuple[bytes, int], list[int]] = {}
         for number, read in enumerate(reads):
             key = read.lines.row_volts.tobytes() + read.lines.col_volts.tobytes()
@@ -167,9 +166,9 @@ class DaffodilCrossbar(Crossbar):
         writes = [
             write
             for product in products
-            for write in kernel_writes(product, self._kernels, self._port, self._settings, limits.amps)
+            for write in kernel_writes(product, self._kernels, self._port, self._settings, limits.compliance_amps)
         ]
-        self._count_pulses(products, limits.pulses_per_cell)
+        self._budget.take(lines)
         for write in writes:
             self._give(write, seconds)
         self._pulses += 1
@@ -209,6 +208,17 @@ class DaffodilCrossbar(Crossbar):
             remedy = "Give the device's limits; nothing goes out before"
             raise LimitError("no limits are loaded", where="device.limits", remedy=remedy)
         return self._limits
+
+    def _check_read(self, lines: Lines, sense: Sequence[Line]) -> None:
+        self._check(lines, sense)
+        limits, volts = self._loaded_limits(), lines.largest_cell_volts
+        limits.check_read(volts)
+        if limits.ramp_volts is not None and volts > limits.ramp_volts:
+            raise LimitError(
+                f"this board connects a line right at its level, in one step of {volts:g} V",
+                where="device.limits.ramp_volts",
+                remedy="Lower the read voltage, or have an engineer raise the limit",
+            )
 
     def _check(self, lines: Lines, sense: Sequence[Line]) -> None:
         if (lines.row_volts.size, lines.col_volts.size) != self.shape:
@@ -270,17 +280,6 @@ class DaffodilCrossbar(Crossbar):
         gate = port.gate_code(port.full_gate_volts if write.gate_volts is None else write.gate_volts)
         port.set_gates(dict.fromkeys(write.cols, gate))
         port.write(tuple(write.rows), tuple(write.cols), seconds)
-
-    def _count_pulses(self, products: Sequence[Product], most: int) -> None:
-        sites = [site for product in products for site in product.sites]
-        for site in sites:
-            if self._pulses_at.get(site, 0) >= most:
-                raise BudgetError(
-                    f"cell {tuple(site)} has had its {most} pulses",
-                    where="device.limits.pulses_per_cell",
-                    remedy="Mark the cell as bad, or have an engineer raise the limit",
-                )
-        self._pulses_at |= {site: self._pulses_at.get(site, 0) + 1 for site in sites}
 
 
 def _kernels(kernel: int | None, subarray: int | None) -> dict[tuple[int, int], int]:

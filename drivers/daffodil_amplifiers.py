@@ -79,19 +79,21 @@ class Amplifiers:
         self._range = max(settings.feedback_ohms)
 
     def read(self, kernel: int, asked: KernelRead) -> tuple[Floats, Bools]:
-        """Amps out of the array into each channel, and whether it is off scale even in the widest range.
+        """Amps out of the array into each channel, and whether it is off scale even in the widest range."""
+        return self._read(kernel, asked, self._fitting_range(asked))
 
-        A channel that is off scale is read again in the next wider range; the others keep what they have.
-        """
-        fitting = self._fitting_range(asked)
-        ranges = sorted((ohms for ohms in self._settings.feedback_ohms if ohms <= fitting), reverse=True)
-        amps: Floats = np.zeros(SIDE)
-        overflow: Bools = np.ones(SIDE, dtype=np.bool_)
-        for ohms in ranges:
-            new, over = self._amps(kernel, asked, ohms)
-            amps, overflow = np.where(overflow, new, amps), np.logical_and(overflow, over)
-            if not overflow[list(asked.sensed)].any():
-                break
+    def _read(self, kernel: int, asked: KernelRead, ohms: float) -> tuple[Floats, Bools]:
+        """An amplifier at its limit holds its line no more, which disturbs the others: they are read apart from it."""
+        amps, overflow = self._amps(kernel, asked, ohms)
+        off = tuple(channel for channel in asked.sensed if overflow[channel])
+        wider = max((r for r in self._settings.feedback_ohms if r < ohms), default=None)
+        if off and len(off) < len(asked.sensed):
+            on = tuple(channel for channel in asked.sensed if channel not in off)
+            amps, overflow = self._read(kernel, replace(asked, sensed=on), ohms)
+            overflow[list(off)] = True
+        if off and wider is not None:
+            again, still = self._read(kernel, replace(asked, sensed=off), wider)
+            amps[list(off)], overflow[list(off)] = again[list(off)], still[list(off)]
         return amps, overflow
 
     def _fitting_range(self, asked: KernelRead) -> float:
@@ -107,10 +109,10 @@ class Amplifiers:
         return self._range
 
     def _amps(self, kernel: int, asked: KernelRead, ohms: float) -> tuple[Floats, Bools]:
-        """Without its zero, or without the amplifiers' offsets where there is none to be subtracted."""
+        """Less what flows with the same lines at the sensed level, or less the amplifiers' offsets only."""
         table, averages = self._table(ohms), self._settings.averages
         zero = -table.offset_volts
-        if asked.driven and self._settings.subtracts_zero:
+        if self._settings.subtracts_zero:
             at_rest = replace(asked, driven=dict.fromkeys(asked.driven, asked.level))
             zero = self._falls(kernel, at_rest, ohms, averages).mean(axis=0)
         falls = self._falls(kernel, asked, ohms, averages)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtjlab.errors import InputError
-from mtjlab.nouns import Lines, Site
+from mtjlab.nouns import Lines
 
 from .daffodil_amplifiers import zero_code
 from .daffodil_port import SIDE, BoardPort
 from .daffodil_settings import DaffodilSettings
 
 _SELECTED = 0.75
-"""Cells that see more than this part of the largest voltage are meant to be pulsed; as in bench.py."""
+"""Cells that see more than this part of the largest voltage are meant to be pulsed; as in mtjlab/bench_plan.py."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +26,6 @@ class Product:
     cols: tuple[int, ...]
     row_volts: float
     col_volts: float
-
-    @property
-    def sites(self) -> list[Site]:
-        """Cells that it pulses."""
-        return [Site(row, col) for row in self.rows for col in self.cols]
 
 
 @dataclass(frozen=True, eq=False)

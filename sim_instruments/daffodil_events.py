@@ -96,10 +96,20 @@ class Events:
         self.released_at = 0.0
 
     @property
+    def amplifier_offsets(self) -> Floats:
+        """Input offset of each amplifier, volts."""
+        return self._amplifiers.offset_volts
+
+    @property
+    def number(self) -> int:
+        """Of the selected kernel, from the pins."""
+        b = self._board
+        return b.MSB << 4 | b.LSB << 3 | b.CA1 << 2 | b.RA1 << 1 | b.RA0
+
+    @property
     def kernel(self) -> Kernel:
         """The selected kernel."""
-        b = self._board
-        return b.chip.kernels[b.MSB << 4 | b.LSB << 3 | b.CA1 << 2 | b.RA1 << 1 | b.RA0]
+        return self._board.chip.kernels[self.number]
 
     def run(self, seconds: float) -> None:
         """Connect the lines for so long. A read is over once all channels have been read (library), or before."""
@@ -125,7 +135,10 @@ class Events:
         target.expose(bias, seconds, self._happenings, self._log_breakdown)
 
     def _log_breakdown(self, index: int) -> None:
-        self._board.log("breakdown", f"the barrier of cell {divmod(index, SIDE)} broke down")
+        self._board.log("breakdown", f"the barrier of {self._cell(*divmod(index, SIDE))} broke down")
+
+    def _cell(self, row: int, col: int) -> str:
+        return f"cell {(int(row), int(col))} of kernel {self.number}"
 
     # what the lines see
 
@@ -192,10 +205,9 @@ class Events:
         held = bias.row_volts if kind == "row" else bias.col_volts
         volts = np.where(limited, outputs - self._board.vground, held)
         series = np.where(limited, ohms, 0.0)
-        changed = (
-            {"row_volts": volts, "row_ohms": series} if kind == "row" else {"col_volts": volts, "col_ohms": series}
-        )
-        return replace(bias, **changed)
+        if kind == "row":
+            return replace(bias, row_volts=volts, row_ohms=series)
+        return replace(bias, col_volts=volts, col_ohms=series)
 
     def _convert(self, outputs: Floats) -> None:
         b = self._board
@@ -206,17 +218,16 @@ class Events:
     # what should not happen
 
     def _check(self, bias: Bias, point: Point) -> None:
-        kernel, limits = self.kernel, self.kernel.die.description
-        living = kernel.die.is_tunnelling.reshape(kernel.shape)
-        self._blame(
-            "over-voltage", np.abs(point.junction_volts) - limits.limit_volts, living, point.junction_volts, "V"
-        )
-        self._blame("over-current", np.abs(point.cell_amps) - limits.limit_amps, living, point.cell_amps, "A")
+        limits = self.kernel.die.description
+        self._blame("over-voltage", point.junction_volts, limits.limit_volts, "V")
+        self._blame("over-current", point.cell_amps, limits.limit_amps, "A")
         self._check_lines(bias, point)
 
-    def _blame(self, kind: str, over: Floats, living: Bools, values: Floats, unit: str) -> None:
-        for row, col in np.argwhere((over > 0) & living):
-            self._board.log(kind, f"cell {(int(row), int(col))} saw {values[row, col]:.3g} {unit}")
+    def _blame(self, kind: str, values: Floats, most: float, unit: str) -> None:
+        over = np.abs(values) > most
+        if over.any():
+            for row, col in np.argwhere(over & self.kernel.die.is_tunnelling.reshape(values.shape)):
+                self._board.log(kind, f"{self._cell(row, col)} saw {values[row, col]:.3g} {unit}")
 
     def _check_lines(self, bias: Bias, point: Point) -> None:
         most = self._board.settings.line_amps

@@ -169,15 +169,21 @@ class TestReading:
 
     def test_what_is_off_scale_is_read_again_in_a_wider_range(self, board: RecordingBoard) -> None:
         tables = {r: RangeCalibration.nominal(np.full(25, r)) for r in (2e3, 20e3)}
-        answers = iter([[0] + [GROUND - 100] * 24, [GROUND - 500] + [GROUND - 9] * 24])
+        answers = iter([[0] + [GROUND - 50] * 24, [0] + [GROUND - 100] * 24, [GROUND - 500] + [GROUND - 9] * 24])
         board.answers = lambda: next(answers)
         crossbar = opened(board, settings={"feedback_ohms": (2e3, 20e3)}, calibration=DaffodilCalibration(tables))
         first, second = crossbar.measure(selecting(Site(0, 0), 0.1), [Line("col", 0), Line("col", 1)])
         assert first.amps == pytest.approx(500 * LSB / 2e3)
-        assert second.amps == pytest.approx(100 * LSB / 20e3), "the finer reading is kept"
+        assert second.amps == pytest.approx(100 * LSB / 20e3), "read apart from the one that let its line go"
         assert not first.is_overflow
-        sent = [entry for entry in board.since() if entry[0] == "set_dpot_D"]
-        assert sent == [("set_dpot_D", ("positions", 20e3)), ("set_dpot_D", ("positions", 2e3))]
+        told = [entry for entry in board.since() if entry[0] in ("set_dpot_D", "event")]
+        assert told == [
+            ("set_dpot_D", ("positions", 20e3)),
+            ("event", (0,), (0, 1)),
+            ("event", (0,), (1,)),
+            ("set_dpot_D", ("positions", 2e3)),
+            ("event", (0,), (0,)),
+        ]
 
     def test_the_range_fits_what_healthy_cells_can_give(self, board: RecordingBoard) -> None:
         tables = {r: RangeCalibration.nominal(np.full(25, r)) for r in (2e3, 20e3)}
@@ -359,6 +365,20 @@ class TestRefusals:
             crossbar.pulse(selecting(Site(0, 0), 0.6), 1e-6)
         assert board.since() == []
         assert crossbar.spent.pulses == 0
+
+    def test_a_level_in_one_step_beyond_the_ramp_limit_is_refused(self, board: RecordingBoard) -> None:
+        crossbar = opened(board, limits=DeviceLimits(ramp_volts=0.05))
+        with pytest.raises(LimitError, match="one step"):
+            crossbar.measure(selecting(Site(0, 0), 0.1), [Line("col", 0)])
+        assert board.since() == []
+        crossbar.measure(selecting(Site(0, 0), 0.05), [Line("col", 0)])
+
+    def test_negative_pulses_have_a_budget_of_their_own(self, board: RecordingBoard) -> None:
+        crossbar = opened(board, limits=DeviceLimits(pulses_per_cell_negative=1))
+        crossbar.pulse(half_selecting(Site(4, 7), -0.6), 1e-6)
+        with pytest.raises(BudgetError, match="negative"):
+            crossbar.pulse(half_selecting(Site(4, 7), -0.6), 1e-6)
+        crossbar.pulse(half_selecting(Site(4, 7), 0.6), 1e-6)
 
     def test_a_pulse_too_short_is_refused(self, board: RecordingBoard) -> None:
         crossbar = opened(board)
