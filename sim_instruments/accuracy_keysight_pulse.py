@@ -27,6 +27,7 @@ class GeneratorLimits:
         samples_least, samples_most: length of arbitrary waveforms.
         hertz_samples: highest sample rate.
         hertz_default, volts_default: what DEFault means, into 50 ohm.
+        burst_cycles: most cycles of a burst.
     """
 
     hertz_sine: float
@@ -48,6 +49,7 @@ class GeneratorLimits:
     hertz_samples: float = 250e6
     hertz_default: float = 1e3
     volts_default: float = 0.1
+    burst_cycles: float = 1e8
 
 
 # After the 33500B and 33600A series data sheets, from memory: +-1 % of setting +-1 mVpp. To be checked. That the output
@@ -77,6 +79,7 @@ KEYSIGHT_81160A = GeneratorLimits(
     2.5e9,
     1e6,
     1.0,
+    2_147_483_647.0,
 )
 SOURCE_OHMS = 50.0
 """Output impedance of all of them."""

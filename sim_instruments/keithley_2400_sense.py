@@ -151,7 +151,7 @@ def _sense_commands(function: str) -> tuple[Command, ...]:
     unit, largest = _UNITS[function], _LIMITS[function]
     default_limit = 21.0 if function == "VOLT" else 1.05e-4
     ranges = tuple(value * OVER_RANGE for value in _RANGES[function])
-    reach = SteppedNumber(ranges, lambda i: _present_range(i, function), unit, -largest, largest, ranges[2])
+    reach = SteppedNumber(ranges, lambda i: _present_range(i, function), unit, -largest, largest, ranges[2], lowest=0.0)
     limit = Number(unit, -largest, largest, default_limit)
     lowest = Number(unit, -ranges[2], ranges[2], ranges[0])
 
@@ -159,7 +159,7 @@ def _sense_commands(function: str) -> tuple[Command, ...]:
         Command(
             f"{node}:RANGe[:UPPer]",
             write=lambda i, value: _write_sense_range(i, function, value),
-            query=lambda i, extreme: show_number(_present_range(i, function) if extreme is None else max(extreme, 0.0)),
+            query=lambda i, extreme: show_number(_present_range(i, function) if extreme is None else extreme),
             takes=(reach,),
             asks=(Extreme(reach),),
         ),

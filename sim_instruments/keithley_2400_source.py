@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .accuracy import smallest_range
+from .accuracy import OVER_RANGE, smallest_range
 from .keithley_2400_settings import AMPS_RANGES, VOLTS_RANGES
 from .keithley_2400_sweeps import SWEEP_COMMANDS, sweep_commands
 from .scpi import Command
@@ -55,7 +55,8 @@ def _set_auto_range(i: SimKeithley2400) -> None:
 
 
 def _range_number(function: str) -> Number:
-    ranges = _RANGES[function]
+    """Source ranges are told, and stepped through, by what they reach; MIN is the lowest (section 18 of the manual)."""
+    ranges = tuple(full_scale * OVER_RANGE for full_scale in _RANGES[function])
     return SteppedNumber(
         ranges,
         lambda i: ranges[i.settings.source_of(function).range],
@@ -63,6 +64,7 @@ def _range_number(function: str) -> Number:
         -_LIMITS[function],
         _LIMITS[function],
         ranges[2],
+        lowest=ranges[0],
     )
 
 
@@ -102,7 +104,7 @@ def _source_commands(function: str) -> tuple[Command, ...]:
         Command(
             f"{node}:RANGe",
             write=lambda i, value: i.select_source_range(function, value),
-            query=lambda i, extreme: show_number(i.source_range(function) if extreme is None else abs(extreme)),
+            query=lambda i, extreme: show_number(i.source_reach(function) if extreme is None else extreme),
             takes=(reach,),
             asks=(Extreme(reach),),
         ),
@@ -129,8 +131,11 @@ class _Protection(Number):
         return max(super().special(word, instrument), _PROTECTIONS[0])
 
 
-def _manual_delay(i: SimKeithley2400) -> None:
-    i.settings.is_auto_delay = False
+_DELAY = Number("S", 0, _LONGEST_DELAY_SECONDS, 0)
+
+
+def _write_delay(i: SimKeithley2400, seconds: float) -> None:
+    i.settings.delay_seconds, i.settings.is_auto_delay = seconds, False
 
 
 def _clear_source(i: SimKeithley2400) -> None:
@@ -158,11 +163,12 @@ _SOURCE: tuple[Command, ...] = (
         after=_drive,
     ),
     Command(":SOURce[1]:VOLTage:PROTection:TRIPped", query=lambda i: str(int(i.is_protecting()))),
-    setting(
+    Command(
         ":SOURce[1]:DELay",
-        "settings.delay_seconds",
-        Number("S", 0, _LONGEST_DELAY_SECONDS, 0),
-        after=_manual_delay,
+        write=_write_delay,
+        query=lambda i, extreme: show_number(i.delay_seconds() if extreme is None else extreme),
+        takes=(_DELAY,),
+        asks=(Extreme(_DELAY),),
     ),
     setting(":SOURce[1]:DELay:AUTO", "settings.is_auto_delay", Switch()),
     setting(":SOURce[1]:SOAK", "settings.soak_seconds", Number("S", 0, _LONGEST_SOAK_SECONDS, 0)),

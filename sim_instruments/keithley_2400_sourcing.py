@@ -230,7 +230,7 @@ class SourcingInstrument(WaitingInstrument):
             return False
         return self.output.is_protecting(self.settings, self.level, self.output.point())
 
-    def source_range(self, function: str) -> float:
-        """Nominal full scale of a source range."""
+    def source_reach(self, function: str) -> float:
+        """What a source range reaches to; real units tell it (21 V after *RST), not the full scale."""
         ranges = VOLTS_RANGES if function == "VOLT" else AMPS_RANGES
-        return ranges[self.settings.source_of(function).range]
+        return ranges[self.settings.source_of(function).range] * OVER_RANGE

@@ -20,8 +20,6 @@ from .pulse_parameters import Extremes, Quantity, Value, quantity, show, show_vo
 from .scpi import Command
 from .scpi_parameters import Choice
 
-_MOST_CYCLES = 1e8
-
 
 def function_command(pattern: str, names: tuple[str, ...]) -> Command:
     """FUNCtion; a waveform that needs other settings to change reports -221."""
@@ -135,12 +133,15 @@ def cycles_command(pattern: str, after: Any = None) -> Command:
     def write(i: Any, c: int, value: Value) -> None:
         channel = i.channel(c)
         is_endless = value == "INF" or (isinstance(value, float) and value >= 9.9e37)
-        channel.settings.cycles = math.inf if is_endless else float(round(within(i, value, 1.0, _MOST_CYCLES, 1.0)))
+        channel.settings.cycles = (
+            math.inf if is_endless else float(round(within(i, value, 1.0, channel.limits.burst_cycles, 1.0)))
+        )
         if after is not None:
             after(i, channel)
         i.changed(channel)
 
     def query(i: Any, c: int, word: str | None) -> str:
-        return show(i.channel(c).settings.cycles if word is None else within(i, word, 1.0, _MOST_CYCLES, 1.0))
+        channel = i.channel(c)
+        return show(channel.settings.cycles if word is None else within(i, word, 1.0, channel.limits.burst_cycles, 1.0))
 
     return Command(pattern, write=write, query=query, takes=(Quantity(),), asks=(Extremes(),))

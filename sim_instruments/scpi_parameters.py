@@ -189,12 +189,27 @@ class SteppedNumber(Number):
     Args:
         steps: the values in ascending order.
         present: the present value, as a function of the instrument.
+        lowest: what MIN means where that is not the smallest number taken.
     """
 
-    def __init__(self, steps: Sequence[float], present: Callable[[Any], float], *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        steps: Sequence[float],
+        present: Callable[[Any], float],
+        *args: Any,
+        lowest: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._steps = tuple(steps)
         self._present = present
+        self._lowest = lowest
+
+    def special(self, word: str, instrument: Any) -> float:
+        """What MIN, MAX or DEF stands for."""
+        if self._lowest is not None and self._words.get(word.upper()) == "MIN":
+            return self._lowest
+        return super().special(word, instrument)
 
     def parse(self, token: str, instrument: Any) -> float:
         """A number, MIN, MAX, DEF, UP or DOWN."""

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from mtjlab.sim_instruments.circuit import Source, SourcePoint
 from mtjlab.sim_instruments.simulated_bench import SimBench, bench_path, sim_bench
 
+from .lab import Lab, MakeLab
 from .matrix import members
 from .surface import Record
 
@@ -32,6 +33,21 @@ def spec(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     path = tmp_path / "bench.yaml"
     YAML(typ="safe").dump(bench, path)
     return str(path)
+
+
+@pytest.fixture
+def make_lab(tmp_path: Path) -> Iterator[MakeLab]:
+    """Makes benches of one's own; they are taken down in the end."""
+    labs: list[Lab] = []
+
+    def make(instruments: dict[str, dict[str, Any]], cables: list[dict[str, Any]], **sections: Any) -> Lab:
+        path = tmp_path / f"lab{len(labs)}.yaml"
+        labs.append(Lab(path, instruments, cables, sections))
+        return labs[-1]
+
+    yield make
+    for lab in labs:
+        lab.close()
 
 
 @pytest.fixture

@@ -60,9 +60,9 @@ def test_identity(smu: SimKeithley2400, ask: Any) -> None:
         (":SOUR:FUNC?", "VOLT"),
         (":SOUR:VOLT:MODE?", "FIX"),
         (":SOUR:VOLT?", "0.000000E+00"),
-        (":SOUR:VOLT:RANG?", "2.000000E+01"),
+        (":SOUR:VOLT:RANG?", "2.100000E+01"),
         (":SOUR:VOLT:RANG:AUTO?", "1"),
-        (":SOUR:CURR:RANG?", "1.000000E-04"),
+        (":SOUR:CURR:RANG?", "1.050000E-04"),
         (":SOUR:DEL:AUTO?", "1"),
         (":SOUR:CLE:AUTO?", "0"),
         (":SOUR:SWE:SPAC?", "LIN"),
@@ -199,7 +199,7 @@ def test_range_rules(smu: SimKeithley2400, tell: Any, ask: Any) -> None:
     tell(smu, ":SOUR:VOLT:RANG 0.2;:SOUR:VOLT 0.5")
     assert errors(smu) == [-222]
     tell(smu, ":SOUR:VOLT:RANG:AUTO ON;:SOUR:VOLT 0.5")
-    assert ask(smu, ":SOUR:VOLT:RANG?") == "2.000000E+00"
+    assert ask(smu, ":SOUR:VOLT:RANG?") == "2.100000E+00"
     tell(smu, ":SOUR:VOLT 211")
     assert errors(smu) == [-222]
 
