@@ -1,15 +1,16 @@
-"""The array itself multiplies: inputs go in bit by bit, columns are sensed in turn, partial sums are added up."""
+"""The array itself multiplies: inputs go in bit by bit, columns are sensed, partial sums are added up."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtjlab.errors import InputError, InstrumentError
-from mtjlab.nouns import Cost, Floats, LayerPlan, Line, Lines, Progress, Reading, unheard
-from mtjlab.roles import Crossbar
+from mtjlab.nouns import Cost, Floats, LayerPlan, Line, Lines, Progress, unheard
+from mtjlab.roles import Crossbar, LineRead
 
 from .readout import READ_VOLTS
 
@@ -57,15 +58,14 @@ def infer_layer(
     started = crossbar.spent
     progress(what, 0, levels.shape[0])
     undriven = np.zeros(plan.rows.size, dtype=np.bool_)
-    zero = [_column_reading(crossbar, plan, undriven, int(column), read_volts).amps for column in plan.cols]
+    zero, _ = _column_amps(crossbar, plan, [undriven], read_volts)
     sums = np.zeros((levels.shape[0], plan.cols.size))
     saturated = 0
     for sample, vector in enumerate(levels):
-        for rows, weight in _planes(vector, bits):
-            for k, column in enumerate(plan.cols):
-                reading = _column_reading(crossbar, plan, rows, int(column), read_volts)
-                sums[sample, k] += weight * (reading.amps - zero[k])
-                saturated += reading.in_compliance
+        planes = _planes(vector, bits)
+        amps, limited = _column_amps(crossbar, plan, [rows for rows, _ in planes], read_volts)
+        sums[sample] = np.array([weight for _, weight in planes]) @ (amps - zero)
+        saturated += limited
         progress(what, sample + 1, levels.shape[0])
     return LayerRun(sums / (full_scale * read_volts), saturated, crossbar.spent - started)
 
@@ -82,16 +82,22 @@ def _planes(vector: NDArray[np.int64], bits: int) -> list[tuple[NDArray[np.bool_
     return planes
 
 
-def _column_reading(
-    crossbar: Crossbar, plan: LayerPlan, is_driven: NDArray[np.bool_], column: int, read_volts: float
-) -> Reading:
-    lines = Lines.grounded(*crossbar.shape)
-    lines.row_volts[plan.rows[is_driven]] = read_volts
-    reading = crossbar.measure(lines, [Line("col", column)])[0]
-    if reading.is_overflow:
-        raise InstrumentError(
-            f"column {column} draws more current than the ammeter's range while layer {plan.name} runs",
-            where="infer",
-            remedy="Raise read_amps_range, or place the layer away from the shorts of this die",
-        )
-    return reading
+def _column_amps(
+    crossbar: Crossbar, plan: LayerPlan, patterns: Sequence[NDArray[np.bool_]], read_volts: float
+) -> tuple[Floats, int]:
+    """Current of every column for every pattern of driven rows, shape (patterns, columns), and how many limited."""
+    reads = []
+    for is_driven in patterns:
+        lines = Lines.grounded(*crossbar.shape)
+        lines.row_volts[plan.rows[is_driven]] = read_volts
+        reads += [LineRead(lines, Line("col", int(column))) for column in plan.cols]
+    readings = crossbar.measure_each(reads)
+    for read, reading in zip(reads, readings, strict=True):
+        if reading.is_overflow:
+            raise InstrumentError(
+                f"column {read.sense.number} draws more current than the ammeter's range while layer {plan.name} runs",
+                where="infer",
+                remedy="Raise read_amps_range, or place the layer away from the shorts of this die",
+            )
+    amps = np.array([reading.amps for reading in readings]).reshape(len(patterns), plan.cols.size)
+    return amps, sum(reading.in_compliance for reading in readings)

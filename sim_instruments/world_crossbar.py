@@ -10,6 +10,7 @@ import numpy as np
 from mtjlab.errors import InputError
 from mtjlab.limits import DeviceLimits
 from mtjlab.nouns import Cost, Line, Lines, Reading
+from mtjlab.pulse_budget import PulseBudget
 from mtjlab.roles import Capabilities, Crossbar, HeardRead, LineRead, not_heard
 
 from .circuit import Source
@@ -30,6 +31,7 @@ class WorldCrossbar(Crossbar):
     def __init__(self, world: World, limits: DeviceLimits | None = None) -> None:
         self._world = world
         self._limits = limits or DeviceLimits()
+        self._budget = PulseBudget(self._limits)
         rows, cols = self.shape
         lines = [Line("row", i) for i in range(rows)] + [Line("col", j) for j in range(cols)]
         self._sources: dict[Line, Source] = {}
@@ -74,6 +76,8 @@ class WorldCrossbar(Crossbar):
 
     def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
         """See Crossbar. Neighbours in the series that have the same lines are one measurement."""
+        for read in reads:
+            self._limits.check_read(read.lines.largest_cell_volts)
         found: list[Reading] = []
         for _, group in groupby(reads, key=lambda read: id(read.lines)):
             same = list(group)
@@ -89,6 +93,7 @@ class WorldCrossbar(Crossbar):
             raise InputError("no line is driven", remedy="Give at least one line a level")
         selected = max(driven, key=lambda line: abs(driven[line]))
         self._limits.check_pulse_bounds(lines.cell_volts_bounds, seconds)
+        self._budget.take(lines)
         self._apply(lines)
         self._world.wait(seconds)
         point = self._sources[selected].point()

@@ -17,12 +17,12 @@ OpenDriver = Callable[..., Instrument]
 
 @pytest.fixture
 def open_bench(tmp_path: Path) -> Iterator[OpenBench]:
-    """Opens a copy of `passive15` in which each keyword has replaced the text of its key; closed afterwards."""
+    """Opens a copy of a packaged bench in which each keyword has replaced the text of its key; closed afterwards."""
     opened: list[SimBench] = []
 
-    def open_it(**changes: str) -> SimBench:
-        packaged = bench_path("passive15")
-        shutil.copy(packaged.parent / "passive15.wiring.yaml", tmp_path)
+    def open_it(name: str = "passive15", **changes: str) -> SimBench:
+        packaged = bench_path(name)
+        shutil.copy(packaged.parent / f"{name}.wiring.yaml", tmp_path)
         text = packaged.read_text()
         for key, value in changes.items():
             old = next(line for line in text.splitlines() if line.startswith(f"{key}:"))

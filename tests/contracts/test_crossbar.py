@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
+from qcodes.instrument import Instrument
 
 from mtjlab.bench import MatrixCrossbar
 from mtjlab.drivers.daffodil import DaffodilCrossbar
 from mtjlab.drivers.daffodil_calibration import DaffodilCalibration
 from mtjlab.drivers.keithley_707b import Keithley707B
 from mtjlab.drivers.keithley_2400 import Keithley2400
+from mtjlab.drivers.keithley_2600 import Keithley2600
+from mtjlab.drivers.keysight_b2200 import KeysightB2200
+from mtjlab.drivers.keysight_b2900 import KeysightB2900
 from mtjlab.errors import InputError, LimitError
 from mtjlab.limits import DeviceLimits
-from mtjlab.nouns import FLOATING, Cost, Floats, Line, Lines, Site
-from mtjlab.protocols.readout import read_cell
-from mtjlab.roles import Crossbar
+from mtjlab.nouns import FLOATING, Cost, Floats, Line, Lines, Reading, Site
+from mtjlab.protocols.readout import cell_reads, read_cell
+from mtjlab.roles import Crossbar, LineRead, LineWrite, ScanUnit, WriteOutcome
 from mtjlab.sim_instruments.daffodil_board import SimDaffodilBoard
 from mtjlab.sim_instruments.daffodil_chip import DaffodilChip, ResistorCard
 from mtjlab.sim_instruments.simulated_bench import SimBench, bench_path
@@ -153,10 +158,22 @@ def daffodil_tables() -> DaffodilCalibration:
     return crossbar.calibrate(1e-4, relative_sigma=1e-4)
 
 
-@pytest.fixture(params=["matrix_crossbar", "world_crossbar", "daffodil"])
+BENCHES: dict[str, tuple[str, type[Instrument], type[Instrument], dict[str, Any]]] = {
+    "2400s + 707B": ("passive15", Keithley2400, Keithley707B, {}),
+    "2400s + 707B, relays at 0 V": ("passive15", Keithley2400, Keithley707B, {"relays_move": "at_zero_volts"}),
+    "2602B + 707B": ("linked15", Keithley2600, Keithley707B, {}),
+    "2602B + 707B, outputs off": ("linked15", Keithley2600, Keithley707B, {"relays_move": "outputs_off"}),
+    "B2902A + B2201A": ("biased15", KeysightB2900, KeysightB2200, {}),
+    "B2902A + B2201A, outputs off": ("biased15", KeysightB2900, KeysightB2200, {"relays_move": "outputs_off"}),
+}
+"""Packaged bench, driver of its SMUs and of its matrix, what is changed in its wiring file."""
+
+
+@pytest.fixture(params=[*BENCHES, "world_crossbar", "daffodil"])
 def make_rig(request: pytest.FixtureRequest, open_bench: Callable[..., SimBench], open_driver: Callable) -> Callable:
     def make(**limits: float) -> Rig:
-        wiring = load_wiring(bench_path("passive15").with_name("passive15.wiring.yaml"))
+        packaged, of_smus, of_matrix, changes = BENCHES.get(request.param, BENCHES["2400s + 707B"])
+        wiring = load_wiring(bench_path(packaged).with_name(f"{packaged}.wiring.yaml"))
         limited = DeviceLimits(**{**wiring.device.limits.model_dump(), **limits})
         if request.param == "daffodil":
             chip = DaffodilChip.draw(seed=5, defect_rates=NO_DEFECTS)
@@ -164,13 +181,18 @@ def make_rig(request: pytest.FixtureRequest, open_bench: Callable[..., SimBench]
         if request.param == "world_crossbar":
             world = World.from_description({"defect_rates": NO_DEFECTS}, seed=5, line_hertz=50)
             return Rig(WorldCrossbar(world, limited), world, lambda: 0)
-        bench = open_bench(die=f"{{defect_rates: {NO_DEFECTS}}}")
-        wiring = wiring.model_copy(update={"device": wiring.device.model_copy(update={"limits": limited})})
-        smus = {name: open_driver(Keithley2400, name, bench) for name in wiring.smus}
-        matrix = open_driver(Keithley707B, "matrix", bench)
-        crossbar = MatrixCrossbar(smus, matrix, wiring, clock=lambda: bench.world.seconds)
+        bench = open_bench(packaged, die=f"{{defect_rates: {NO_DEFECTS}}}")
+        device = wiring.device.model_copy(update={"limits": limited})
+        wiring = wiring.model_copy(update={"device": device, **changes})
+        opened = {name: open_driver(of_smus, name, bench) for name in bench.by_name if name != "matrix"}
+        parts = {f"{name}.{key}": part for name, smu in opened.items() for key, part in smu.submodules.items()}
+        matrix = open_driver(of_matrix, "matrix", bench)
+        scan_units = [smu for smu in opened.values() if isinstance(smu, ScanUnit)]
+        crossbar = MatrixCrossbar(
+            opened | parts, matrix, wiring, scan_units=scan_units, clock=lambda: bench.world.seconds
+        )
         crossbar.start()
-        drivers = [*smus.values(), matrix]
+        drivers = [*opened.values(), matrix]
         return Rig(crossbar, bench.world, lambda: sum(d.writes + d.queries for d in drivers))
 
     return make
@@ -370,3 +392,148 @@ class TestCrossbar:
     def test_a_pulse_without_a_driven_line_is_refused(self, rig: Rig) -> None:
         with pytest.raises(InputError):
             rig.crossbar.pulse(floating(rig.crossbar.shape), 5e-3)
+
+
+def reads_of(rig: Rig, sites: Iterable[Site]) -> list[LineRead]:
+    """Each at 0 V and at 0.1 V."""
+    return [read for site in sites for read in cell_reads(rig.crossbar.shape, site, 0.1)]
+
+
+SCATTERED = [Site(3, 4), Site(12, 1), Site(3, 5), Site(12, 4), Site(0, 0), Site(3, 1), Site(3, 4)]
+
+
+class TestSeries:
+    def test_reads_are_what_they_are_one_by_one(self, rig: Rig) -> None:
+        for site in (Site(3, 5), Site(12, 4)):
+            rig.put(site, True)
+        reads = reads_of(rig, SCATTERED)
+        one_by_one = [rig.crossbar.measure(read.lines, [read.sense])[0] for read in reads]
+        before = rig.crossbar.spent
+        series = rig.crossbar.measure_each(reads)
+        assert rig.crossbar.spent.readings - before.readings == len(reads)
+        assert [r.volts for r in series] == [r.volts for r in one_by_one]
+        assert not any(r.in_compliance or r.is_overflow for r in series)
+        siemens, expected = (
+            np.array([r.amps for r in readings]).reshape(-1, 2) @ [-10, 10] for readings in (series, one_by_one)
+        )
+        assert siemens == pytest.approx(expected, rel=0.05, abs=1e-6), "noise"
+        assert np.ptp(expected) > 5e-5, "cells differ by much more"
+        rig.crossbar.idle()
+        assert rig.incidents == []
+
+    def test_each_reading_is_told_once(self, rig: Rig) -> None:
+        reads, heard = reads_of(rig, SCATTERED), dict[int, Reading]()
+
+        def hear(number: int, reading: Reading) -> None:
+            assert number not in heard
+            heard[number] = reading
+
+        readings = rig.crossbar.measure_each(reads, heard=hear)
+        assert [heard[number] for number in range(len(reads))] == readings
+
+    def test_no_reads_send_nothing(self, rig: Rig) -> None:
+        messages = rig.messages()
+        assert rig.crossbar.measure_each([]) == []
+        assert rig.crossbar.write_each([], 5e-3) == []
+        assert rig.messages() == messages
+
+    def test_one_read_beyond_the_limit_keeps_all_from_being_sent(self, rig: Rig) -> None:
+        messages, seconds = rig.messages(), rig.seconds
+        high = LineRead(Lines.selecting(rig.crossbar.shape, Site(1, 1), 0.16, 0.0), Line("col", 1))
+        with pytest.raises(LimitError, match="read limit"):
+            rig.crossbar.measure_each([*reads_of(rig, SCATTERED), high])
+        assert (rig.messages(), rig.seconds) == (messages, seconds)
+        assert not rig.is_live
+
+    def test_series_and_single_measurements_can_be_mixed(self, rig: Rig) -> None:
+        site = Site(4, 9)
+        first = read_cell(rig.crossbar, site, 0.1)
+        rig.crossbar.measure_each(reads_of(rig, SCATTERED))
+        assert read_cell(rig.crossbar, site, 0.1) == pytest.approx(first, rel=0.03)
+        rig.crossbar.pulse(Lines.selecting(rig.crossbar.shape, site, 0.3, 0.15), 5e-3)
+        rig.crossbar.measure_each(reads_of(rig, SCATTERED))
+        assert read_cell(rig.crossbar, site, 0.1) == pytest.approx(first, rel=0.03)
+        rig.crossbar.idle()
+        assert rig.incidents == []
+
+
+def middle_amps(rig: Rig, site: Site) -> float:
+    """Between a cell's current at 0.1 V in its two states."""
+    was_parallel, siemens = rig.is_parallel(site), []
+    for is_parallel in (not was_parallel, was_parallel):
+        rig.put(site, is_parallel)
+        siemens.append(rig.true_siemens(site))
+    return 0.1 * sum(siemens) / 2 * 0.95  # wires take some of the voltage
+
+
+def write_of(rig: Rig, site: Site, volts: Sequence[float]) -> LineWrite:
+    """Towards P for positive pulses, towards AP for negative ones."""
+    shape, is_set, middle = rig.crossbar.shape, volts[0] > 0, middle_amps(rig, site)
+    return LineWrite(
+        read=cell_reads(shape, site, 0.1)[1],
+        pulses=tuple(Lines.selecting(shape, site, v, v / 2) for v in volts),
+        least_amps=middle if is_set else -np.inf,
+        most_amps=np.inf if is_set else middle,
+    )
+
+
+SET, RESET = (0.3, 0.5, 0.7), (-0.3, -0.6, -0.8)
+
+
+class TestWriting:
+    def test_cells_are_written_and_read_until_they_are_right(self, rig: Rig) -> None:
+        goals = {Site(2, 3): True, Site(9, 9): False, Site(2, 8): True, Site(5, 3): False}
+        for site, is_parallel in goals.items():
+            rig.put(site, not is_parallel)
+        heard: dict[int, WriteOutcome] = {}
+        before = rig.crossbar.spent
+        outcomes = rig.crossbar.write_each(
+            [write_of(rig, site, SET if is_set else RESET) for site, is_set in goals.items()],
+            5e-3,
+            heard=heard.__setitem__,
+        )
+        assert [rig.is_parallel(site) for site in goals] == list(goals.values())
+        assert [heard[number] for number in range(4)] == outcomes
+        assert all(outcome.is_done for outcome in outcomes)
+        assert all(1 <= outcome.pulses <= 3 for outcome in outcomes)
+        for (site, is_set), outcome in zip(goals.items(), outcomes, strict=True):
+            is_above = [reading.amps > middle_amps(rig, site) for reading in outcome.readings]
+            assert is_above == [*[not is_set] * outcome.pulses, is_set]
+            assert outcome.readings[-1].amps / 0.1 == pytest.approx(rig.true_siemens(site), rel=0.15)
+        cost = rig.crossbar.spent - before
+        assert cost.pulses == sum(outcome.pulses for outcome in outcomes)
+        assert cost.readings >= sum(len(outcome.readings) for outcome in outcomes)
+        rig.crossbar.idle()
+        assert rig.incidents == []
+
+    def test_a_cell_that_is_right_gets_no_pulse_and_one_that_refuses_is_given_up(self, rig: Rig) -> None:
+        right, refusing = Site(3, 3), Site(6, 4)
+        rig.put(right, True)
+        rig.put(refusing, False)
+        outcomes = rig.crossbar.write_each([write_of(rig, right, SET), write_of(rig, refusing, (0.05, 0.06))], 5e-3)
+        assert [(o.is_done, o.pulses) for o in outcomes] == [(True, 0), (False, 2)]
+        assert rig.crossbar.spent.pulses == 2
+
+    def test_a_first_pulse_beyond_the_limits_is_refused(self, make_rig: Callable) -> None:
+        rig = make_rig(write_volts_negative=0.5)
+        rig.put(Site(1, 1), False)
+        rig.put(Site(2, 2), True)
+        with pytest.raises(LimitError) as caught:
+            rig.crossbar.write_each([write_of(rig, Site(1, 1), SET), write_of(rig, Site(2, 2), (-0.6, -0.7))], 5e-3)
+        assert caught.value.where == "device.limits.write_volts_negative"
+        assert rig.is_parallel(Site(2, 2))
+
+    def test_later_pulses_beyond_the_limits_are_not_given(self, make_rig: Callable) -> None:
+        rig = make_rig(write_volts_positive=0.06)
+        rig.put(Site(1, 1), False)
+        rig.put(Site(2, 2), False)
+        writes = [write_of(rig, site, (0.05, 0.06, 0.8)) for site in (Site(1, 1), Site(2, 2))]
+        assert [(o.is_done, o.pulses) for o in rig.crossbar.write_each(writes, 5e-3)] == [(False, 2), (False, 2)]
+
+    def test_no_cell_gets_more_pulses_than_its_limit(self, make_rig: Callable) -> None:
+        rig = make_rig(pulses_per_cell=3)
+        for site in (Site(1, 1), Site(2, 2)):
+            rig.put(site, False)
+        writes = [write_of(rig, site, (0.05, 0.05)) for site in (Site(1, 1), Site(2, 2), Site(1, 1))]
+        assert [o.pulses for o in rig.crossbar.write_each(writes, 5e-3)] == [2, 2, 1]
+        assert [o.pulses for o in rig.crossbar.write_each(writes, 5e-3)] == [0, 1, 0]
