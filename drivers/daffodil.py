@@ -16,7 +16,7 @@ through wires without resistance their cells would carry nothing, through real o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -30,13 +30,13 @@ from mtjlab.roles import Capabilities, Crossbar, HeardRead, LineRead, not_heard
 
 from .daffodil_amplifiers import Amplifiers, KernelRead, check_reference, zero_code
 from .daffodil_calibration import DaffodilCalibration
-from .daffodil_port import OUTER_PRODUCT, SIDE, BoardPort, DaffodilBoard
+from .daffodil_port import OUTER_PRODUCT, SIDE, BoardPort, DaffodilBoard, kernels_of
 from .daffodil_products import KernelWrite, channels_in, furthest_volts, kernel_writes, products_of
+from .daffodil_series import series_of
 from .daffodil_settings import DaffodilSettings
 
 _SHORTEST_CYCLES = 5
 """Length of a write event that the library starts with; shorter ones are not used."""
-_KERNELS, _SUBARRAYS = 32, 4
 
 
 class DaffodilCrossbar(Crossbar):
@@ -45,18 +45,22 @@ class DaffodilCrossbar(Crossbar):
     Use it as a context manager: leaving it grounds all lines.
 
     Args:
-        board: anything with the surface of `Daffodil_Base`.
+        board: anything with the surface of `Daffodil_Base`; or the `port` of another DaffodilCrossbar on the same
+            board, so that each knows what the other has sent.
         kernel, subarray: which; one of them.
         limits: of the device; without them nothing goes out.
         settings: how the board is used.
         calibration: measured tables; the board's own resistances and no offsets if left out.
         wait: lets a write event's time pass.
         clock: seconds of bench time.
+
+    Attributes:
+        port: what talks to the board.
     """
 
     def __init__(
         self,
-        board: DaffodilBoard,
+        board: DaffodilBoard | BoardPort,
         *,
         kernel: int | None = None,
         subarray: int | None = None,
@@ -66,13 +70,11 @@ class DaffodilCrossbar(Crossbar):
         wait: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._kernels = _kernels(kernel, subarray)
+        self._kernels = kernels_of(kernel, subarray)
         self._limits = limits
         self._settings = settings or DaffodilSettings()
-        self._port = BoardPort(
-            board, clock_hertz=self._settings.clock_hertz, wait=wait, swaps_gates=self._settings.swaps_gates
-        )
-        self._amplifiers = Amplifiers(self._port, self._settings, calibration)
+        self.port = board if isinstance(board, BoardPort) else BoardPort(board, wait, self._settings)
+        self._amplifiers = Amplifiers(self.port, self._settings, calibration)
         self._clock, self._started = clock, clock()
         self._pulses = self._readings = 0
         self._budget = PulseBudget(limits or DeviceLimits())
@@ -119,33 +121,25 @@ class DaffodilCrossbar(Crossbar):
         another level: they are not connected and could not pull them.
         """
         self._check_read(lines, sense)
-        groups: dict[tuple[str, float], list[int]] = {}
-        for line in sense:
-            groups.setdefault((line.axis, float(_levels(lines, line.axis)[line.number])), []).append(line.number)
-        asked = [self._asked(lines, axis, level, numbers) for (axis, level), numbers in groups.items()]
-        found: dict[Line, Reading] = {}
-        for one in asked:
-            found |= self._measured(one)
+        found = self._found(lines, sense)
         self._readings += len(sense)
         return [found[line] for line in sense]
 
     def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
         """See Crossbar. Those with the same lines are made at once, unless the setting `reads_together` is off.
 
-        Cells that are read together share the wire of the line that drives them: the far ones see a little less.
+        Cells that are read together share the wire of the line that drives them: the far ones see a little less. A
+        reading that is asked for again is made again, under the same conditions.
         """
         for read in reads:
             self._check_read(read.lines, [read.sense])
-        groups: dict[tuple[bytes, int], list[int]] = {}
-        for number, read in enumerate(reads):
-            key = read.lines.row_volts.tobytes() + read.lines.col_volts.tobytes()
-            groups.setdefault((key, 0 if self._settings.reads_together else number), []).append(number)
         found: dict[int, Reading] = {}
-        for numbers in groups.values():
-            together = self.measure(reads[numbers[0]].lines, [reads[number].sense for number in numbers])
-            for number, reading in zip(numbers, together, strict=True):
-                found[number] = reading
-                heard(number, reading)
+        for sense, numbers in series_of(reads, together=self._settings.reads_together):
+            together = self._found(reads[numbers[0]].lines, sense)
+            self._readings += len(numbers)
+            for number in numbers:
+                found[number] = together[reads[number].sense]
+                heard(number, found[number])
         return [found[number] for number in range(len(reads))]
 
     def pulse(self, lines: Lines, seconds: float) -> Reading:
@@ -166,17 +160,17 @@ class DaffodilCrossbar(Crossbar):
         writes = [
             write
             for product in products
-            for write in kernel_writes(product, self._kernels, self._port, self._settings, limits.compliance_amps)
+            for write in kernel_writes(product, self._kernels, self.port, self._settings, limits.compliance_amps)
         ]
         self._budget.take(lines)
         for write in writes:
             self._give(write, seconds)
         self._pulses += 1
-        return Reading(self._port.steps(furthest_volts(lines)) * self._port.volts_per_code, float("nan"))
+        return Reading(self.port.steps(furthest_volts(lines)) * self.port.volts_per_code, float("nan"))
 
     def idle(self) -> None:
         """No line is connected; gates and lines at the chip's ground."""
-        self._port.release()
+        self.port.release()
 
     def calibrate(
         self, reference_siemens: ArrayLike, *, relative_sigma: float, volts: float = 0.1, averages: int = 64
@@ -233,6 +227,17 @@ class DaffodilCrossbar(Crossbar):
 
     # reading
 
+    def _found(self, lines: Lines, sense: Iterable[Line]) -> dict[Line, Reading]:
+        """All that is asked is looked at before anything is sent."""
+        groups: dict[tuple[str, float], list[int]] = {}
+        for line in sense:
+            groups.setdefault((line.axis, float(_levels(lines, line.axis)[line.number])), []).append(line.number)
+        asked = [self._asked(lines, axis, level, numbers) for (axis, level), numbers in groups.items()]
+        found: dict[Line, Reading] = {}
+        for one in asked:
+            found |= self._measured(one)
+        return found
+
     def _asked(self, lines: Lines, axis: str, level: float, numbers: list[int]) -> KernelRead:
         """The whole array as if it were one kernel. Raises InputError or LimitError if it cannot be done."""
         own, others = _levels(lines, axis), _levels(lines, "col" if axis == "row" else "row")
@@ -242,12 +247,12 @@ class DaffodilCrossbar(Crossbar):
                 "rows float while columns that are not sensed are at another level than those that are",
                 remedy="Drive every row, or let those columns float",
             )
-        code = self._port.steps(level)
-        all_driven = {int(i): self._port.steps(others[i]) for i in np.flatnonzero(~np.isnan(others))}
+        code = self.port.steps(level)
+        all_driven = {int(i): self.port.steps(others[i]) for i in np.flatnonzero(~np.isnan(others))}
         driven = {i: other for i, other in all_driven.items() if other != code}
-        zero = zero_code(self._port, [code, *driven.values()])
+        zero = zero_code(self.port, [code, *driven.values()])
         asked = KernelRead(axis, tuple(dict.fromkeys(numbers)), code, driven, zero)
-        check_reference(self._port, asked)
+        check_reference(self.port, asked)
         return asked
 
     def _measured(self, asked: KernelRead) -> dict[Line, Reading]:
@@ -266,13 +271,13 @@ class DaffodilCrossbar(Crossbar):
             for channel in sensed:
                 amps[own * SIDE + channel] += float(part[channel])
                 is_off[own * SIDE + channel] |= bool(overflow[channel])
-        volts = asked.level * self._port.volts_per_code
+        volts = asked.level * self.port.volts_per_code
         return {Line(asked.axis, n): Reading(volts, amps[n], is_overflow=is_off[n]) for n in asked.sensed}
 
     # writing
 
     def _give(self, write: KernelWrite, seconds: float) -> None:
-        port, is_full = self._port, write.gate_volts is None
+        port, is_full = self.port, write.gate_volts is None
         port.select(write.kernel)
         port.configure(OUTER_PRODUCT, port.lowest_code, full_gates=is_full)
         port.set_rows(write.rows)
@@ -280,19 +285,6 @@ class DaffodilCrossbar(Crossbar):
         gate = port.gate_code(port.full_gate_volts if write.gate_volts is None else write.gate_volts)
         port.set_gates(dict.fromkeys(write.cols, gate))
         port.write(tuple(write.rows), tuple(write.cols), seconds)
-
-
-def _kernels(kernel: int | None, subarray: int | None) -> dict[tuple[int, int], int]:
-    """Block of 25 rows, block of 25 columns -> number of the kernel there (bits as in the library's set_kernel)."""
-    if (kernel is None) == (subarray is None):
-        raise InputError("either a kernel or a sub-array is needed", where="daffodil")
-    if kernel is not None:
-        if kernel not in range(_KERNELS):
-            raise InputError(f"there is no kernel {kernel}", where="kernel", remedy=f"Give 0 to {_KERNELS - 1}")
-        return {(0, 0): kernel}
-    if subarray is None or subarray not in range(_SUBARRAYS):
-        raise InputError(f"there is no sub-array {subarray}", where="subarray", remedy=f"Give 0 to {_SUBARRAYS - 1}")
-    return {(row, col): 8 * subarray + 4 * col + row for row in range(4) for col in range(2)}
 
 
 def _levels(lines: Lines, axis: str) -> Floats:

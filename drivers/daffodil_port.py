@@ -13,8 +13,11 @@ from typing import Any, Protocol, cast
 
 from mtjlab.errors import InputError, InstrumentError
 
+from .daffodil_settings import DaffodilSettings
+
 SIDE = 25
 """Rows, columns and amplifier channels of a kernel."""
+_KERNELS, _SUBARRAYS = 32, 4
 FORWARD, BACKWARD, OUTER_PRODUCT = "config_forward_pass", "config_backward_pass", "config_outerproduct"
 
 
@@ -94,6 +97,19 @@ class DaffodilBoard(Protocol):
         """Register values of the ADCs after a reading event."""
 
 
+def kernels_of(kernel: int | None, subarray: int | None) -> dict[tuple[int, int], int]:
+    """Block of 25 rows, block of 25 columns -> number of the kernel there (bits as in the library's set_kernel)."""
+    if (kernel is None) == (subarray is None):
+        raise InputError("either a kernel or a sub-array is needed", where="daffodil")
+    if kernel is not None:
+        if kernel not in range(_KERNELS):
+            raise InputError(f"there is no kernel {kernel}", where="kernel", remedy=f"Give 0 to {_KERNELS - 1}")
+        return {(0, 0): kernel}
+    if subarray is None or subarray not in range(_SUBARRAYS):
+        raise InputError(f"there is no sub-array {subarray}", where="subarray", remedy=f"Give 0 to {_SUBARRAYS - 1}")
+    return {(row, col): 8 * subarray + 4 * col + row for row in range(4) for col in range(2)}
+
+
 def physical_board() -> DaffodilBoard:
     """The board of this machine, through daffodil-lib. Raises InputError if that is not installed."""
     try:
@@ -113,16 +129,13 @@ class BoardPort:
 
     Args:
         board: the board.
-        clock_hertz: of the logic that times its events.
         wait: lets the time of a write event pass before anything is changed.
-        swaps_gates: for boards whose gates 13 and 14 are exchanged.
+        settings: of which the clock that times the events, and whether gates are exchanged, matter here.
     """
 
-    def __init__(
-        self, board: DaffodilBoard, *, clock_hertz: float, wait: Callable[[float], None], swaps_gates: bool = False
-    ) -> None:
-        self._board, self._wait, self.clock_hertz = board, wait, clock_hertz
-        self._swaps_gates = swaps_gates
+    def __init__(self, board: DaffodilBoard, wait: Callable[[float], None], settings: DaffodilSettings) -> None:
+        self._board, self._wait = board, wait
+        self._clock_hertz, self._swaps_gates = settings.clock_hertz, settings.swaps_gates
         self.volts_per_code = board.dac_calcvout(1) - board.dac_calcvout(0)
         self.lowest_code = self._lowest_code()
         self._sent: dict[str, Any] = {}
@@ -206,7 +219,7 @@ class BoardPort:
 
     def cycles(self, seconds: float) -> int:
         """Length in cycles of the board's clock, at least one."""
-        return max(round(seconds * self.clock_hertz), 1)
+        return max(round(seconds * self._clock_hertz), 1)
 
     def release(self) -> None:
         """No line is connected by any further event, gates at the chip's ground, lines at the lowest level."""

@@ -31,7 +31,8 @@ class DaffodilSettings:
             Offsets of amplifiers and DACs, a millivolt or so each, drive the cells as well; this takes them away, for
             twice as many events. Without it only the outputs' calibrated offsets are.
         reads_together: whether a series of readings with the same lines is made at once.
-        read_seconds: length of a read event; must outlast the conversion of 25 channels.
+        read_seconds: longest that a read event may last; it must outlast the conversion of 25 channels, after which it
+            ends by itself (library).
         clock_hertz: of the logic that times the events.
         write_amps: saturation current of each cell's transistors while writing; None for full power.
         gate_table: gate volts above the chip's ground and the saturation current there, both rising, as measured on
@@ -44,7 +45,7 @@ class DaffodilSettings:
     averages: int = 4
     subtracts_zero: bool = True
     reads_together: bool = True
-    read_seconds: float = 5e-3
+    read_seconds: float = 50e-3
     clock_hertz: float = 100e6
     write_amps: float | None = None
     gate_table: tuple[tuple[float, float], ...] = ASSUMED_GATE_TABLE

@@ -132,6 +132,17 @@ class TestProtocols:
             assert changed == (number == KERNEL)
         assert board.incidents == []
 
+    def test_two_kernels_are_used_in_turn_through_one_port(self) -> None:
+        board = made(**NO_WIRES)
+        first = opened(board, kernel=1, calibration=calibrated(board, averages=16))
+        second = DaffodilCrossbar(first.port, kernel=30, limits=DeviceLimits(), calibration=first.calibration)
+        for row in (0, 5, 0):
+            lines = Lines.selecting((25, 25), Site(row, 2), 0.1, 0.0)
+            for crossbar, number in ((first, 1), (second, 30)):
+                told = crossbar.measure(lines, [Line("col", 2)])[0].amps / 0.1
+                assert told == pytest.approx(cells(board, number)[row, 2], rel=0.015)
+            second.pulse(Lines.selecting((25, 25), Site(7, 7), 0.1, 0.05), 1e-6)
+
     def test_a_vector_is_multiplied_in_one_measurement(self) -> None:
         board = made(**NO_WIRES)
         crossbar = opened(board, calibration=calibrated(board, averages=16))

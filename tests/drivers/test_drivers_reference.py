@@ -78,7 +78,7 @@ def test_smus_take_as_many_levels_as_the_table_says(dialogue: Any) -> None:
             assert smu.most_levels == count, driver
 
 
-@pytest.mark.parametrize("role", ["SwitchMatrix", "FieldSource", "ScanUnit"])
+@pytest.mark.parametrize("role", ["SwitchMatrix", "FieldSource", "ScanUnit", "Crossbar"])
 def test_every_driver_has_a_row(role: str) -> None:
     assert played(getattr(roles, role)) == {driver for told_role, driver in told() if told_role == role}
 
