@@ -10,6 +10,7 @@ import numpy as np
 from .circuit import SourcePoint
 from .keithley_2450_buffer import OVERFLOW, Buffer, Reading
 from .keithley_2450_calculate import calculated, tested
+from .keithley_2450_ohms import range_for
 from .keithley_2450_output import K2450Output, finite, ratio
 from .keithley_2450_settings import SenseSettings, Settings
 from .timing import KEITHLEY_2450 as TIMING
@@ -202,7 +203,7 @@ def _ohms(settings: Settings, sense: SenseSettings, ohms: float) -> float:
     if settings.sense_function != "RES":
         return ohms
     if sense.is_auto_range:
-        if abs(ohms) < OVERFLOW:
-            sense.range = K2450Output.ohms_range(ohms, sense.lowest, sense.highest)
+        if abs(ohms) < OVERFLOW and settings.set_aside is None:
+            sense.range = range_for(ohms, sense.lowest, sense.highest)
         return OVERFLOW if abs(ohms) > sense.highest * 1.05 else ohms
     return OVERFLOW if abs(ohms) > sense.range * 1.05 else ohms

@@ -11,7 +11,8 @@ from mtjlab.nouns import Floats, Ints
 
 from .circuit import SourcePoint
 from .keithley_2450_buffer import OVERFLOW
-from .keithley_2450_settings import OHMS_RANGES, PROTECTIONS, Settings
+from .keithley_2450_ohms import follow
+from .keithley_2450_settings import PROTECTIONS, Settings
 from .smu_stage import SmuStage, StageAccuracy
 
 RANGE_CLAMP = 1.06
@@ -137,6 +138,8 @@ class K2450Output:
 
     def autorange(self, settings: Settings) -> int:
         """Move the automatic measure range to where the signal needs it; returns how many steps that took."""
+        if settings.set_aside is not None:
+            return follow(settings, self.accuracy, self._stage.point, lambda: self.drive(settings))
         quantity = settings.limited
         sense = settings.senses[quantity]
         if not sense.is_auto_range:
@@ -148,12 +151,6 @@ class K2450Output:
         before = self._range(settings, quantity)
         sense.range = self.accuracy.ranges(quantity)[wanted].full_scale
         return abs(wanted - before)
-
-    @staticmethod
-    def ohms_range(ohms: float, lowest: float, highest: float) -> float:
-        """The range that automatic ranging selects for a resistance."""
-        fitting = [scale for scale in OHMS_RANGES if lowest <= scale <= highest]
-        return next((scale for scale in fitting if abs(ohms) <= scale * 1.05), fitting[-1] if fitting else highest)
 
     def converted(self, settings: Settings, quantity: str, true: float) -> float:
         """What the meter makes of a true value."""

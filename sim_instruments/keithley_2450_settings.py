@@ -8,7 +8,7 @@ from typing import Any
 QUANTITIES = ("VOLT", "CURR")
 FUNCTIONS = ("VOLT", "CURR", "RES")
 LARGEST = {"VOLT": 210.0, "CURR": 1.05}
-OHMS_RANGES = (20.0, 200.0, 2e3, 20e3, 200e3, 2e6, 20e6, 200e6)
+OHMS_RANGES = (2.0, 20.0, 200.0, 2e3, 20e3, 200e3, 2e6, 20e6, 200e6)
 PROTECTIONS = {
     "PROT2": 2.0, "PROT5": 5.0, "PROT10": 10.0, "PROT20": 20.0, "PROT40": 40.0, "PROT60": 60.0, "PROT80": 80.0,
     "PROT100": 100.0, "PROT120": 120.0, "PROT140": 140.0, "PROT160": 160.0, "PROT180": 180.0, "NONE": 1e3,
@@ -140,7 +140,12 @@ class FormatSettings:
 
 @dataclass
 class Settings:
-    """All that *RST resets."""
+    """All that *RST resets.
+
+    Attributes:
+        set_aside: source function, current source and voltage range that auto ohms has replaced; None while the
+            resistance function is not selected, or measures with a source of the user's.
+    """
 
     is_output_on: bool = False
     function: str = "VOLT"
@@ -154,6 +159,7 @@ class Settings:
     terminals: str = "FRON"
     is_interlock_used: bool = False
     listed: dict[str, list[float]] = field(default_factory=lambda: {q: [] for q in QUANTITIES})
+    set_aside: tuple[str, SourceSettings, SenseSettings] | None = None
 
     @property
     def source(self) -> SourceSettings:

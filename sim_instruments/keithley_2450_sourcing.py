@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from . import keithley_2450_ohms as ohms
 from .keithley_2450_bus import LINES, TriggerBus
 from .keithley_2450_events import LIMIT_CLEARED, LIMIT_TRIPPED, WARNING, Event, EventLog
 from .keithley_2450_lists import ConfigurationLists, SourcePoint
@@ -110,6 +111,7 @@ class SourcingUnit(OverlappedInstrument):
 
     def select_function(self, function: str) -> None:
         """SOURce:FUNCtion; changing it turns the output off."""
+        ohms.end(self.settings)
         if function == self.settings.function:
             return
         self._let_time_pass()
@@ -119,9 +121,15 @@ class SourcingUnit(OverlappedInstrument):
         self.put()
 
     def select_sense(self, function: str) -> None:
-        """SENSe:FUNCtion."""
+        """SENSe:FUNCtion; resistance chooses the source by its range, the others give the source back."""
+        self._let_time_pass()
         self.settings.sense_function = function
-        self.apply_output()
+        if function == "RES":
+            ohms.begin(self.settings, self.accuracy)
+        else:
+            ohms.end(self.settings)
+        self._fit()
+        self.put()
 
     def select_terminals(self, terminals: str) -> None:
         """ROUTe:TERMinals; changing them turns the output off."""
@@ -150,6 +158,7 @@ class SourcingUnit(OverlappedInstrument):
 
     def set_level(self, quantity: str, level: float) -> None:
         """SOURce:<function>:LEVel; takes effect at once if that function is selected and the output is on."""
+        ohms.end(self.settings)
         source = self.settings.sources[quantity]
         if not source.is_auto_range and not self.accuracy.reaches(quantity, source.range, level):
             raise ScpiError(-222)
@@ -188,6 +197,8 @@ class SourcingUnit(OverlappedInstrument):
         """SENSe:<function>:RANGe: a fixed measure range."""
         sense = self.settings.senses[function]
         sense.range, sense.is_auto_range = full_scale, False
+        if function == "RES" and self.settings.set_aside is not None:
+            ohms.choose(self.settings, self.accuracy)
         self.apply_output()
 
     def set_auto_range(self, function: str, is_auto: bool) -> None:

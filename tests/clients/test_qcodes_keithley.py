@@ -80,11 +80,11 @@ class TestKeithley2400:
         smu.mode("CURR")
         smu.rangev(2)
         assert smu.rangev() == 21
-        assert float(smu.ask(":SOUR:VOLT:RANG?")) == 2
+        assert float(smu.ask(":SOUR:VOLT:RANG?")) == 2.1
         smu.mode("VOLT")
         smu.rangei(1e-3)
         assert smu.rangei() == pytest.approx(1.05e-4)
-        assert float(smu.ask(":SOUR:CURR:RANG?")) == 1e-3
+        assert float(smu.ask(":SOUR:CURR:RANG?")) == 1.05e-3
 
     def test_defect_small_values_are_sent_as_zero(self, smu: Any) -> None:
         smu.curr.set(4e-9)

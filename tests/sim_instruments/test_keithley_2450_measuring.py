@@ -128,12 +128,34 @@ def test_remote_sense_takes_out_the_leads(with_leads: SimKeithley2450, tell: Any
 
 
 def test_offset_compensation_takes_out_offsets(smu: SimKeithley2450, tell: Any, ask: Any) -> None:
-    tell(smu, ":SOUR:FUNC CURR;:SOUR:CURR 1e-6;:SENS:FUNC 'RES';:OUTP ON;:SENS:RES:NPLC 10;:SENS:COUN 20")
+    tell(smu, ":SENS:FUNC 'RES';:SOUR:FUNC CURR;:SOUR:CURR 1e-6;:OUTP ON;:SENS:RES:NPLC 10;:SENS:COUN 20")
     tell(smu, ":TRAC:TRIG", ":SENS:RES:OCOM ON;:TRAC:TRIG")
     values = np.array(numbers(ask(smu, ":TRAC:DATA? 1,40")))
     plain, compensated = abs(values[:20].mean() - OHMS), abs(values[20:].mean() - OHMS)
     assert compensated < plain / 3
     assert compensated < 3
+
+
+@pytest.mark.parametrize(
+    ("setup", "ohms_range", "amps"),
+    [("", 2e3, 1e-3), (":SENS:RES:RANG 1E5", 200e3, 10e-6), (":SENS:RES:RANG 2E8", 200e6, 100e-9)],
+)
+def test_the_range_of_resistance_chooses_the_current(
+    smu: SimKeithley2450, tell: Any, ask: Any, setup: str, ohms_range: float, amps: float
+) -> None:
+    tell(smu, "*RST", ":SOUR:VOLT 0.3;:SOUR:VOLT:ILIM 1E-2", ":SENS:FUNC 'RES'", *filter(None, [setup]), ":OUTP ON")
+    assert float(ask(smu, ":READ?")) == pytest.approx(OHMS, rel=10 if amps < 1e-6 else 1e-2)
+    assert float(ask(smu, ":SENS:RES:RANG?")) == ohms_range
+    assert smu.output.point().amps == pytest.approx(amps, rel=1e-2)
+    assert ask(smu, ":SOUR:FUNC?") == "CURR"
+    tell(smu, ":SENS:FUNC 'CURR'")
+    assert ask(smu, ":SOUR:FUNC?;:SOUR:VOLT?;:SOUR:CURR?") == "VOLT;0.3;0"
+    assert smu.output.point().volts == pytest.approx(0.3, rel=1e-2)
+
+
+def test_two_ohms_is_the_smallest_range_of_resistance(smu: SimKeithley2450, tell: Any, ask: Any) -> None:
+    tell(smu, ":SENS:RES:RANG 2")
+    assert ask(smu, ":SENS:RES:RANG?;:SENS:RES:RANG:AUTO:LLIM?") == "2;20"
 
 
 def test_automatic_ranges_keep_within_their_limits(smu: SimKeithley2450, tell: Any, ask: Any) -> None:
