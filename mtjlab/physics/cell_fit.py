@@ -22,7 +22,9 @@ from .line_reads import BiasDependence, LineReads, Response, per_segment_ohm, re
 _MOST_STEPS = 12
 _SETTLED = 1e-6
 _UNREAD_SPREAD = 0.5
-"""Standard deviation of an unread cell, as a fraction of the median cell (assumed)."""
+"""Standard deviation of an unread cell, as a fraction of the median cell that was read (assumed)."""
+_UNREAD_COMMON = 0.4
+"""Likewise of what unread cells have in common: those that were read may all be in one state (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ class _Problem:
         gain, covariance = self._gain(response)
         of_reads = gain[:, : self.raw.size]
         parts = {
-            "noise": np.sqrt(np.diag(covariance)),
+            "noise": np.sqrt(np.diag(covariance) + self._unread(gain) ** 2),
             "instruments": _carried(of_reads, self._instruments(response, errors)),
             "wires": _carried(of_reads, self._wires(siemens, response, errors)),
             "bias": _carried(of_reads, self._bias(siemens, response)),
@@ -175,6 +177,11 @@ class _Problem:
         shaped = {name: part.reshape(self.shape) for name, part in parts.items()}
         sigma = np.sqrt(sum(part**2 for part in shaped.values()))
         return FittedCells(siemens.reshape(self.shape), sigma, **shaped, is_read=self.is_read)
+
+    def _unread(self, gain: Floats) -> Floats:
+        """What an error that all unread cells have in common makes of every cell."""
+        common = _UNREAD_COMMON / _UNREAD_SPREAD * self.spread
+        return np.asarray(gain[:, self.raw.size :] @ common)
 
     def _instruments(self, response: Response, errors: ReadErrors) -> list[Floats]:
         """What each relative error does to all reads at once."""

@@ -1,0 +1,168 @@
+"""Benches of four SMUs and noisy Crossbars in memory, each with a die, wires and instrument errors of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from mtjlab.bench import MatrixCrossbar
+from mtjlab.drivers.keithley_707b import Keithley707B
+from mtjlab.drivers.keithley_2400 import Keithley2400
+from mtjlab.nouns import Cost, Floats, Line, Lines, Reading
+from mtjlab.protocols.readout_settings import Accuracy
+from mtjlab.roles import Capabilities, Crossbar
+from mtjlab.sim_instruments.simulated_bench import sim_bench
+from mtjlab.sim_instruments.world import World
+from mtjlab.sim_instruments.world_crossbar import WorldCrossbar
+from mtjlab.wiring import load_wiring
+
+SIDE = 10
+SEGMENT_OHMS, SEGMENT_SIGMA = 2.0, 0.1
+HALF_VOLTS, HALF_VOLTS_SIGMA = 0.5, 0.03
+CONTACT_OHMS, CONTACT_SPREAD = 5.0, 0.2
+BENCH_LINE_OHMS = 0.6
+"""Cable, relay and output of the simulated bench, beside the contact."""
+MEMORY_LINE_OHMS = 0.06
+LINE_OHMS_SIGMA = CONTACT_OHMS * CONTACT_SPREAD
+"""What is unknown of a line's resistance: the spread of the contacts."""
+_SMUS = {"drive": 24, "first_hold": 25, "second_hold": 27, "sense": 26}
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A Crossbar, the world behind it, and what is known of its lines."""
+
+    crossbar: Crossbar
+    world: World
+    line_ohms: float
+
+    def truth(self, volts: float) -> Floats:
+        """(rows, cols), conductance of every cell at this bias."""
+        return self.world.die.siemens(volts).reshape(self.crossbar.shape)
+
+
+def _die(rng: np.random.Generator) -> str:
+    segment = SEGMENT_OHMS + SEGMENT_SIGMA * rng.standard_normal()
+    half = HALF_VOLTS + HALF_VOLTS_SIGMA * rng.standard_normal()
+    contacts = f"contact_ohms: {CONTACT_OHMS}, contact_spread: {CONTACT_SPREAD}"
+    return f"{{rows: {SIDE}, cols: {SIDE}, segment_ohms: {segment}, tmr_half_volts: {half}, {contacts}}}"
+
+
+@contextmanager
+def bench(seed: int) -> Iterator[Rig]:
+    """Keithley 2400s and a 707B over VISA, all simulated; the seed says which die and which units."""
+    with TemporaryDirectory() as name:
+        path = _files(Path(name), seed)
+        simulated = sim_bench(str(path))
+        smus = {n: Keithley2400(n, f"GPIB0::{at}::INSTR", visalib=f"{path}@mtjlab") for n, at in _SMUS.items()}
+        matrix = Keithley707B("matrix", "GPIB0::16::INSTR", visalib=f"{path}@mtjlab")
+        wiring = load_wiring(path.with_name("wiring.yaml"))
+        try:
+            with MatrixCrossbar(smus, matrix, wiring, clock=lambda: simulated.world.seconds) as crossbar:
+                crossbar.start()
+                yield Rig(crossbar, simulated.world, CONTACT_OHMS + BENCH_LINE_OHMS)
+        finally:
+            for driver in (*smus.values(), matrix):
+                driver.close()
+            simulated.close()
+
+
+def _files(folder: Path, seed: int) -> Path:
+    columns = [slot * 100 + column for slot in (1, 2, 3) for column in range(1, 13)]
+    rows = ", ".join(f"{name}: {letter}" for name, letter in zip(_SMUS, "ABCD", strict=True))
+    (folder / "wiring.yaml").write_text(
+        f"matrix: matrix\nsmus: {{{rows}}}\nrow_lines: {columns[:SIDE]}\ncol_lines: {columns[SIDE : 2 * SIDE]}\n"
+        "device: {name: assumed, nominal_on_off_siemens: 9.6e-5, limits: {}}\n",
+        encoding="utf-8",
+    )
+    smus = "".join(
+        f"  - {{name: {n}, model: keithley_2400, address: 'GPIB0::{at}::INSTR'}}\n" for n, at in _SMUS.items()
+    )
+    path = folder / "bench.yaml"
+    path.write_text(
+        f"bench: truth\nseed: {seed}\nline_hertz: 50\ndie: {_die(np.random.default_rng(seed))}\ninstruments:\n{smus}"
+        "  - {name: matrix, model: keithley_707b, address: 'GPIB0::16::INSTR', cards: [7174A, 7174A, 7174A]}\n"
+        "wiring: wiring.yaml\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+@contextmanager
+def in_memory(seed: int, accuracy: Accuracy, noise_amps: float) -> Iterator[Rig]:
+    """Ideal sources with errors drawn from what the makers state, right on a die."""
+    rng = np.random.default_rng(seed)
+    description = {
+        "rows": SIDE,
+        "cols": SIDE,
+        "segment_ohms": SEGMENT_OHMS + SEGMENT_SIGMA * rng.standard_normal(),
+        "tmr_half_volts": HALF_VOLTS + HALF_VOLTS_SIGMA * rng.standard_normal(),
+        "contact_ohms": CONTACT_OHMS,
+        "contact_spread": CONTACT_SPREAD,
+    }
+    world = World.from_description(description, seed=seed, line_hertz=50)
+    crossbar = NoisyCrossbar(WorldCrossbar(world), rng, accuracy, noise_amps)
+    yield Rig(crossbar, world, CONTACT_OHMS + MEMORY_LINE_OHMS)
+
+
+class NoisyCrossbar(Crossbar):
+    """Passes everything on to another Crossbar with errors of the sources and the ammeter, and noise.
+
+    Args:
+        inner: without errors of its own.
+        rng: draws gains and offsets once, evenly within the bounds (one for the selected line's source, one for the
+            others', one ammeter), and the noise of every reading.
+        accuracy: the bounds.
+        noise_amps: standard deviation of a reading.
+    """
+
+    def __init__(self, inner: Crossbar, rng: np.random.Generator, accuracy: Accuracy, noise_amps: float) -> None:
+        self._inner, self._rng, self._noise = inner, rng, noise_amps
+        a = accuracy
+        self._drive, self._hold = 1 + a.source * rng.uniform(-1, 1, 2)
+        self._gain, self._offset = 1 + a.meter * rng.uniform(-1, 1), a.meter_amps * rng.uniform(-1, 1)
+        self._count = a.resolution_amps
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """As inside."""
+        return self._inner.shape
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As inside, but one line sensed at a time."""
+        return replace(self._inner.capabilities, sensed_lines=1)
+
+    @property
+    def spent(self) -> Cost:
+        """As inside."""
+        return self._inner.spent
+
+    def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
+        """See Crossbar."""
+        readings = self._inner.measure(self._driven(lines), sense)
+        return [replace(reading, amps=self._seen(reading.amps)) for reading in readings]
+
+    def pulse(self, lines: Lines, seconds: float) -> Reading:
+        """See Crossbar."""
+        return self._inner.pulse(self._driven(lines), seconds)
+
+    def idle(self) -> None:
+        """See Crossbar."""
+        self._inner.idle()
+
+    def _driven(self, lines: Lines) -> Lines:
+        levels = np.concatenate([lines.row_volts, lines.col_volts])
+        size = np.abs(np.nan_to_num(levels))
+        levels = levels * np.where(size == size.max(), self._drive, self._hold)
+        rows = lines.row_volts.size
+        return Lines(levels[:rows], levels[rows:])
+
+    def _seen(self, amps: float) -> float:
+        noisy = amps * self._gain + self._offset + self._noise * self._rng.standard_normal()
+        return float(round(noisy / self._count) * self._count)
