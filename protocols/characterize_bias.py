@@ -44,6 +44,7 @@ def tmr_against_bias(
     drive: Drive | None = None,
     pulse_seconds: float = 1e-3,
     readings: int = 1,
+    path_ohms: float = 0.0,
     budget: Budget | None = None,
     is_stopped: IsStopped = not_stopped,
     progress: Progress = unheard,
@@ -58,6 +59,7 @@ def tmr_against_bias(
         volts: biases other than 0, either sign.
         pulse_seconds: length of the pulses beyond the read bias; short ones let the bias go further.
         readings: how many are averaged at each bias.
+        path_ohms: series resistance of lines and contacts, for the fit; the conductances contain it.
 
     Raises InstrumentError if the cell does not switch, LimitError if a bias is beyond the device's limits.
     """
@@ -87,6 +89,7 @@ def tmr_against_bias(
         p, ap = found[State.P], found[State.AP]
         both = np.isfinite(p) & np.isfinite(ap)
         is_enough = np.unique(np.abs(biases[both])).size >= _LEAST_BIASES
-        return BiasCurve(biases, p, ap, fit_tmr(biases, p, ap) if is_enough else None, ending)
+        fit = fit_tmr(biases, p, ap, path_ohms=path_ohms) if is_enough else None
+        return BiasCurve(biases, p, ap, fit, ending)
 
     return run.conclude(act, result, keep)

@@ -36,18 +36,23 @@ def tmr_of(siemens_p: Floats, siemens_ap: Floats) -> Floats:
     return np.asarray(np.asarray(siemens_p) / np.asarray(siemens_ap) - 1, dtype=np.float64)
 
 
-def fit_tmr(volts: Floats, siemens_p: Floats, siemens_ap: Floats, confidence: float = CONFIDENCE) -> TmrFit:
+def fit_tmr(
+    volts: Floats, siemens_p: Floats, siemens_ap: Floats, *, path_ohms: float = 0.0, confidence: float = CONFIDENCE
+) -> TmrFit:
     """Least squares of the TMR at each bias; intervals by Student's t from what the fit leaves.
 
     Args:
         volts: bias of each point, signed or not.
         siemens_p, siemens_ap: conductance in both states there; NaN where not measured.
+        path_ohms: resistance in series with the cell that they contain; intervals know nothing of its uncertainty.
 
     Raises InputError with fewer than three points, or if they do not determine V_h.
     """
-    tmr = tmr_of(siemens_p, siemens_ap)
+    p, ap = (np.asarray(g, float) / (1 - path_ohms * np.asarray(g, float)) for g in (siemens_p, siemens_ap))
+    tmr = tmr_of(p, ap)
     seen = np.isfinite(tmr)
-    v, wanted = np.abs(np.asarray(volts, float)[seen]), tmr[seen]
+    on_cell = np.asarray(volts, float) * (1 - path_ohms * np.asarray(siemens_ap, float))  # AP is what bends
+    v, wanted = np.abs(on_cell[seen]), tmr[seen]
     if np.unique(v).size < 3:
         raise InputError(f"{np.unique(v).size} biases do not make a curve", remedy="Measure at three or more")
     largest = float(v.max())

@@ -18,7 +18,9 @@ from .characterize_switching_fit import PulseCounts
 
 _SIDE = 21
 _REACH = 4.5
-_FIRST_SIDE = 41
+_FIRST_SIDE = 21
+_MOST_CANDIDATES = 120
+"""If the outcomes of more are open, every so many amplitudes are enough until the belief is narrower."""
 _GROWTH = 1.25
 """The grid is made anew whenever there are so many times as many pulses."""
 _HOPELESS = 1e-3
@@ -52,6 +54,7 @@ class Belief:
     def __init__(self, volts: Floats, seconds: Floats, expected: Expected, damping_seconds: float) -> None:
         amplitudes, widths = np.meshgrid(np.asarray(volts, float), np.asarray(seconds, float), indexing="ij")
         self._volts, self._seconds = amplitudes.ravel(), widths.ravel()
+        self._widths = widths.shape[1]
         self._given = np.zeros(self._volts.size, dtype=np.int64)
         self._switched = self._given.copy()
         self._is_allowed = np.ones(self._volts.size, dtype=np.bool_)
@@ -156,6 +159,8 @@ class Belief:
         self._candidates = np.flatnonzero(((p > _HOPELESS) & (p < 1 - _HOPELESS)).any(axis=1))
         if not self._candidates.size:
             self._candidates = np.arange(self._volts.size)
+        thin = int(np.ceil(self._candidates.size / _MOST_CANDIDATES))
+        self._candidates = self._candidates[(self._candidates // self._widths) % thin == 0]
         self._chances = self._chances_of(self._candidates, self._logs)
         self._entropies = _entropy(self._chances)
 

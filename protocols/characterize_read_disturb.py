@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from mtjlab.nouns import Progress, Site, State, unheard
 from mtjlab.roles import Crossbar
 
 from .characterize_cell import Cell, Drive
-from .characterize_estimates import CONFIDENCE, Estimate, rate_of, share_of
+from .characterize_estimates import CONFIDENCE, Estimate, share_of
 from .characterize_run import Budget, Ending, IsStopped, Run, not_stopped
 
 
@@ -19,9 +21,9 @@ class DisturbCount:
 
     Attributes:
         state, volts: the state that was held and the bias of the readings.
-        readings: how many.
+        readings: how many, each told by the state it found.
         seconds: bench time that they took.
-        disturbs: how often the cell was found in the other state.
+        disturbs: how many of them found the cell in the other state.
     """
 
     state: State
@@ -32,11 +34,15 @@ class DisturbCount:
 
     def per_reading(self, confidence: float = CONFIDENCE) -> Estimate:
         """Probability of a disturb per reading; without any, an upper limit."""
-        return share_of(min(self.disturbs, self.readings), self.readings, confidence)
+        return share_of(self.disturbs, self.readings, confidence)
 
     def per_second(self, confidence: float = CONFIDENCE) -> Estimate:
-        """Rate under the read bias, 1/s."""
-        return rate_of(self.disturbs, self.seconds, confidence)
+        """Rate under the read bias, 1/s: readings that are as long as the dwell time or longer are allowed for."""
+        if not self.readings:
+            return Estimate(float("nan"), 0.0, float("inf"))
+        share, each = self.per_reading(confidence), self.seconds / self.readings
+        with np.errstate(divide="ignore"):
+            return Estimate(*(-np.log1p(-np.array([share.value, share.low, share.high])) / each).tolist())
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def _read_once(cell: Cell, state: State, so_far: DisturbCount) -> DisturbCount:
     spent = cell.run.cost - began
     return replace(
         so_far,
-        readings=so_far.readings + spent.readings,
+        readings=so_far.readings + 1,
         seconds=so_far.seconds + spent.bench_seconds,
         disturbs=so_far.disturbs + (found != state),
     )

@@ -18,16 +18,22 @@ _ROUNDS = 5
 
 @dataclass(frozen=True)
 class Wait:
-    """One wait: bench seconds it lasted, cells that were in the state before it, cells that were not after it."""
+    """One wait.
+
+    Attributes:
+        seconds: bench time it lasted.
+        sites: cells that were in the state before it.
+        lost: those of them that were not any more after it.
+    """
 
     seconds: float
-    cells: int
-    lost: int
+    sites: tuple[Site, ...]
+    lost: tuple[Site, ...]
 
 
 @dataclass(frozen=True)
 class Retention:
-    """Losses after each wait that was done; `characterize_retention_fit` makes a rate of them."""
+    """Losses after each wait that was done; `characterize_retention_fit` makes rates of them."""
 
     state: State
     waits: tuple[Wait, ...]
@@ -86,4 +92,5 @@ def _waited(run: Run, cells: Sequence[Cell], state: State, seconds: float, wait:
     wait(seconds)
     lasted = run.crossbar.spent.bench_seconds - began
     run.check()
-    return Wait(lasted, len(there), sum(cell.look() != state for cell in there))
+    lost = tuple(cell.site for cell in there if cell.look() != state)
+    return Wait(lasted, tuple(cell.site for cell in there), lost)

@@ -1,8 +1,9 @@
 """Retention from counted losses, extrapolated to where nothing is lost in any measurable time; pure functions.
 
-The rate goes as exp(a + b x): x is 1 / T for temperatures (b = -E_b / k), and (1 - H / H_k)^2 for opposing fields
+The rate goes as f exp(a + b x): x is 1 / T for temperatures (b = -E_b / k), and (1 - H / H_k)^2 for opposing fields
 (b = -Delta) or the like for a bias. Losses are binomial, P = P_end (1 - exp(-rate t / P_end)): P_end is a half without
-bias, where cells also come back, and 1 under a stress that holds them in the other state.
+bias, where cells also come back, and 1 under a stress that holds them in the other state. f is a known factor of each
+stress, 1 unless it is given. Cells that share a fit must be alike: a mixture loses its worst cells first.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .characterize_estimates import CONFIDENCE, Estimate, curvature
 
 @dataclass(frozen=True)
 class RetentionFit:
-    """ln rate = intercept + slope x.
+    """ln(rate / f) = intercept + slope x.
 
     Attributes:
         intercept, slope: most likely values.
@@ -36,7 +37,7 @@ class RetentionFit:
     confidence: float
 
     def rate(self, x: float) -> Estimate:
-        """Rate of losses at another stress, 1/s; the interval widens with the distance of the extrapolation."""
+        """Rate of losses at another stress with f = 1, 1/s; the interval widens with the distance."""
         place = np.array([1.0, x])
         wide = norm.ppf((1 + self.confidence) / 2) * np.sqrt(place @ np.array(self.covariance) @ place)
         middle = self.intercept + self.slope * x
@@ -58,6 +59,12 @@ def barrier_share(drive: ArrayLike) -> Floats:
     return np.asarray((1 - np.asarray(drive, dtype=np.float64)) ** 2)
 
 
+def barrier_factor(drive: ArrayLike) -> Floats:
+    """f for opposing fields or biases: (1 - i^2) (1 - i), see `mtjlab.physics.switching.thermal_rate`."""
+    i = np.asarray(drive, dtype=np.float64)
+    return np.asarray((1 - i**2) * (1 - i))
+
+
 def fit_retention(
     x: ArrayLike,
     seconds: ArrayLike,
@@ -65,6 +72,7 @@ def fit_retention(
     lost: ArrayLike,
     *,
     end: ArrayLike = 0.5,
+    factor: ArrayLike = 1.0,
     confidence: float = CONFIDENCE,
 ) -> RetentionFit:
     """Most likely line through ln rate; the arguments are one entry per wait, or broadcast.
@@ -74,12 +82,14 @@ def fit_retention(
         seconds: length of the wait.
         cells, lost: how many cells waited, and how many of them were found in the other state.
         end: P_end.
+        factor: f.
 
     Raises InputError unless there were losses at two stresses or more.
     """
-    places, t, n, k, p_end = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(a, dtype=np.float64)) for a in (x, seconds, cells, lost, end))
+    places, t, n, k, p_end, known = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(a, dtype=np.float64)) for a in (x, seconds, cells, lost, end, factor))
     )
+    t = known * t
     if np.unique(places[k > 0]).size < 2:
         raise InputError("losses at fewer than two stresses cannot be extrapolated", remedy="Wait longer or hotter")
     middle, spread = float(places.mean()), float(places.std())

@@ -42,24 +42,29 @@ class TopMeter:
         """Conductance I/V at this bias; NaN where a source limited or the ammeter was off scale."""
         return self.amps(volts) / volts
 
-    def amps(self, volts: float) -> float:
+    def amps(self, volts: float, tries: int = 3) -> float:
         """Current through the cell at this bias, amperes."""
         if abs(volts) <= self._read_volts * (1 + 1e-9):
             return self._run.amps(self._site, volts) - self._run.amps(self._site, 0.0)
         row = _top(self._run.pulse(self._site, volts, self._seconds))
         if self._run.crossbar.shape[1] == 1:
             return row
-        self._look_at_row()
-        return row - self._amps_of_others(volts)
+        self._has_row_changed()
+        others = self._amps_of_others(volts)
+        if self._has_row_changed() and tries > 1:  # a cell switched between the two pulses
+            return self.amps(volts, tries - 1)
+        return row - others
 
-    def _look_at_row(self) -> None:
-        """Forget what the other cells take if the row conducts otherwise than before."""
+    def _has_row_changed(self) -> bool:
+        """Whether the row conducts otherwise than before; then what the other cells take is forgotten."""
         shape, row = self._run.crossbar.shape, Line("row", self._site.row)
         driven = Lines(np.zeros(shape[0]), np.full(shape[1], self._read_volts))
         now = self._run.sensed(driven, row) / self._read_volts
-        if not abs(now - self._row_siemens) < _CHANGE * abs(now) / shape[1]:
+        has_changed = not abs(now - self._row_siemens) < _CHANGE * abs(now) / shape[1]
+        if has_changed:
             self._others.clear()
         self._row_siemens = now
+        return has_changed
 
     def _amps_of_others(self, volts: float) -> float:
         if self._run.crossbar.capabilities.levels < 3:
