@@ -6,6 +6,7 @@ docs/decisions/0001-own-2400-driver.md says why.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from qcodes import validators as vals
@@ -16,7 +17,8 @@ from mtjlab.errors import InstrumentError
 from mtjlab.nouns import Reading
 from mtjlab.roles import Identity, SourceMeasureUnit
 
-from .checked_visa import CheckedVisa
+from .checked_visa import WATCH, CheckedVisa, number
+from .plausible_readings import is_plausible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,7 @@ _OVERFLOW = 9.8e37
 _BIT_OVERFLOW = 1 << 0
 _BIT_COMPLIANCE = 1 << 3
 _BIT_RANGE_COMPLIANCE = 1 << 16
+_STATUS_END = 1 << 24
 _ELEMENTS = ":FORM:DATA ASC;:FORM:ELEM VOLT,CURR,STAT"
 _MOST_LISTED = 100
 _LEAST_CYCLES, _MOST_CYCLES = 0.01, 10.0
@@ -50,6 +53,8 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
         self._power_cycles = 1.0
         self._settle_seconds = 0.0
         self._amps_range = 0.0
+        self._most_amps = math.inf
+        self._level: float | None = None
         self._is_prepared = False
         self._add_source_parameters()
         self._add_sense_parameters()
@@ -132,8 +137,7 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
 
     def prepare(self, *, volts_range: float, amps_limit: float, amps_range: float, power_cycles: float) -> None:
         """Reset, program range, compliance, integration; leaves the output off at 0 V. See SourceMeasureUnit."""
-        self._is_prepared = False
-        self._amps_range = 0.0
+        self._forget()
         self.write("*RST;*CLS")
         self.write(":SOUR:CLE:AUTO OFF;:SOUR:FUNC VOLT;:SOUR:VOLT:MODE FIX;:SOUR:VOLT:LEV 0")
         self.volts_range(_covering(volts_range, VOLTS_RANGES, "V", self._where()))
@@ -144,11 +148,30 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
         self._settle_seconds = 1e-3
         self.settle_seconds(self._settle_seconds)
         # auto zero would take three conversions per reading and stretch the top of every pulse by two of them
-        self.write(_ELEMENTS + ";:TRIG:COUN 1;:ARM:COUN 1;:SYST:AZER OFF")
-        self._line_hertz = self.ask_number(":SYST:LFR?")
+        self.write(f"{_ELEMENTS};:TRIG:COUN 1;:ARM:COUN 1;:SYST:AZER OFF;{WATCH}")
+        self._line_hertz = self._ask_line_hertz()
         self._power_cycles = power_cycles
+        self._most_amps = amps_limit
         self.check_errors()
+        self.is_watched = True
+        self.check_status()
         self._is_prepared = True
+
+    def reopen(self) -> None:
+        """See CheckedVisa; whether it is still prepared nobody knows."""
+        self._forget()
+        super().reopen()
+
+    def _forget(self) -> None:
+        self._is_prepared = self.is_watched = False
+        self._amps_range = 0.0
+        self._level = None
+
+    def _ask_line_hertz(self) -> float:
+        found = self.ask_number(":SYST:LFR?")
+        if found not in (50.0, 60.0):
+            raise self._not_understood(":SYST:LFR?", f"{found:g}")
+        return found
 
     def set_amps_range(self, amps: float) -> None:
         """Smallest fixed range that covers `amps`; raises InstrumentError beyond 1 A."""
@@ -159,13 +182,18 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
 
     def set_volts(self, volts: float) -> None:
         """Change the level."""
+        self._level = None
         self.volts(volts)
+        self._level = volts
 
     def output_on(self) -> None:
         """Output on, at 0 V; raises InstrumentError if `prepare` did not come first (no compliance, no output)."""
         if not self._is_prepared:
             raise InstrumentError("output refused: no compliance was programmed", where=self._where())
-        self.write(":SOUR:VOLT:LEV 0;:OUTP ON")
+        # again the compliance: had the power failed meanwhile, it would be another
+        self._level = None
+        self.write(f":SOUR:VOLT:LEV 0;:SENS:CURR:PROT {self._most_amps:.6e};:OUTP ON")
+        self._level = 0.0
 
     def output_off(self) -> None:
         """Level to 0 V, output off, and its own word that it is off: relays may move after this.
@@ -182,15 +210,16 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
 
     def is_output_on(self) -> bool:
         """Read back from the instrument."""
-        return self.ask_number(":OUTP?") != 0
+        return self.ask_flag(":OUTP?")
 
     def is_limiting(self) -> bool:
         """Real or range compliance, as the instrument reports it now."""
-        return self.ask(":SENS:CURR:PROT:TRIP?").strip() == "1"
+        return self.ask_flag(":SENS:CURR:PROT:TRIP?")
 
     def read(self) -> Reading:
         """One measurement at the present level."""
-        return self._readings(self.ask(":READ?"))[0]
+        levels = [] if self._level is None else [self._level]
+        return self._readings(1, levels)[0]
 
     def pulse(self, volts: float, seconds: float) -> Reading:
         """0 V, `volts` for `seconds`, 0 V; returns the measurement on the top.
@@ -206,7 +235,7 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
             )
         self.write(f":SOUR:VOLT:MODE LIST;:SOUR:LIST:VOLT {volts:.6e},0;:TRIG:COUN 2;:SOUR:DEL {delay:.5f}")
         try:
-            top = self._readings(self.ask(":READ?"))[0]
+            top = self._readings(2, [volts, 0.0])[0]
         finally:
             self.write(f":SOUR:VOLT:MODE FIX;:SOUR:VOLT:LEV 0;:TRIG:COUN 1;:SOUR:DEL {self._settle_seconds:.5f}")
         return top
@@ -224,7 +253,7 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
         listed = ",".join(f"{level:.6e}" for level in (*volts, 0.0))
         self.write(f":SOUR:VOLT:MODE LIST;:SOUR:LIST:VOLT {listed};:TRIG:COUN {len(volts) + 1}")
         try:
-            return self._readings(self.ask(":READ?"))[: len(volts)]
+            return self._readings(len(volts) + 1, [*volts, 0.0])[: len(volts)]
         finally:
             self.write(":SOUR:VOLT:MODE FIX;:SOUR:VOLT:LEV 0;:TRIG:COUN 1")
 
@@ -261,16 +290,26 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
                 "reports " + "; ".join(found), where=self._where(), remedy="See the 2400 manual, appendix B"
             )
 
-    def _readings(self, reply: str) -> list[Reading]:
+    def _readings(self, count: int, levels: Sequence[float]) -> list[Reading]:
+        """So many readings, plausible at these levels where they are known."""
+        reply = self.ask(":READ?")
+        found = [number(part) for part in reply.split(",")]
+        numbers = [value for value in found if value is not None]
+        if len(found) != 3 * count or len(numbers) != len(found):
+            raise self._not_understood(":READ?", reply)
         try:
-            numbers = [float(part) for part in reply.split(",")]
-            return [_reading(*numbers[k : k + 3]) for k in range(0, len(numbers), 3)]
-        except (ValueError, TypeError, OverflowError) as error:
+            readings = [_reading(*numbers[k : k + 3]) for k in range(0, len(numbers), 3)]
+        except ValueError as error:
             raise self._not_understood(":READ?", reply) from error
+        if not all(is_plausible(r, level, self._most_amps) for r, level in zip(readings, levels, strict=False)):
+            raise self._not_understood(":READ?", reply)
+        return readings
 
 
 def _reading(volts: float, amps: float, status: float) -> Reading:
     word = int(status)
+    if word != status or not 0 <= word < _STATUS_END:
+        raise ValueError(f"no status word: {status}")
     overflow = abs(amps) > _OVERFLOW or bool(word & _BIT_OVERFLOW)
     limited = bool(word & (_BIT_COMPLIANCE | _BIT_RANGE_COMPLIANCE))
     return Reading(volts, amps, in_compliance=limited, is_overflow=overflow)

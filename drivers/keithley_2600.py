@@ -10,7 +10,6 @@ import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-import pyvisa
 from qcodes.instrument import VisaInstrumentKWArgs
 
 from mtjlab.errors import InstrumentError
@@ -26,10 +25,11 @@ from mtjlab.roles import (
 )
 
 from .checked_visa import CheckedVisa
-from .keithley_2600_answers import Answer, block_bytes, parsed, readings
+from .keithley_2600_answers import Answer, block_bytes, outcomes, parsed, readings
 from .keithley_2600_channel import Keithley2600Channel
 from .keithley_2600_scans import MOST_READINGS, SHORTEST_SECONDS, require_within, scan_text, seconds_of, write_text
 from .keithley_2600_scripts import UPLOAD
+from .plausible_readings import is_plausible
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -87,8 +87,11 @@ class Keithley2600(CheckedVisa, ScanUnit):
             )
 
     def reopen(self) -> None:
-        """See CheckedVisa; scripts are uploaded again when they are needed."""
+        """See CheckedVisa; scripts are uploaded again when they are needed, and channels must be prepared again."""
         self._scripts.clear()
+        self.is_watched = False
+        for smu in self._smus:
+            smu.forget()
         super().reopen()
 
     def run_script(self, name: str, code: str, *, timeout_seconds: float, is_double: bool = True) -> Floats:
@@ -129,19 +132,14 @@ class Keithley2600(CheckedVisa, ScanUnit):
         """Send; read the line that says how it went and the block that follows if there is one."""
         self.queries += 1
         self.visa_log.debug("Writing: %s", message)
-        with self.patience(seconds):
-            try:
-                self.visa_handle.write(message)
-                line = self.visa_handle.read()
-                answer = parsed(line)
-                if answer is None:
-                    raise self._not_understood(shown, line)
-                if answer.size:
-                    answer.fill(self.visa_handle.read_bytes(block_bytes(answer, size)), size)
-            except pyvisa.errors.VisaIOError as error:
-                raise self._fault(shown, error) from error
-            except ValueError as error:
-                raise self._not_understood(shown, repr(error.args[0])) from error
+        with self.patience(seconds), self.exchange(shown):
+            self.visa_handle.write(message)
+            line = self.read_line(shown)
+            answer = parsed(line)
+            if answer is None:
+                raise self._not_understood(shown, line)
+            if answer.size:
+                self._fill(answer, size, shown)
         if answer.problems:
             raise InstrumentError(
                 f"'{shown}' failed: {answer.problems}",
@@ -149,6 +147,13 @@ class Keithley2600(CheckedVisa, ScanUnit):
                 remedy="See the 2600B manual, 'Error summary list'; check the link to the matrix if there is one",
             )
         return answer
+
+    def _fill(self, answer: Answer, size: int, shown: str) -> None:
+        block = self.visa_handle.read_bytes(block_bytes(answer, size))
+        try:
+            answer.fill(block, size)
+        except ValueError as error:
+            raise self._not_understood(shown, repr(block[:20])) from error
 
     @property
     def channels(self) -> tuple[SourceMeasureUnit, ...]:
@@ -190,7 +195,7 @@ class Keithley2600(CheckedVisa, ScanUnit):
         seconds = seconds_of(len(points), 0, self._reading_seconds + settle_seconds)
         call = scan_text(points, sense, limits, settle_seconds, self._matrix_node, seconds)
         answer = self.called(call, 2 * seconds, 4)
-        return self._all_of(len(points), answer)
+        return self._all_of([point.volts[sense] for point in points], answer)
 
     def write_each(
         self,
@@ -215,13 +220,16 @@ class Keithley2600(CheckedVisa, ScanUnit):
         seconds = seconds_of(len(tasks), pulses, self._reading_seconds + settle_seconds + pulse_seconds)
         call = write_text(tasks, sense, drive, pulse_seconds, limits, settle_seconds, self._matrix_node, seconds)
         answer = self.called(call, 2 * seconds, 4)
-        found, at = self._all_of(None, answer), 0
-        outcomes = []
-        for text in answer.outcomes.split(";"):
-            count, is_done = (int(part) for part in text.split(","))
-            outcomes.append(WriteOutcome(is_done == 1, tuple(found[at : at + count + 1])))
-            at += count + 1
-        return outcomes
+        told = outcomes(answer)
+        if told is None or len(told) != len(tasks):
+            raise self._not_understood("write_each", answer.outcomes)
+        each = [[task.read.volts[sense]] * (given + 1) for task, (given, _) in zip(tasks, told, strict=True)]
+        levels = [level for of_task in each for level in of_task]
+        found, at, results = self._all_of(levels, answer), 0, []
+        for given, is_done in told:
+            results.append(WriteOutcome(is_done, tuple(found[at : at + given + 1])))
+            at += given + 1
+        return results
 
     @property
     def _reading_seconds(self) -> float:
@@ -237,10 +245,18 @@ class Keithley2600(CheckedVisa, ScanUnit):
                 remedy="Scan in parts",
             )
 
-    def _all_of(self, count: int | None, answer: Answer) -> list[Reading]:
-        found = readings(answer.values, answer.flags)
-        if count is not None and len(found) != count:
-            raise self._not_understood("scan", f"{len(found)} readings instead of {count}")
+    def _all_of(self, levels: Sequence[float], answer: Answer) -> list[Reading]:
+        """One reading for each of these levels of the sensing channel, and plausible at that."""
+        most = max(smu.most_amps for smu in self._smus)
+        try:
+            found = readings(answer.values, answer.flags)
+        except ValueError as error:
+            raise self._not_understood("scan", str(error)) from error
+        if len(found) != len(levels) or len(answer.flags) != len(levels):
+            raise self._not_understood("scan", f"{len(found)} readings instead of {len(levels)}")
+        for number, (reading, level) in enumerate(zip(found, levels, strict=True)):
+            if not is_plausible(reading, level, most):
+                raise self._not_understood("scan", f"{reading.volts:g} V and {reading.amps:g} A at point {number}")
         return found
 
 

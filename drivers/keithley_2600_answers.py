@@ -12,6 +12,7 @@ from mtjlab.nouns import Floats, Reading
 _OVERFLOW = 9.8e37
 _COMPLIANCE = 64
 """Bit of `bufferVar.statuses` (reference manual)."""
+_STATUS_END = 256
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Answer:
 
     def fill(self, block: bytes, size: int) -> None:
         """Take the numbers from a block; raises ValueError if it is none."""
-        if block[:2] != b"#0" or len(block) != block_bytes(self, size):
+        if block[:2] != b"#0" or block[-1:] != b"\n" or len(block) != block_bytes(self, size):
             raise ValueError(block[:20])
         numbers = np.frombuffer(block[2:-1], dtype=f"<f{size}")
         self.values = numbers.astype(np.float64).reshape(self.count, self.columns)
@@ -51,7 +52,20 @@ def parsed(line: str) -> Answer | None:
     parts = line.rstrip("\r\n").split("\t", 4)
     if len(parts) != 5 or not (parts[0].isdecimal() and parts[1].isdecimal()):
         return None
+    if set(parts[2]) - {"0", "1"}:
+        return None
     return Answer(int(parts[0]), int(parts[1]), parts[2], parts[3], parts[4])
+
+
+def outcomes(answer: Answer) -> list[tuple[int, bool]] | None:
+    """How many pulses each task got and whether it is done; None if that makes no sense."""
+    found = []
+    for text in answer.outcomes.split(";"):
+        pulses, _, is_done = text.partition(",")
+        if not (pulses.isdecimal() and is_done in ("0", "1")):
+            return None
+        found.append((int(pulses), is_done == "1"))
+    return found if sum(pulses + 1 for pulses, _ in found) == answer.count else None
 
 
 def block_bytes(answer: Answer, size: int) -> int:
@@ -60,9 +74,11 @@ def block_bytes(answer: Answer, size: int) -> int:
 
 
 def readings(values: Floats | Sequence[Sequence[float]], flags: str = "") -> list[Reading]:
-    """Readings from rows of volts, amps, status."""
+    """Readings from rows of volts, amps, status. Raises ValueError if a status is none."""
     found = []
     for number, (volts, amps, status) in enumerate(values):
+        if not (0 <= status < _STATUS_END and float(status).is_integer()):
+            raise ValueError(f"no status: {status}")
         limited = bool(int(status) & _COMPLIANCE) or flags[number : number + 1] == "1"
         is_overflow = bool(abs(amps) > _OVERFLOW)
         found.append(Reading(float(volts), float(amps), in_compliance=limited, is_overflow=is_overflow))

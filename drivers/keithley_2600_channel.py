@@ -5,6 +5,7 @@ Facts from the Series 2600B Reference Manual (2600BS-901-01).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,10 @@ from mtjlab.errors import InstrumentError
 from mtjlab.nouns import Reading
 from mtjlab.roles import Identity, SourceMeasureUnit
 
+from .checked_visa import TSP_WATCH, flag, number
 from .keithley_2600_answers import readings
 from .keithley_2600_scripts import UPLOAD, VERSION
+from .plausible_readings import is_plausible
 
 if TYPE_CHECKING:
     from qcodes.parameters import Parameter
@@ -46,6 +49,8 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
         self._smu = f"smu{letter}"
         self._line_hertz = 50.0
         self._power_cycles = 1.0
+        self._level: float | None = None
+        self.most_amps = math.inf
         self.is_prepared = False
         self._add_source_parameters()
         self._add_sense_parameters()
@@ -141,7 +146,7 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
 
     def prepare(self, *, volts_range: float, amps_limit: float, amps_range: float, power_cycles: float) -> None:
         """Reset this channel, program range, compliance, integration; leaves the output off at 0 V."""
-        self.is_prepared = False
+        self.forget()
         smu = self._smu
         cmd = (
             f"errorqueue.clear() {smu}.reset() {smu}.source.func = {smu}.OUTPUT_DCVOLTS {smu}.source.levelv = 0 "
@@ -149,19 +154,27 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
             f"{smu}.measure.rangei = {amps_range:.6e} {smu}.measure.nplc = {power_cycles:.6g} "
             # auto zero would take turns with readings; once it is taken for this range and integration time
             f"{smu}.source.delay = 0 {smu}.measure.delay = 0 {smu}.measure.autozero = {smu}.AUTOZERO_ONCE "
-            f"print(localnode.linefreq, mtjlab ~= nil and mtjlab.version)"
+            f"{TSP_WATCH} print(localnode.linefreq, mtjlab ~= nil and mtjlab.version)"
         )
         reply = self.ask(cmd)
         hertz, _, version = reply.partition("\t")
-        try:
-            self._line_hertz = float(hertz)
-        except ValueError as error:
-            raise self.parent.not_understood(cmd, reply) from error
+        found = number(hertz)
+        if found not in (50.0, 60.0):
+            raise self.parent.not_understood(cmd, reply)
+        self._line_hertz = found
+        self.most_amps = amps_limit
         self._power_cycles = power_cycles
         if version.strip() != VERSION:
             self.write(UPLOAD)
         self.check_errors()
+        self.parent.is_watched = True
+        self.check_status()
         self.is_prepared = True
+
+    def forget(self) -> None:
+        """Nobody knows any more how it is set up."""
+        self.is_prepared = False
+        self._level = None
 
     def set_amps_range(self, amps: float) -> None:
         """Smallest fixed range that covers `amps`; raises InstrumentError if there is none."""
@@ -176,13 +189,19 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
 
     def set_volts(self, volts: float) -> None:
         """Change the level."""
+        self._level = None
         self.volts(volts)
+        self._level = volts
 
     def output_on(self) -> None:
         """Output on, at 0 V; raises InstrumentError if `prepare` did not come first (no compliance, no output)."""
         if not self.is_prepared:
             raise InstrumentError("output refused: no compliance was programmed", where=self.parent.where)
-        self.write(f"{self._smu}.source.levelv = 0 {self._smu}.source.output = 1")
+        smu = self._smu
+        # again the compliance: had the power failed meanwhile, it would be another
+        self._level = None
+        self.write(f"{smu}.source.levelv = 0 {smu}.source.limiti = {self.most_amps:.6e} {smu}.source.output = 1")
+        self._level = 0.0
 
     def output_off(self) -> None:
         """Level to 0 V, output off, and its own word that it is off: relays may move after this.
@@ -200,11 +219,11 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
 
     def is_output_on(self) -> bool:
         """Read back from the instrument."""
-        return self.parent.ask_number(f"print({self._smu}.source.output)") != 0
+        return self.parent.ask_flag(f"print({self._smu}.source.output)")
 
     def is_limiting(self) -> bool:
         """Whether the output is at its limit now, as the instrument reports it."""
-        return self.ask(f"print({self._smu}.source.compliance)").strip() == "true"
+        return self.parent.ask_flag(f"print({self._smu}.source.compliance)")
 
     def read(self) -> Reading:
         """One measurement at the present level."""
@@ -214,12 +233,13 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
             f'print(string.format("%.7e,%.7e,%s", v, i, tostring({smu}.source.compliance)))'
         )
         reply = self.ask(cmd)
-        try:
-            volts, amps, limiting = reply.split(",")
-            values = [[float(volts), float(amps), 64.0 if limiting.strip() == "true" else 0.0]]
-        except ValueError as error:
-            raise self.parent.not_understood(cmd, reply) from error
-        return readings(values)[0]
+        told = reply.split(",")
+        if len(told) != 3 or None in (volts := number(told[0]), amps := number(told[1]), limiting := flag(told[2])):
+            raise self.parent.not_understood(cmd, reply)
+        found = readings([[volts, amps, 64.0 if limiting else 0.0]])[0]
+        if not is_plausible(found, self._level, self.most_amps):
+            raise self.parent.not_understood(cmd, reply)
+        return found
 
     def pulse(self, volts: float, seconds: float) -> Reading:
         """0 V, `volts` for `seconds`, 0 V; returns the measurement at the end of the top.
@@ -234,7 +254,7 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
             )
         wait = seconds - self._integration_seconds - _READING_SECONDS
         call = f"mtjlab.pulsed({self._smu}, {volts:.6e}, {seconds:.6e}, {wait:.6e})"
-        return self._measured(call, 1, seconds)[0]
+        return self._measured(call, [volts], seconds)[0]
 
     def read_levels(self, volts: Sequence[float]) -> list[Reading]:
         """A list sweep of the trigger model; raises InstrumentError if there are more levels than `most_levels`."""
@@ -248,13 +268,14 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
             return []
         lines = [",".join(f"{level:.6e}" for level in volts[k : k + 20]) for k in range(0, len(volts), 20)]
         each = self._integration_seconds + (self.settle_seconds.cache.get(get_if_invalid=False) or 0.0) + 1e-3
-        return self._measured(
-            f"mtjlab.levels({self._smu}, {{\n" + ",\n".join(lines) + "})", len(volts), each * len(volts)
-        )
+        return self._measured(f"mtjlab.levels({self._smu}, {{\n" + ",\n".join(lines) + "})", volts, each * len(volts))
 
-    def _measured(self, call: str, count: int, seconds: float) -> list[Reading]:
+    def _measured(self, call: str, levels: Sequence[float], seconds: float) -> list[Reading]:
         found = readings(self.parent.called(call, seconds).values)
-        if len(found) != count:
+        is_good = len(found) == len(levels) and all(
+            is_plausible(reading, level, self.most_amps) for reading, level in zip(found, levels, strict=True)
+        )
+        if not is_good:
             raise self.parent.not_understood(call[:40], f"{len(found)} readings")
         return found
 
@@ -287,6 +308,10 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
     def check_errors(self) -> None:
         """Drain the instrument's error queue; raises InstrumentError quoting every entry."""
         self.parent.check_errors()
+
+    def check_status(self) -> None:
+        """See SourceMeasureUnit."""
+        self.parent.check_status()
 
     def recover(self) -> None:
         """Device clear: abort what the instrument is doing, scripts included."""

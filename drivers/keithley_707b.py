@@ -15,7 +15,7 @@ from qcodes.instrument import VisaInstrumentKWArgs
 from mtjlab.errors import InstrumentError
 from mtjlab.roles import Crosspoint, Identity, SwitchMatrix
 
-from .checked_visa import CheckedVisa
+from .checked_visa import TSP_WATCH, CheckedVisa, number
 
 if TYPE_CHECKING:
     from qcodes.parameters import Parameter
@@ -59,10 +59,19 @@ class Keithley707B(CheckedVisa, SwitchMatrix):
 
     def prepare(self) -> None:
         """Open everything and set break before make."""
+        self.is_watched = False
         self.write("errorqueue.clear()")
         self.open_all()
         self.connect_rule(BREAK_BEFORE_MAKE)
+        self.write(TSP_WATCH)
         self.check_errors()
+        self.is_watched = True
+        self.check_status()
+
+    def reopen(self) -> None:
+        """See CheckedVisa; whether it has kept its power nobody knows."""
+        self.is_watched = False
+        super().reopen()
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -78,21 +87,23 @@ class Keithley707B(CheckedVisa, SwitchMatrix):
         if self._fitted is None:
             rows, columns = 0, []
             for slot in range(1, 7):
-                query = f"if slot[{slot}] then print(slot[{slot}].rows.matrix, slot[{slot}].columns.matrix) end"
-                reply = self.ask(query.replace(" end", " else print(nil, nil) end"))
-                if "nil" not in reply:
-                    of_slot, per_slot = self._counts(query, reply)
-                    rows = max(rows, of_slot)
-                    columns += [slot * 100 + column for column in range(1, per_slot + 1)]
+                of_slot, per_slot = self._counts(slot)
+                rows = max(rows, of_slot)
+                columns += [slot * 100 + column for column in range(1, per_slot + 1)]
             self._fitted = tuple("ABCDEFGH"[:rows]), tuple(columns)
         return self._fitted
 
-    def _counts(self, query: str, reply: str) -> tuple[int, int]:
-        try:
-            of_slot, per_slot = (int(float(part)) for part in reply.split())
-        except ValueError as error:
-            raise self._not_understood(query, reply) from error
-        return of_slot, per_slot
+    def _counts(self, slot: int) -> tuple[int, int]:
+        """Rows and columns of a slot; told twice, since a wrong digit would be another card."""
+        counts = f"slot[{slot}].rows.matrix, slot[{slot}].columns.matrix"
+        query = f"if slot[{slot}] then print({counts}, {counts}) else print(nil, nil) end"
+        reply = self.ask(query)
+        if set(reply.split()) == {"nil"}:  # no card, or one that is no matrix
+            return 0, 0
+        found = [number(part) for part in reply.split()]
+        if len(found) != 4 or None in found or found[:2] != found[2:]:
+            raise self._not_understood(query, reply)
+        return int(found[0] or 0), int(found[1] or 0)
 
     @property
     def seconds_per_route(self) -> float:

@@ -17,6 +17,7 @@ from qcodes.instrument import VisaInstrumentKWArgs
 from mtjlab.errors import InstrumentError
 from mtjlab.roles import BiasMatrix, Crosspoint, Identity
 
+from .checked_visa import WATCH
 from .scpi_matrix import ScpiMatrix, open_and_close
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ class KeysightB2200(ScpiMatrix, BiasMatrix):
     def prepare(self) -> None:
         """Reset: everything open, all modes off; then the connection rule, break before make."""
         self._forget()
-        self.write(f"*RST;*CLS;:FUNC ACON;:CONN:RULE 0,{self._rule};:CONN:SEQ 0,BBM")
+        self.is_watched = False
+        self.write(f"*RST;*CLS;:FUNC ACON;:CONN:RULE 0,{self._rule};:CONN:SEQ 0,BBM;{WATCH}")
         question = ":CONN:RULE? 0;:CONN:SEQ? 0"
         said = self.ask(question)
         self.check_errors()
@@ -107,6 +109,8 @@ class KeysightB2200(ScpiMatrix, BiasMatrix):
                 where=self._where(),
                 remedy="Do not route anything with it; see its front panel",
             )
+        self.is_watched = True
+        self.check_status()
 
     @property
     def rows(self) -> tuple[str, ...]:

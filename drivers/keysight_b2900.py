@@ -6,6 +6,7 @@ docs/decisions/0006-own-drivers.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,7 +18,8 @@ from mtjlab.errors import InstrumentError
 from mtjlab.nouns import Reading
 from mtjlab.roles import Identity, SourceMeasureUnit
 
-from .checked_visa import CheckedVisa
+from .checked_visa import WATCH, CheckedVisa, number
+from .plausible_readings import is_plausible
 
 if TYPE_CHECKING:
     from qcodes.parameters import Parameter
@@ -27,6 +29,7 @@ _ONE_CHANNEL, _TWO_CHANNELS = ("B2901", "B2911"), ("B2902", "B2912")
 _OVERFLOW, _NOT_MEASURED = 9.85e37, 9.905e37
 """Infinity is 9.9e37, what was not measured 9.91e37 (command reference, table 1-3)."""
 _BIT_COMPLIANCE, _BIT_OVERFLOW = 1 << 1, 1 << 13
+_STATUS_END = 1 << 16
 _MOST_LISTED = 2500
 _LEAST_CYCLES, _MOST_CYCLES = 4e-4, 100.0
 _SHORTEST_SECONDS = 50e-6
@@ -50,6 +53,8 @@ class KeysightB2900Channel(InstrumentChannel["KeysightB2900"], SourceMeasureUnit
         self._line_hertz = 50.0
         self._power_cycles = 1.0
         self._settle_seconds = _SETTLE_SECONDS
+        self._level: float | None = None
+        self._most_amps = math.inf
         self._is_prepared = False
         self._add_source_parameters()
         self._add_sense_parameters()
@@ -156,7 +161,7 @@ class KeysightB2900Channel(InstrumentChannel["KeysightB2900"], SourceMeasureUnit
 
     def prepare(self, *, volts_range: float, amps_limit: float, amps_range: float, power_cycles: float) -> None:
         """Program everything that matters on this channel; the other channel stays as it is. See SourceMeasureUnit."""
-        self._is_prepared = False
+        self.forget()
         c = self._number
         self.write(
             f"*CLS;:ABOR:ALL (@{c});:SOUR{c}:VOLT 0;:OUTP{c} OFF;:OUTP{c}:ON:AUTO OFF;:OUTP{c}:OFF:AUTO OFF;"
@@ -170,11 +175,19 @@ class KeysightB2900Channel(InstrumentChannel["KeysightB2900"], SourceMeasureUnit
             f':SENS{c}:FUNC:OFF:ALL;:SENS{c}:FUNC "VOLT","CURR";:SENS{c}:CURR:RANG:AUTO OFF;'
             f":SENS{c}:CURR:RANG {amps_range:.6e};:SENS{c}:CURR:NPLC {power_cycles:.6e};"
             f":ARM{c}:SOUR AINT;:ARM{c}:COUN 1;:ARM{c}:DEL 0;:TRIG{c}:SOUR AINT;:TRIG{c}:COUN 1;:TRIG{c}:TRAN:DEL 0;"
-            f":TRIG{c}:ACQ:DEL {_SETTLE_SECONDS:.6e};:FORM:DATA ASC;:FORM:ELEM:SENS VOLT,CURR,STAT;:SYST:LFR?"
+            f":TRIG{c}:ACQ:DEL {_SETTLE_SECONDS:.6e};:FORM:DATA ASC;:FORM:ELEM:SENS VOLT,CURR,STAT;{WATCH};:SYST:LFR?"
         )
         self._power_cycles = power_cycles
+        self._most_amps = amps_limit
         self.check_errors()
+        self.parent.is_watched = True
+        self.check_status()
         self._is_prepared = True
+
+    def forget(self) -> None:
+        """Nobody knows any more how it is set up."""
+        self._is_prepared = False
+        self._level = None
 
     def set_amps_range(self, amps: float) -> None:
         """Smallest fixed range that covers `amps`; raises InstrumentError if there is none."""
@@ -186,13 +199,19 @@ class KeysightB2900Channel(InstrumentChannel["KeysightB2900"], SourceMeasureUnit
 
     def set_volts(self, volts: float) -> None:
         """Change the level."""
+        self._level = None
         self.volts(volts)
+        self._level = volts
 
     def output_on(self) -> None:
         """Output on, at 0 V; raises InstrumentError if `prepare` did not come first (no compliance, no output)."""
         if not self._is_prepared:
             raise InstrumentError("output refused: no compliance was programmed", where=self.parent.where)
-        self.write(f":SOUR{self._number}:VOLT 0;:OUTP{self._number} ON")
+        c = self._number
+        # again the compliance: had the power failed meanwhile, it would be another
+        self._level = None
+        self.write(f":SOUR{c}:VOLT 0;:SENS{c}:CURR:PROT {self._most_amps:.6e};:OUTP{c} ON")
+        self._level = 0.0
 
     def output_off(self) -> None:
         """Level to 0 V, output off, and its own word that it is off: relays may move after this.
@@ -210,16 +229,16 @@ class KeysightB2900Channel(InstrumentChannel["KeysightB2900"], SourceMeasureUnit
 
     def is_output_on(self) -> bool:
         """Read back from the instrument."""
-        return self.parent.ask_number(f":OUTP{self._number}?") != 0
+        return self.parent.ask_flag(f":OUTP{self._number}?")
 
     def is_limiting(self) -> bool:
         """Whether the output is at its compliance now, as the instrument reports it."""
-        return self.ask(f":SENS{self._number}:CURR:PROT:TRIP?").strip() == "1"
+        return self.parent.ask_flag(f":SENS{self._number}:CURR:PROT:TRIP?")
 
     def read(self) -> Reading:
         """One spot measurement at the present level."""
         cmd = f":MEAS? (@{self._number})"
-        return self._readings(cmd, self.ask(cmd), 1)[0]
+        return self._readings(cmd, self.ask(cmd), [self._level])[0]
 
     def pulse(self, volts: float, seconds: float) -> Reading:
         """0 V, `volts` for `seconds`, 0 V; returns the measurement at the end of the top.
@@ -237,7 +256,7 @@ class KeysightB2900Channel(InstrumentChannel["KeysightB2900"], SourceMeasureUnit
         return self._swept(
             f":SOUR{c}:VOLT 0;:SOUR{c}:FUNC:SHAP PULS;:SOUR{c}:PULS:DEL 0;:SOUR{c}:PULS:WIDT {seconds:.6e};"
             f":SOUR{c}:VOLT:TRIG {volts:.6e};:TRIG{c}:ACQ:DEL {delay:.6e}",
-            1,
+            [volts],
             seconds,
         )[0]
 
@@ -255,15 +274,15 @@ class KeysightB2900Channel(InstrumentChannel["KeysightB2900"], SourceMeasureUnit
         listed = ",".join(f"{level:.6e}" for level in (*volts, 0.0))
         seconds = count * (self._integration_seconds + self._settle_seconds + 1e-3)
         set_up = f":SOUR{c}:VOLT:MODE LIST;:SOUR{c}:LIST:VOLT {listed};:TRIG{c}:COUN {count}"
-        return self._swept(set_up, count, seconds)[: len(volts)]
+        return self._swept(set_up, [*volts, 0.0], seconds)[: len(volts)]
 
-    def _swept(self, set_up: str, count: int, seconds: float) -> list[Reading]:
+    def _swept(self, set_up: str, levels: Sequence[float], seconds: float) -> list[Reading]:
         """Set up, trigger and fetch in one message; then set back what `read` and `set_volts` need."""
         c = self._number
         cmd = f":READ:ARR? (@{c})"
         try:
             with self.parent.patience(seconds):
-                return self._readings(cmd, self.ask(f"{set_up};{cmd}"), count)
+                return self._readings(cmd, self.ask(f"{set_up};{cmd}"), levels)
         finally:
             self.write(
                 f":SOUR{c}:FUNC:SHAP DC;:SOUR{c}:VOLT:MODE FIX;:SOUR{c}:VOLT 0;:TRIG{c}:COUN 1;"
@@ -294,17 +313,24 @@ class KeysightB2900Channel(InstrumentChannel["KeysightB2900"], SourceMeasureUnit
         """Drain the instrument's error queue; raises InstrumentError quoting every entry."""
         self.parent.check_errors()
 
+    def check_status(self) -> None:
+        """See SourceMeasureUnit."""
+        self.parent.check_status()
+
     def recover(self) -> None:
         """Device clear: abort what the instrument is doing."""
         self.parent.recover()
 
-    def _readings(self, cmd: str, reply: str, count: int) -> list[Reading]:
+    def _readings(self, cmd: str, reply: str, levels: Sequence[float | None]) -> list[Reading]:
+        """One reading for each level, plausible at that where it is known."""
+        numbers = [value for part in reply.split(",") if (value := number(part)) is not None]
+        if len(numbers) != 3 * len(levels) or reply.count(",") != len(numbers) - 1:
+            raise self.parent.not_understood(cmd, reply)
         try:
-            numbers = [float(part) for part in reply.split(",")]
             found = [_reading(*numbers[k : k + 3]) for k in range(0, len(numbers), 3)]
-        except (ValueError, TypeError, OverflowError) as error:
+        except ValueError as error:
             raise self.parent.not_understood(cmd, reply) from error
-        if len(found) != count:
+        if not all(r is None or is_plausible(r, v, self._most_amps) for r, v in zip(found, levels, strict=True)):
             raise self.parent.not_understood(cmd, reply)
         if any(reading is None for reading in found):
             self.check_errors()
@@ -324,8 +350,8 @@ class KeysightB2900(CheckedVisa):
 
     def __init__(self, name: str, address: str | None = None, **kwargs: Unpack[VisaInstrumentKWArgs]) -> None:
         super().__init__(name, address, **kwargs)
-        for number in self.channel_numbers:
-            self.add_submodule(str(number), KeysightB2900Channel(self, number))
+        for channel in self.channel_numbers:
+            self.add_submodule(str(channel), KeysightB2900Channel(self, channel))
 
     @property
     def where(self) -> str:
@@ -339,6 +365,13 @@ class KeysightB2900(CheckedVisa):
     def identity(self) -> Identity:
         """Ask the instrument what it is; raises InstrumentError if it is none of these."""
         return self.identify(*(_TWO_CHANNELS if len(self.channel_numbers) > 1 else _ONE_CHANNEL))
+
+    def reopen(self) -> None:
+        """See CheckedVisa; whether its channels are still prepared nobody knows."""
+        self.is_watched = False
+        for channel in self.submodules.values():
+            channel.forget()
+        super().reopen()
 
     def check_errors(self) -> None:
         """Drain the error queue in one query; raises InstrumentError quoting every entry."""
@@ -357,6 +390,8 @@ class KeysightB2901(KeysightB2900):
 
 def _reading(volts: float, amps: float, status: float) -> Reading | None:
     word = int(status)
+    if word != status or not 0 <= word < _STATUS_END:
+        raise ValueError(f"no status word: {status}")
     if abs(amps) > _NOT_MEASURED:
         return None
     is_overflow = abs(amps) > _OVERFLOW or bool(word & _BIT_OVERFLOW)

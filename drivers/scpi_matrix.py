@@ -59,8 +59,9 @@ class ScpiMatrix(CheckedVisa, SwitchMatrix):
         super().recover()
 
     def reopen(self) -> None:
-        """See CheckedVisa; what is closed is asked anew."""
+        """See CheckedVisa; what is closed is asked anew, and whether it has kept its power nobody knows."""
         self._known = None
+        self.is_watched = False
         super().reopen()
 
     def _refuse(self, wanted: Collection[Crosspoint]) -> None:

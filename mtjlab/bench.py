@@ -112,6 +112,8 @@ class MatrixCrossbar(Crossbar):
         self._scanner: Scanner | None = None
         self._scans = ""
         self._sense_range = 0.0
+        # a range beyond the compliance would never be used, and some instruments refuse it
+        self._read_amps_range = min(self._settings.read_amps_range, self._limits.compliance_amps)
         self._largest_load = 0
         self._is_started = False
         self._forget()
@@ -189,7 +191,7 @@ class MatrixCrossbar(Crossbar):
         self._check_read(lines, sense)
         routes = self._routes_for(lines, sense[0] if sense else None)
         if not sense:
-            self._energise(groups_of(routes, lines), self._settings.read_amps_range)
+            self._energise(groups_of(routes, lines), self._read_amps_range)
             if self._listener:
                 self._listener("read", lines, sense, [])
         return [self._read(LineRead(lines, line), routes) for line in sense]
@@ -200,7 +202,7 @@ class MatrixCrossbar(Crossbar):
             self._check_read(read.lines, [read.sense])
         plan = blocks(reads, self._sources)
         if self._scanner is not None and len(plan) > 1:
-            found = self._scan(self._scanner, in_order(plan, {}), reads, self._settings.read_amps_range)
+            found = self._scan(self._scanner, in_order(plan, {}), reads, self._read_amps_range)
             for number, reading in found.items():
                 self._note_reading(reads[number], reading)
                 heard(number, reading)
@@ -221,9 +223,10 @@ class MatrixCrossbar(Crossbar):
 
     def _read(self, read: LineRead, routes: Routes) -> Reading:
         groups = groups_of(routes, read.lines)
-        self._energise(groups, self._settings.read_amps_range)
+        self._energise(groups, self._read_amps_range)
         raw = self._smus[self._names[-1]].read()
         limited = raw.in_compliance or self._is_drive_limiting(groups)
+        self._check_status()
         reading = replace(_out_of_the_array(read, raw), in_compliance=limited)
         self._note_reading(read, reading)
         return reading
@@ -249,6 +252,7 @@ class MatrixCrossbar(Crossbar):
             self._levels[drive] = 0.0
         finally:
             self._levels_to_zero()
+        self._check_status()
         self._note_pulse(lines, selected, top)
         return top
 
@@ -277,6 +281,7 @@ class MatrixCrossbar(Crossbar):
         """What the instruments read by themselves, by the number of the read, in the order in which they did."""
         with self._handed_over(amps_range):
             raw = scanner.scan(order, reads, self._settings.settle_seconds)
+            self._check_status()
         return {number: _out_of_the_array(reads[number], reading) for number, reading in raw.items()}
 
     def _write_by_scan(
@@ -303,6 +308,7 @@ class MatrixCrossbar(Crossbar):
             self._budget.count(write.pulses)
         with self._handed_over(self._limits.compliance_amps):
             outcomes = scanner.write([task for _, task in part], seconds, self._settings.settle_seconds)
+            self._check_status()
         for (write, _), outcome in zip(part, outcomes, strict=True):
             self._budget.count(write.pulses[outcome.pulses :], -1)
         return outcomes
@@ -332,6 +338,13 @@ class MatrixCrossbar(Crossbar):
         for smu in self._smus.values():
             smu.check_errors()
         self._matrix.check_errors()
+        self._check_status()
+
+    def _check_status(self) -> None:
+        """What was just measured counts only if no instrument has dropped out meanwhile."""
+        for smu in self._smus.values():
+            smu.check_status()
+        self._matrix.check_status()
 
     def shutdown(self) -> ShutdownReport:
         """Levels 0 V, outputs off, relays open; every step is attempted, whatever the others do.

@@ -118,9 +118,16 @@ class SourceMeasureUnit(ABC):
     def check_errors(self) -> None:
         """Drain the instrument's error queue; raises InstrumentError quoting it if there was anything."""
 
+    def check_status(self) -> None:  # noqa: B027  what has no status has nothing to look at
+        """Look, in less time than a message takes, whether it is as `prepare` left it.
+
+        Raises InstrumentError if it has an error to report or has lost its power since: what was just measured is then
+        worthless.
+        """
+
     @abstractmethod
     def recover(self) -> None:
-        """Abort whatever it is doing (device clear) so that it listens again."""
+        """Abort whatever it is doing (device clear) so that it listens again; open a lost session anew."""
 
 
 class PulseSource(ABC):
@@ -283,9 +290,16 @@ class SwitchMatrix(ABC):
     def check_errors(self) -> None:
         """Drain the instrument's error queue; raises InstrumentError quoting it if there was anything."""
 
+    def check_status(self) -> None:  # noqa: B027  what has no status has nothing to look at
+        """Look, in less time than a message takes, whether it is as `prepare` left it.
+
+        Raises InstrumentError if it has an error to report or has lost its power since: what was just measured is then
+        worthless.
+        """
+
     @abstractmethod
     def recover(self) -> None:
-        """Abort whatever it is doing (device clear) so that it listens again."""
+        """Abort whatever it is doing (device clear) so that it listens again; open a lost session anew."""
 
 
 class BiasMatrix(ABC):

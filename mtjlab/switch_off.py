@@ -95,28 +95,34 @@ def _parts(name: str, instrument: Any) -> Iterator[tuple[str, Any]]:
 
 def output_off(name: str, part: _Output, problems: list[str], *, is_recovering: bool = False) -> bool | None:
     """0 V and off, with one device clear if it does not listen; returns what it reads back."""
+    is_off = None
     for is_last_chance in (False, True):
         try:
             if is_last_chance or is_recovering:
                 part.recover()
             part.output_off()
-            return not part.is_output_on()
+            is_off = not part.is_output_on()
+            if is_off:
+                break
         except Exception as error:  # whatever the fault, the other instruments must still be switched off
             note(problems, name, error)
-    return None
+    return is_off
 
 
 def relays_open(name: str, part: SwitchMatrix, problems: list[str], *, is_recovering: bool = False) -> bool | None:
     """All relays open, with one device clear if it does not listen; returns what it reads back."""
+    is_open = None
     for is_last_chance in (False, True):
         try:
             if is_last_chance or is_recovering:
                 part.recover()
             part.open_all()
-            return not part.closed()
+            is_open = not part.closed()
+            if is_open:
+                break
         except Exception as error:  # likewise
             note(problems, name, error)
-    return None
+    return is_open
 
 
 def note(problems: list[str], name: str, error: Exception) -> None:

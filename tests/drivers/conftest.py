@@ -25,16 +25,22 @@ class ScriptedVisa:
         self.read_termination = self.write_termination = ""
         self.pending: list[str | bytes] = []
         self.clears = 0
+        self.status = 32
         self.clear_fails: Exception | None = None
 
     def write(self, message: str) -> None:
-        reply = self._next(message, is_query=False)
-        self.pending += reply if isinstance(reply, list) else []
+        assert self.script, f"nothing more was expected, but '{message}' was sent"
+        expected, reply = self.script.pop(0)
+        assert message == expected
+        if isinstance(reply, Exception):
+            raise reply
+        self.pending += reply if isinstance(reply, list) else [] if reply is None else [reply]
 
-    def read(self) -> str:
+    def read_raw(self) -> bytes:
+        assert self.pending, "read although nothing was asked"
         reply = self.pending.pop(0)
         assert isinstance(reply, str)
-        return reply
+        return f"{reply}{self.read_termination}".encode()
 
     def read_bytes(self, count: int) -> bytes:
         reply = self.pending.pop(0)
@@ -42,10 +48,8 @@ class ScriptedVisa:
         assert len(reply) == count
         return reply
 
-    def query(self, message: str) -> str:
-        reply = self._next(message, is_query=True)
-        assert isinstance(reply, str)
-        return reply
+    def read_stb(self) -> int:
+        return self.status
 
     def clear(self) -> None:
         self.clears += 1
@@ -54,15 +58,6 @@ class ScriptedVisa:
 
     def close(self) -> None:
         self.session = None
-
-    def _next(self, message: str, *, is_query: bool) -> str | list[str | bytes] | None:
-        assert self.script, f"nothing more was expected, but '{message}' was sent"
-        expected, reply = self.script.pop(0)
-        assert message == expected
-        if isinstance(reply, Exception):
-            raise reply
-        assert is_query == isinstance(reply, str), f"'{message}' sent as a {'query' if is_query else 'write'}"
-        return reply
 
 
 Dialogue = Callable[..., Any]

@@ -24,18 +24,19 @@ PREPARE = (
     (":SENS:CURR:RANG 1.000000e-03", None),
     (":SENS:CURR:NPLC 0.1000", None),
     (":SOUR:DEL 0.00100", None),
-    (":FORM:DATA ASC;:FORM:ELEM VOLT,CURR,STAT;:TRIG:COUN 1;:ARM:COUN 1;:SYST:AZER OFF", None),
+    (":FORM:DATA ASC;:FORM:ELEM VOLT,CURR,STAT;:TRIG:COUN 1;:ARM:COUN 1;:SYST:AZER OFF;*ESE 1;*OPC", None),
     (":SYST:LFR?", "50.00"),
     NO_ERROR,
 )
-ON, OFF = (":SOUR:VOLT:LEV 0;:OUTP ON", None), (":SOUR:VOLT:LEV 0;:OUTP OFF;:OUTP?", "0")
+ON, OFF = (":SOUR:VOLT:LEV 0;:SENS:CURR:PROT 5.000000e-03;:OUTP ON", None), (":SOUR:VOLT:LEV 0;:OUTP OFF;:OUTP?", "0")
 SETTINGS = {"volts_range": 1.5, "amps_limit": 5e-3, "amps_range": 1e-3, "power_cycles": 0.1}
 TIMEOUT = VisaIOError(StatusCode.error_timeout)
 
 
 def test_compliance_is_programmed_before_the_output_can_go_on(dialogue: Any) -> None:
     sent = [message for message, _ in (*PREPARE, ON)]
-    assert sent.index(":SENS:CURR:PROT 5.000000e-03") < sent.index(":SOUR:VOLT:LEV 0;:OUTP ON")
+    assert sent.index(":SENS:CURR:PROT 5.000000e-03") < sent.index(ON[0])
+    assert ON[0].index("PROT") < ON[0].index("OUTP ON"), "again with each, should the power have failed meanwhile"
     with dialogue(Keithley2400, *PREPARE, ON) as smu:
         smu.prepare(**SETTINGS)
         smu.output_on()
@@ -110,12 +111,64 @@ def test_the_overflow_number_counts_even_without_its_bit(dialogue: Any) -> None:
         assert smu.read().is_overflow
 
 
-@pytest.mark.parametrize("reply", ["", "hello", "0.1,1e-5", "0.1;1e-5;0", "0.1,1e-5,nan", "0.1,,0"])
+@pytest.mark.parametrize(
+    "reply",
+    ["", "hello", "0.1,1e-5", "0.1;1e-5;0", "0.1,1e-5,nan", "0.1,,0", "inf,1e-5,0", "0.1,1e-5,0.5", "0.1,1_0,0"],
+)
 def test_a_garbled_reading_is_explained(dialogue: Any, reply: str) -> None:
     with dialogue(Keithley2400, (":READ?", reply)) as smu, pytest.raises(InstrumentError) as caught:
         smu.read()
     assert caught.value.where == "unit (GPIB0::9::INSTR)"
     assert f"'{reply}', which cannot be understood" in caught.value.what
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("reply", ["+4.000000E-01,+1.0E-05,0", "+1.000000E-01,+1.0E-02,0", "+1.0E-01,+1.0E-05,0,1,1,1"])
+def test_a_reading_that_cannot_be_is_no_reading(dialogue: Any, reply: str) -> None:
+    level = (":SOUR:VOLT:LEV 1.000000e-01", None)
+    with dialogue(Keithley2400, *PREPARE, ON, level, (":READ?", reply)) as smu:
+        smu.prepare(**SETTINGS)
+        smu.output_on()
+        smu.set_volts(0.1)
+        with pytest.raises(InstrumentError, match="cannot be understood"):
+            smu.read()
+
+
+def test_after_a_timeout_a_late_answer_is_cleared_away(dialogue: Any) -> None:
+    with dialogue(Keithley2400, (":OUTP?", TIMEOUT), (":OUTP?", "0")) as smu:
+        before = smu.visa_handle.clears
+        with pytest.raises(InstrumentError, match="did not answer"):
+            smu.is_output_on()
+        assert not smu.is_output_on()
+        assert smu.visa_handle.clears == before + 1
+
+
+def test_an_answer_without_its_end_is_no_answer(dialogue: Any) -> None:
+    with dialogue(Keithley2400, (":OUTP?", "1")) as smu:
+        smu.visa_handle.read_raw = lambda: b"1"
+        smu.visa_handle.pending = smu.visa_handle.script
+        with pytest.raises(InstrumentError, match="cannot be understood"):
+            smu.is_output_on()
+        smu.visa_handle.pending.clear()
+
+
+@pytest.mark.parametrize("reply", ["2", "7", "-1", "on"])
+def test_a_flag_is_zero_or_one(dialogue: Any, reply: str) -> None:
+    for question, method in ((":OUTP?", "is_output_on"), (":SENS:CURR:PROT:TRIP?", "is_limiting")):
+        with dialogue(Keithley2400, (question, reply)) as smu, pytest.raises(InstrumentError, match="understood"):
+            getattr(smu, method)()
+
+
+@pytest.mark.parametrize(("status", "words"), [(0, "lost its power"), (4 + 32, "802")])
+def test_what_a_serial_poll_finds(dialogue: Any, status: int, words: str) -> None:
+    queue = ((":SYST:ERR?", '+802,"OUTPUT blocked by output enable"'), NO_ERROR) if status else ()
+    with dialogue(Keithley2400, *PREPARE, *queue) as smu:
+        smu.check_status()
+        smu.prepare(**SETTINGS)
+        smu.check_status()
+        smu.visa_handle.status = status
+        with pytest.raises(InstrumentError, match=words) as caught:
+            smu.check_status()
     assert caught.value.remedy
 
 

@@ -25,7 +25,7 @@ PREPARE = (
     "errorqueue.clear() smua.reset() smua.source.func = smua.OUTPUT_DCVOLTS smua.source.levelv = 0 "
     "smua.source.rangev = 2.000000e+00 smua.source.limiti = 5.000000e-03 smua.measure.rangei = 1.000000e-03 "
     "smua.measure.nplc = 0.1 smua.source.delay = 0 smua.measure.delay = 0 smua.measure.autozero = smua.AUTOZERO_ONCE "
-    "print(localnode.linefreq, mtjlab ~= nil and mtjlab.version)"
+    "status.standard.enable = status.standard.OPC opc() print(localnode.linefreq, mtjlab ~= nil and mtjlab.version)"
 )
 READ = 'local i, v = smua.measure.iv() print(string.format("%.7e,%.7e,%s", v, i, tostring(smua.source.compliance)))'
 OFF = "smua.source.levelv = 0 smua.source.output = 0 print(smua.source.output)"
@@ -44,7 +44,7 @@ def block(*numbers: float, code: str = "d") -> bytes:
 
 def test_prepare_is_one_message_with_the_compliance_before_the_output(dialogue: Any) -> None:
     assert PREPARE.index("limiti") < PREPARE.index("print")
-    on = ("smua.source.levelv = 0 smua.source.output = 1", None)
+    on = ("smua.source.levelv = 0 smua.source.limiti = 5.000000e-03 smua.source.output = 1", None)
     with dialogue(Keithley2600, (PREPARE, f"5.00000e+01\t{VERSION}"), (ERRORS, ""), on) as smu:
         smu.a.prepare(**SETTINGS)
         smu.a.output_on()

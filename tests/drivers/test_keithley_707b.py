@@ -23,17 +23,38 @@ TIMEOUT = VisaIOError(StatusCode.error_timeout)
 
 
 def slot_query(slot: int) -> str:
-    return f"if slot[{slot}] then print(slot[{slot}].rows.matrix, slot[{slot}].columns.matrix) else print(nil, nil) end"
+    counts = f"slot[{slot}].rows.matrix, slot[{slot}].columns.matrix"
+    return f"if slot[{slot}] then print({counts}, {counts}) else print(nil, nil) end"
 
 
 def route(channels: str) -> str:
     return f'channel.exclusiveclose("{channels}") waitcomplete() {CLOSED}'
 
 
+WATCH = ("status.standard.enable = status.standard.OPC opc()", None)
+PREPARE = (("errorqueue.clear()", None), OPEN_ALL, ("channel.connectrule = 1", None), WATCH, NO_ERROR)
+
+
 def test_prepare_opens_everything_and_sets_break_before_make(dialogue: Any) -> None:
-    steps = (("errorqueue.clear()", None), OPEN_ALL, ("channel.connectrule = 1", None), NO_ERROR)
-    with dialogue(Keithley707B, *steps) as matrix:
+    with dialogue(Keithley707B, *PREPARE) as matrix:
         matrix.prepare()
+        matrix.check_status()
+
+
+def test_a_lost_power_is_seen_by_a_serial_poll(dialogue: Any) -> None:
+    with dialogue(Keithley707B, *PREPARE) as matrix:
+        matrix.prepare()
+        matrix.visa_handle.status = 0
+        with pytest.raises(InstrumentError, match="lost its power") as caught:
+            matrix.check_status()
+    assert caught.value.where == "unit (GPIB0::9::INSTR)"
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("reply", ["8\t12\t8\t11", "8\t12", "8\tx\t8\tx", "nil\tnix"])
+def test_garbled_cards_are_not_other_cards(dialogue: Any, reply: str) -> None:
+    with dialogue(Keithley707B, (slot_query(1), reply)) as matrix, pytest.raises(InstrumentError, match="understood"):
+        matrix.columns
 
 
 def test_route_is_one_transaction_that_reads_back(dialogue: Any) -> None:
@@ -68,7 +89,8 @@ def test_a_garbled_channel_list_is_explained(dialogue: Any, reply: str) -> None:
 
 
 def test_fitted_rows_and_columns_are_asked_once(dialogue: Any) -> None:
-    replies = ["8.00000e+00\t1.20000e+01", "nil\tnil", "4.00000e+00\t1.20000e+01", "nil\tnil", "nil\tnil", "nil\tnil"]
+    eight, four, empty = "\t".join(2 * ["8.00000e+00\t1.20000e+01"]), "\t".join(2 * ["4\t12"]), "nil\tnil"
+    replies = [eight, empty, four, empty, empty, empty]
     steps = [(slot_query(slot), reply) for slot, reply in enumerate(replies, start=1)]
     with dialogue(Keithley707B, *steps) as matrix:
         assert matrix.rows == tuple("ABCDEFGH")

@@ -28,7 +28,7 @@ PREPARE = (
         ':SENS2:FUNC:OFF:ALL;:SENS2:FUNC "VOLT","CURR";:SENS2:CURR:RANG:AUTO OFF;'
         ":SENS2:CURR:RANG 1.000000e-03;:SENS2:CURR:NPLC 1.000000e-01;"
         ":ARM2:SOUR AINT;:ARM2:COUN 1;:ARM2:DEL 0;:TRIG2:SOUR AINT;:TRIG2:COUN 1;:TRIG2:TRAN:DEL 0;"
-        ":TRIG2:ACQ:DEL 1.000000e-04;:FORM:DATA ASC;:FORM:ELEM:SENS VOLT,CURR,STAT;:SYST:LFR?",
+        ":TRIG2:ACQ:DEL 1.000000e-04;:FORM:DATA ASC;:FORM:ELEM:SENS VOLT,CURR,STAT;*ESE 1;*OPC;:SYST:LFR?",
         "50",
     ),
     NO_ERROR,
@@ -48,7 +48,7 @@ def first(instrument: KeysightB2900) -> Any:
 
 
 def test_compliance_is_programmed_and_auto_output_off_before_anything_else(dialogue: Any) -> None:
-    with dialogue(KeysightB2900, *PREPARE, (":SOUR2:VOLT 0;:OUTP2 ON", None)) as smu:
+    with dialogue(KeysightB2900, *PREPARE, (":SOUR2:VOLT 0;:SENS2:CURR:PROT 5.000000e-03;:OUTP2 ON", None)) as smu:
         second(smu).prepare(**SETTINGS)
         second(smu).output_on()
         with pytest.raises(InstrumentError, match="no compliance was programmed"):

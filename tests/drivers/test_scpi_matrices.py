@@ -95,7 +95,7 @@ class TestKeithley7001:
 
 class TestKeysightB2200:
     def test_prepare_confirms_the_rule(self, dialogue: Any) -> None:
-        steps = (("*RST;*CLS;:FUNC ACON;:CONN:RULE 0,SROU;:CONN:SEQ 0,BBM", None),)
+        steps = (("*RST;*CLS;:FUNC ACON;:CONN:RULE 0,SROU;:CONN:SEQ 0,BBM;*ESE 1;*OPC", None),)
         asked = ":CONN:RULE? 0;:CONN:SEQ? 0"
         with dialogue(KeysightB2200, *steps, (asked, "SROU;BBM"), NO_ERROR) as matrix:
             matrix.prepare()
