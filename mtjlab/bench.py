@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 
+import numpy as np
+
 from .bench_plan import (
     Block,
     Groups,
@@ -324,6 +326,31 @@ class MatrixCrossbar(Crossbar):
             self._note_reading(write.read, reading)
             readings.append(replace(reading, amps=reading.amps - zero_amps))
         return WriteOutcome(found.is_done, tuple(readings))
+
+    def read_path(self, line: Line, volts: float) -> Reading:
+        """The first SMU and the last meet on one line, all others open: what is between them are relays and cables.
+
+        `volts` is the level of the first; the reading is that of the last. Raises LimitError as `measure` does.
+        """
+        self._check_alone(line, volts)
+        first, last = self._names[0], self._names[-1]
+        self._energise(
+            {first: (volts, frozenset({line})), last: (0.0, frozenset({line}))}, self._limits.compliance_amps
+        )
+        return replace(self._smus[last].read(), volts=volts)
+
+    def read_alone(self, line: Line, volts: float) -> Reading:
+        """The last SMU on one line, all others open: what flows is what leaks. Raises LimitError as `measure` does."""
+        self._check_alone(line, volts)
+        last = self._names[-1]
+        self._energise({last: (volts, frozenset({line}))}, self._settings.leak_amps_range)
+        return self._smus[last].read()
+
+    def _check_alone(self, line: Line, volts: float) -> None:
+        lines = Lines(np.full(self.shape[0], np.nan), np.full(self.shape[1], np.nan))
+        (lines.row_volts if line.axis == "row" else lines.col_volts)[line.number] = volts
+        self._check_lines(lines, ())
+        self._limits.check_read(volts)
 
     def idle(self) -> None:
         """All levels to 0 V, outputs off; the relays stay as they are."""

@@ -17,6 +17,7 @@ class BenchSettings:
         volts_range: source range of all SMUs.
         read_amps_range: range of the sensing SMU while reading; the others always cover the device's current limit,
             because a fixed range below the load would limit the output at the end of that range.
+        leak_amps_range: range of the sensing SMU while it looks for leakage; also limits what may flow then.
         power_cycles: integration time.
         settle_seconds: wait after relays have moved beside their own settling time, where instruments scan by
             themselves; otherwise messages take longer than that.
@@ -24,6 +25,7 @@ class BenchSettings:
 
     volts_range: float = 2.0
     read_amps_range: float = 1e-3
+    leak_amps_range: float = 1e-6
     power_cycles: float = 0.1
     settle_seconds: float = 0.0
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -118,6 +118,44 @@ def bench_list(station: StationFile) -> None:
     _require_file(station)
     for name, address in addresses_of(station).items():
         typer.echo(f"{name}  {address}  {holder_of(address) or 'free'}")
+
+
+@bench_commands.command("check")
+def bench_check(
+    station: StationFile,
+    wiring: Annotated[Path, typer.Option(help="Wiring file: lines, limits, what is expected of the instruments.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """The morning check: instruments, firmware, calibration; path, leakage and contact of every line.
+
+    Exit status 1 if anything is not as it should be; outputs are off and relays open at the end.
+    """
+    from datetime import date
+
+    from .bench import MatrixCrossbar
+    from .bench_check import check_bench
+    from .interrupts import stop_on_signals
+    from .screen import ProgressScreen, show_check
+    from .station import open_station
+    from .wiring import load_wiring
+
+    for path in (station, wiring):
+        _require_file(path)
+    loaded = load_wiring(wiring)
+    opened = open_station(station, wiring, loaded)
+    crossbar = MatrixCrossbar(opened.smus, opened.matrix, loaded, scan_units=opened.scan_units)
+    try:
+        with stop_on_signals(), ProgressScreen() as screen, crossbar:
+            found = check_bench(crossbar, crossbar.start(), loaded, date.today(), screen)
+    finally:
+        opened.close()
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "is_good": found.is_good}))
+    else:
+        show_check(found)
+    for problem in crossbar.shutdown_report.problems:
+        typer.echo(f"mtjlab: while switching off: {problem}", err=True)
+    raise typer.Exit(0 if found.is_good and crossbar.shutdown_report.is_safe else 1)
 
 
 def _require_file(path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from .bench_check import BenchCheck
 
 
 class ProgressScreen:
@@ -87,6 +90,28 @@ def _lines(result: dict[str, Any]) -> list[tuple[str, str]]:
         ("incidents", str(len(result["incidents"])) if result["incidents"] else "none"),
         ("outputs read back", "all off" if result["outputs_off"] else "[red]NOT ALL OFF: check the front panels"),
     ]
+
+
+def show_check(check: BenchCheck) -> None:
+    """One screen: what the instruments are, what was measured on each line, and whether all of it is sound."""
+    console = Console()
+    table = Table(title="Instruments")
+    for heading in ("checked", "found", "expected"):
+        table.add_column(heading)
+    for finding in check.instruments:
+        colour = "green" if finding.is_good else "red"
+        table.add_row(finding.what, f"[{colour}]{finding.found}", finding.wanted)
+    console.print(table)
+    table = Table(title="Lines")
+    for heading in ("line", "path, ohm", "leak, S", "cells, S", "problem"):
+        table.add_column(heading, justify="left" if heading in ("line", "problem") else "right")
+    for line in check.lines:
+        path = "open" if line.path_ohms is None else f"{line.path_ohms:.3g}"
+        values = (path, f"{line.leak_siemens:.1g}", f"{line.cells_siemens:.3g}")
+        table.add_row(f"{line.line.axis} {line.line.number}", *values, f"[red]{'; '.join(line.problems)}")
+    console.print(table)
+    style = "green" if check.is_good else "red"
+    console.print(Panel("The bench is sound." if check.is_good else "Not sound: see above.", style=style, expand=False))
 
 
 def _percent(value: float | None, digits: int = 1) -> str:

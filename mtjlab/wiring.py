@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,33 @@ class Device(BaseModel):
     limits: DeviceLimits
 
 
+class ExpectedInstrument(BaseModel):
+    """What an instrument should say of itself; what is left out is not compared.
+
+    Attributes:
+        model, serial, firmware: text that its identity must contain, in either case.
+        calibrated_until: the last day of its calibration, from its certificate: instruments do not tell.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str | None = None
+    serial: str | None = None
+    firmware: str | None = None
+    calibrated_until: date | None = None
+
+
+class PathLimits(BaseModel):
+    """What `mtjlab bench check` takes for sound; the defaults are assumptions for reed relays and a probe card."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    most_path_ohms: float = Field(default=5.0, gt=0, description="two relays and their cables")
+    most_leak_siemens: float = Field(default=1e-7, gt=0, description="a line alone, its cells to floating lines")
+    least_cells_siemens: float = Field(default=1e-4, ge=0, description="all cells of a line: less is no contact")
+    most_cells_siemens: float = Field(default=0.05, gt=0, description="all cells of a line: more is a short")
+
+
 class Wiring(BaseModel):
     """What is cabled to what.
 
@@ -42,6 +70,8 @@ class Wiring(BaseModel):
             easier on these. Contacts then switch what the sources' offsets drive, a millivolt or so; whether the relays
             may do that says their data sheet ("dry switching"). Instruments that scan by themselves move relays so.
         is_four_wire: whether the sense terminals of the SMUs are cabled as well.
+        expected: what the instruments should be, by station name; see `mtjlab bench check`.
+        path_limits: what the paths to the die should be.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,6 +85,8 @@ class Wiring(BaseModel):
     holds_lines: bool = False
     relays_move: Literal["outputs_off", "at_zero_volts"] = "outputs_off"
     is_four_wire: bool = False
+    expected: dict[str, ExpectedInstrument] = {}
+    path_limits: PathLimits = PathLimits()
 
     @field_validator("smus", mode="before")
     @classmethod
