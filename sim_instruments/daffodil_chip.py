@@ -110,4 +110,5 @@ def _part(description: DieDescription, drawn: DrawnDie, number: int) -> Die:
     names = ("kind", "siemens_p", "tmr", "delta", "set_volts", "reset_volts")
     more = ("breakdown_volts", "short_siemens", "is_parallel")
     cells = {name: cut(getattr(drawn, name)) for name in (*names, *more)}
-    return Die(own, np.random.default_rng(0), DrawnDie(**cells, contact_ohms=contacts))  # type: ignore[arg-type]
+    flaws = None if drawn.flaws is None else cut(drawn.flaws.astype(np.float64)).astype(np.int8)
+    return Die(own, np.random.default_rng(0), DrawnDie(**cells, contact_ohms=contacts, flaws=flaws))  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ class Die:
 
     Attributes:
         is_tunnelling: cells that conduct through an intact barrier.
+        flaws: what is wrong with junctions that conduct and switch, values of `Flaw`.
     """
 
     def __init__(self, description: DieDescription, rng: np.random.Generator, drawn: DrawnDie | None = None) -> None:
@@ -35,6 +36,7 @@ class Die:
         self.is_parallel = made.is_parallel.copy()
         self.contact_ohms = made.contact_ohms.copy()
         self.line_defects = made.line_defects
+        self.flaws = np.zeros_like(made.kind) if made.flaws is None else made.flaws.copy()
         self._note_kinds()
 
     def break_down(self, index: int) -> None:

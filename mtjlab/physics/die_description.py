@@ -18,6 +18,17 @@ class Kind(IntEnum):
     STUCK_AP = 4
 
 
+class Flaw(IntEnum):
+    """What is wrong with a junction that conducts and switches."""
+
+    NONE = 0
+    LOW_TMR = 1
+    TELEGRAPH = 2
+    """It changes its state by itself."""
+    SOFT = 3
+    """Half of a write amplitude switches it."""
+
+
 class Defect(BaseModel):
     """One defect put at a known place."""
 
@@ -59,6 +70,22 @@ class DefectRates(BaseModel):
     stuck_ap: float = Field(default=0.003, ge=0, le=1)
 
 
+class FlawRates(BaseModel):
+    """Probability per cell of each flaw, and how it shows; spreads are of the logarithm. Assumptions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    low_tmr: float = Field(default=0.0, ge=0, le=1)
+    telegraph: float = Field(default=0.0, ge=0, le=1)
+    soft: float = Field(default=0.0, ge=0, le=1)
+    low_tmr_factor: float = Field(default=0.3, gt=0, le=1)
+    low_tmr_spread: float = Field(default=0.15, ge=0)
+    telegraph_delta: float = Field(default=16.0, gt=0)
+    telegraph_spread: float = Field(default=0.06, ge=0)
+    soft_factor: float = Field(default=0.45, gt=0, le=1, description="on both switching voltages")
+    soft_spread: float = Field(default=0.05, ge=0)
+
+
 class DieDescription(BaseModel):
     """What a die is drawn from. Nobody has published these numbers for a passive MTJ array: all are assumptions.
 
@@ -95,6 +122,7 @@ class DieDescription(BaseModel):
     contact_ohms: float = Field(default=5.0, gt=0, description="probe contact and pad, per line")
     contact_spread: float = Field(default=0.2, ge=0)
     defect_rates: DefectRates = DefectRates()
+    flaw_rates: FlawRates = FlawRates()
     defects: list[Defect] = []
     line_defects: list[LineDefect] = []
 

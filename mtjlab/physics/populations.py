@@ -15,7 +15,7 @@ from scipy import ndimage
 from ..nouns import Bools, DieId, Floats, Ints
 from ..yaml_files import check_model, load_yaml
 from . import mtj
-from .die_description import DieDescription, Kind, LineDefect
+from .die_description import DieDescription, Flaw, Kind, LineDefect
 
 _DEFECTS = (Kind.SHORT, Kind.OPEN, Kind.STUCK_P, Kind.STUCK_AP)
 
@@ -31,6 +31,7 @@ class DrawnDie:
         is_parallel: its state as found.
         contact_ohms: probe contact of each line, rows first.
         line_defects: broken lines and lines that touch; cells beyond a break are open in `kind` already.
+        flaws: what is wrong with junctions that conduct and switch, values of `Flaw`; None for nothing anywhere.
     """
 
     kind: Ints
@@ -44,6 +45,7 @@ class DrawnDie:
     is_parallel: Bools
     contact_ohms: Floats
     line_defects: tuple[LineDefect, ...] = ()
+    flaws: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ def draw_die(description: DieDescription, rng: np.random.Generator, shifts: _Shi
     _break_lines(d, line_defects, kind, contact_ohms)
     is_parallel[kind == Kind.STUCK_P] = True
     is_parallel[kind == Kind.STUCK_AP] = False
+    flaws = _draw_flaws(d, kind, rng)
+    _weaken(d, flaws, rng, tmr, delta, set_volts, reset_volts)
     return DrawnDie(
         kind,
         siemens_p,
@@ -90,7 +94,39 @@ def draw_die(description: DieDescription, rng: np.random.Generator, shifts: _Shi
         is_parallel,
         contact_ohms,
         line_defects,
+        flaws,
     )
+
+
+def _draw_flaws(description: DieDescription, kind: Ints, rng: np.random.Generator) -> Ints:
+    """Flaws of the junctions; nothing is drawn where there are none, so that such dies stay as they were."""
+    rates = description.flaw_rates
+    edges = np.cumsum([rates.low_tmr, rates.telegraph, rates.soft])
+    flaws = np.zeros(kind.size, dtype=np.int8)
+    if edges[-1] > 0:
+        flaws = (np.searchsorted(edges, rng.random(kind.size), side="right") + 1).astype(np.int8)
+        flaws[(flaws > Flaw.SOFT) | (kind != Kind.JUNCTION)] = Flaw.NONE
+    return flaws
+
+
+def _weaken(
+    description: DieDescription,
+    flaws: Ints,
+    rng: np.random.Generator,
+    tmr: Floats,
+    delta: Floats,
+    set_volts: Floats,
+    reset_volts: Floats,
+) -> None:
+    if not flaws.any():
+        return
+    rates = description.flaw_rates
+    is_low, is_telegraph, is_soft = (flaws == flaw for flaw in (Flaw.LOW_TMR, Flaw.TELEGRAPH, Flaw.SOFT))
+    tmr[is_low] *= rates.low_tmr_factor * _lognormal(rng, rates.low_tmr_spread, int(is_low.sum()))
+    delta[is_telegraph] = rates.telegraph_delta * _lognormal(rng, rates.telegraph_spread, int(is_telegraph.sum()))
+    factor = rates.soft_factor * _lognormal(rng, rates.soft_spread, int(is_soft.sum()))
+    set_volts[is_soft] *= factor
+    reset_volts[is_soft] *= factor
 
 
 def _break_lines(d: DieDescription, defects: tuple[LineDefect, ...], kind: Ints, contact_ohms: Floats) -> None:

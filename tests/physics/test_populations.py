@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mtjlab.errors import InputError
-from mtjlab.physics.die_description import DefectRates, DieDescription, Kind, LineDefect
+from mtjlab.physics.die_description import DefectRates, DieDescription, Flaw, FlawRates, Kind, LineDefect
 from mtjlab.physics.populations import Clusters, LineDefectRates, Spread, WaferDescription, draw_die
 
 NONE = Spread()
@@ -140,3 +140,27 @@ def test_the_shipped_wafers_can_be_drawn(tmp_path: Path) -> None:
     bad.write_text("wafer: w\nradius_mm: 20\nedge_rat: 3\n", encoding="utf-8")
     with pytest.raises(InputError, match="edge_rat"):
         WaferDescription.load(bad)
+
+
+def test_flawed_junctions_are_as_frequent_and_as_weak_as_stated() -> None:
+    rates = FlawRates(low_tmr=0.05, telegraph=0.06, soft=0.07)
+    described = wafer(die={"rows": 100, "cols": 100, "flaw_rates": rates, "defect_rates": DefectRates(short=0.1)})
+    made = described.draw(0, 0, 1)
+    assert made.flaws is not None
+    assert not made.flaws[made.kind != Kind.JUNCTION].any()
+    for flaw, rate in ((Flaw.LOW_TMR, 0.05), (Flaw.TELEGRAPH, 0.06), (Flaw.SOFT, 0.07)):
+        assert (made.flaws == flaw).mean() == pytest.approx(0.9 * rate, rel=0.2)
+    low, telegraph, soft = (made.flaws == flaw for flaw in (Flaw.LOW_TMR, Flaw.TELEGRAPH, Flaw.SOFT))
+    assert np.median(made.tmr[low]) == pytest.approx(0.3, rel=0.05)
+    assert (made.tmr[~low] == 1.0).all()
+    assert np.median(made.delta[telegraph]) == pytest.approx(16, rel=0.02)
+    assert np.median(made.set_volts[soft]) == pytest.approx(0.45 * 0.75, rel=0.02)
+    assert (made.set_volts[soft] / made.reset_volts[soft]) == pytest.approx(0.75 / 0.95)
+
+
+def test_dies_without_flaws_are_drawn_as_ever() -> None:
+    plain = wafer(die={"conductance_spread": 0.05}).draw(0, 0, 1)
+    flawed = wafer(die={"conductance_spread": 0.05, "flaw_rates": FlawRates(soft=0.5)}).draw(0, 0, 1)
+    assert plain.flaws is not None
+    assert not plain.flaws.any()
+    assert (plain.siemens_p == flawed.siemens_p).all()
