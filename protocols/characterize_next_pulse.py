@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtjlab.errors import InputError
-from mtjlab.nouns import Floats
+from mtjlab.nouns import Bools, Floats
 
 from .characterize_switching_fit import PulseCounts
 
@@ -115,8 +116,8 @@ class Belief:
 
     def _first_grid(self) -> Floats:
         delta, volts = self._expected.delta, self._expected.volts_c0
-        logs = np.meshgrid(np.linspace(*np.log(delta), _FIRST_SIDE), np.linspace(*np.log(volts), 2 * _FIRST_SIDE))
-        return np.stack([axis.ravel() for axis in logs])
+        deltas, critical = np.geomspace(*delta, _FIRST_SIDE), np.geomspace(*volts, 2 * _FIRST_SIDE)
+        return np.stack([axis.ravel() for axis in np.meshgrid(np.log(deltas), np.log(critical))])
 
     def _moments(self) -> tuple[Floats, Floats]:
         mean = self._logs @ self._weights
@@ -147,7 +148,7 @@ class Belief:
         self._weights /= self._weights.sum()
         self._choose_candidates()
 
-    def _is_expected(self, logs: Floats) -> Floats:
+    def _is_expected(self, logs: Floats) -> Bools:
         ranges = np.log([self._expected.delta, self._expected.volts_c0])
         slack = 1e-9
         return np.asarray(((logs >= ranges[:, :1] - slack) & (logs <= ranges[:, 1:] + slack)).all(axis=0))
@@ -164,10 +165,10 @@ class Belief:
         self._chances = self._chances_of(self._candidates, self._logs)
         self._entropies = _entropy(self._chances)
 
-    def _chances_of(self, numbers: Floats, logs: Floats) -> Floats:
+    def _chances_of(self, numbers: NDArray[np.int64], logs: Floats) -> Floats:
         """(candidates, grid): probability of each of these pulses."""
         kinds = PulseCounts(self._volts[numbers], self._seconds[numbers], self._given[:0], self._given[:0])
-        return np.asarray(kinds.probabilities(*np.exp(logs), self._damping).T)
+        return np.asarray(kinds.probabilities(np.exp(logs[0]), np.exp(logs[1]), self._damping).T)
 
 
 def _entropy(chance: Floats) -> Floats:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 from scipy.stats import chi2
 
 from mtjlab.errors import InputError
@@ -28,7 +29,10 @@ _VOLTS_RANGE = (0.3, 12.0)
 _ZOOMS = 4
 _STEPS = 30
 _NUDGE = 1e-4
-_REACH = 6.0
+_LEAST_INFORMATION = 1.0
+"""Below that in some direction of (ln Delta, ln V_c0), an e-fold is not told from another: nothing is bounded."""
+_DRAWS = 999
+_REACH = 4.0
 """How far a profile is followed, in standard deviations."""
 
 Counts = NDArray[np.int64]
@@ -77,8 +81,8 @@ class SwitchingFit:
         correlation: of ln Delta and ln V_c0, from the Fisher information.
         damping_seconds: t_d that was assumed.
         confidence: of the intervals.
-        chance: of a deviance at least so large if the model is right; tiny where the cell does something else.
-            It means little where fewer than about five pulses of a kind were given.
+        chance: of a deviance at least so large if the model is right; 0.001 where the cell surely does something
+            else. With one pulse of each kind it means nothing.
     """
 
     delta: Estimate
@@ -103,17 +107,15 @@ def fit_switching(
             remedy="Choose amplitudes between never and always",
         )
     best = _most_likely(counts, damping_seconds)
-    covariance = np.linalg.pinv(fisher_information(counts, best, damping_seconds), hermitian=True)
+    chance = _chance(counts, best, damping_seconds)
+    information = fisher_information(counts, best, damping_seconds)
+    if np.linalg.eigvalsh(information)[0] < _LEAST_INFORMATION:
+        delta, volts = (Estimate(float(np.exp(log)), 0.0, float("inf")) for log in best)
+        return SwitchingFit(delta, volts, float("nan"), damping_seconds, confidence, chance)
+    covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
     delta, volts = (_profiled(counts, best, covariance, which, damping_seconds, confidence) for which in (0, 1))
-    scale = float(np.sqrt(covariance[0, 0] * covariance[1, 1]))
-    return SwitchingFit(
-        delta,
-        volts,
-        float(covariance[0, 1]) / scale if scale else float("nan"),
-        damping_seconds,
-        confidence,
-        _chance(counts, best, damping_seconds),
-    )
+    correlation = float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
+    return SwitchingFit(delta, volts, correlation, damping_seconds, confidence, chance)
 
 
 def fisher_information(counts: PulseCounts, logs: Floats, damping_seconds: float) -> Floats:
@@ -125,31 +127,39 @@ def fisher_information(counts: PulseCounts, logs: Floats, damping_seconds: float
 def _slopes(counts: PulseCounts, logs: Floats, damping_seconds: float) -> tuple[Floats, Floats]:
     """Change of each probability per unit of ln Delta and ln V_c0, (2, kinds), and the probabilities."""
     nudges = np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]]) * _NUDGE
-    p = counts.probabilities(*np.exp(logs + nudges).T, damping_seconds)
+    delta, volts = np.exp(logs + nudges).T
+    p = counts.probabilities(delta, volts, damping_seconds)
     return np.stack([p[1] - p[2], p[3] - p[4]]) / (2 * _NUDGE), p[0]
 
 
 def _most_likely(counts: PulseCounts, damping_seconds: float) -> Floats:
-    """(ln Delta, ln V_c0): the best of a grid of Delta, then Fisher scoring with halved steps where it overshoots."""
+    """(ln Delta, ln V_c0): a grid of Delta, then Fisher scoring from each of its peaks."""
     middle = float(np.median(counts.volts))
-    deltas = np.geomspace(*_DELTA_RANGE, 32)
-    tried = np.log(np.geomspace(_VOLTS_RANGE[0] * middle, _VOLTS_RANGE[1] * middle, 40))[None]
+    deltas = np.geomspace(*_DELTA_RANGE, 20)
+    tried = np.log(np.geomspace(_VOLTS_RANGE[0] * middle, _VOLTS_RANGE[1] * middle, 30))[None]
     for _ in range(_ZOOMS):  # the likelihood is a narrow slanting ridge: each Delta gets its own best voltage
         likely = counts.log_likelihood(deltas[:, None], np.exp(tried), damping_seconds)
         best = np.take_along_axis(np.broadcast_to(tried, likely.shape), likely.argmax(axis=1)[:, None], axis=1)
-        step = float(tried[0, 1] - tried[0, 0])
-        tried = best + np.linspace(-step, step, 9)
-    row = int(likely.max(axis=1).argmax())
-    logs = np.array([np.log(deltas[row]), best[row, 0]])
+        apart = float(tried[0, 1] - tried[0, 0])
+        tried = best + np.linspace(-apart, apart, 9)
+    profile = np.pad(likely.max(axis=1), 1, constant_values=-np.inf)
+    peaks = np.flatnonzero((profile[1:-1] >= profile[:-2]) & (profile[1:-1] >= profile[2:]))
+    found = [_climbed(counts, np.array([np.log(deltas[k]), best[k, 0]]), damping_seconds) for k in peaks]
+    return max(found, key=lambda pair: pair[1])[0]
+
+
+def _climbed(counts: PulseCounts, logs: Floats, damping_seconds: float) -> tuple[Floats, float]:
+    """The top that Fisher scoring comes to from here, and the log-likelihood there."""
+    height = -np.inf
     for _ in range(_STEPS):
         step = _scoring_step(counts, logs, damping_seconds)
-        shares = 0.5 ** np.arange(8.0)
-        tried = logs + shares[:, None] * step
-        found = counts.log_likelihood(*np.exp(tried).T, damping_seconds)
-        logs = tried[int(np.argmax(found))]
-        if np.abs(step).max() < 1e-6:
+        tried = logs + 0.5 ** np.arange(8.0)[:, None] * step
+        found = counts.log_likelihood(np.exp(tried[:, 0]), np.exp(tried[:, 1]), damping_seconds)
+        logs, rise = tried[int(np.argmax(found))], float(found.max()) - height
+        height = float(found.max())
+        if np.abs(step).max() < 1e-6 or rise < 1e-9:
             break
-    return np.asarray(logs)
+    return np.asarray(logs), height
 
 
 def _scoring_step(counts: PulseCounts, logs: Floats, damping_seconds: float) -> Floats:
@@ -170,8 +180,8 @@ def _profiled(
     spread = min(float(np.sqrt(covariance[which, which])), 1.0)
     slope = covariance[1 - which, which] / covariance[which, which]
     other_spread = float(np.sqrt(max(covariance[1 - which, 1 - which] - slope**2 * covariance[which, which], 1e-12)))
-    steps = np.linspace(-_REACH, _REACH, 25) * spread
-    offsets = np.linspace(-3, 3, 13) * min(other_spread, 0.5)
+    steps = np.linspace(-_REACH, _REACH, 17) * spread
+    offsets = np.linspace(-3, 3, 9) * min(other_spread, 0.5)
     logs = np.empty((2, steps.size, offsets.size))
     logs[which] = (best[which] + steps)[:, None]
     logs[1 - which] = best[1 - which] + slope * steps[:, None] + offsets
@@ -204,9 +214,13 @@ def _crossing(steps: Floats, roots: Floats, limit: float) -> float:
 
 
 def _chance(counts: PulseCounts, logs: Floats, damping_seconds: float) -> float:
+    """By drawing all counts anew: few pulses of a kind have no chi-square distribution. Two parameters take two off."""
     p = counts.probabilities(np.exp(logs[:1]), np.exp(logs[1:]), damping_seconds)[0]
-    expected = np.stack([counts.given * p, counts.given * (1 - p)])
-    seen = np.stack([counts.switched, counts.given - counts.switched]).astype(np.float64)
-    terms = np.where(seen > 0, seen * np.log(np.maximum(seen, 1e-300) / expected), 0.0)
-    freedom = int((counts.given > 0).sum()) - 2
-    return float(chi2.sf(2 * terms.sum(), freedom)) if freedom > 0 else float("nan")
+    drawn = np.random.default_rng(0).binomial(counts.given, p, (_DRAWS, p.size))
+    seen = float(_deviance(counts.switched[None], counts.given, p)[0])
+    return float(((_deviance(drawn, counts.given, p) >= seen + 2).sum() + 1) / (_DRAWS + 1))
+
+
+def _deviance(switched: Counts, given: Counts, p: Floats) -> Floats:
+    parts = ((switched, given * p), (given - switched, given * (1 - p)))
+    return np.asarray(2 * sum(special.xlogy(seen, seen / np.maximum(mean, 1e-300)).sum(axis=1) for seen, mean in parts))

@@ -87,7 +87,7 @@ def write_errors(
         total = most_writes * len(pulses)
         while (open_kinds := np.flatnonzero((writes < most_writes) & (errors < most_errors))).size:
             run.progress("writes", int(writes.sum()), total)
-            for kind in open_kinds:
+            for kind in open_kinds.tolist():
                 has_written = cells[0].probe(pulses[kind].volts, pulses[kind].seconds)
                 writes[kind] += 1
                 errors[kind] += not has_written
