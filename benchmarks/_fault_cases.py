@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mtjlab.bench import MatrixCrossbar
@@ -41,6 +41,8 @@ _OF_ANY: tuple[FaultKind, ...] = ("silent", "hang", "late", "cut", "garbled", "d
 _OF_SOURCES: tuple[FaultKind, ...] = ("trip", "drift")
 _OF_MATRICES: tuple[FaultKind, ...] = ("stuck_open", "stuck_closed")
 KINDS: tuple[FaultKind, ...] = (*_OF_ANY, *_OF_SOURCES, *_OF_MATRICES, "contact", "bus_hang")
+_SUDDEN: tuple[FaultKind, ...] = ("silent", "hang", "dropped", "power_loss", "trip")
+_LASTING = ("scan", "write scan", "pulse", "reading", "verify", "relays moving")
 _LATE_SECONDS = (1.0, 60.0)
 """Within what a driver waits for an answer, and far beyond it."""
 _BAD_OHMS = 5000.0
@@ -59,6 +61,7 @@ class Operation:
         overall: how many all instruments have had before.
         phase: what the bench is at.
         rows: how many readings and pulses were complete before it.
+        middle: when half of it is carried out, simulated seconds.
     """
 
     instrument: str
@@ -66,32 +69,44 @@ class Operation:
     overall: int
     phase: str
     rows: int
+    middle: float = 0.0
 
 
 @dataclass(frozen=True)
 class Case:
-    """One fault at one message of one job on one bench."""
+    """One fault at one message of one job on one bench.
+
+    Attributes:
+        other: the instrument it happens to, if it is not the one that gets the message: in the middle of that.
+        in_the_middle: whether it happens while the message is carried out, and not just before.
+    """
 
     bench: str
     job: str
     kind: FaultKind
     operation: Operation
     details: tuple[tuple[str, Any], ...] = ()
+    other: str = ""
+    in_the_middle: bool = False
 
     @property
     def target(self) -> str | None:
         """The instrument it happens to; None if it happens to a line of the die or to a board."""
-        return None if self.kind in ("contact", "bus_hang") else self.operation.instrument
+        return None if self.kind in ("contact", "bus_hang") else self.other or self.operation.instrument
 
     def inject(self, bench: SimBench) -> None:
         """Let it happen when its moment comes."""
+        if self.in_the_middle:
+            bench.inject(self.kind, self.target, at_seconds=self.operation.middle, **dict(self.details))
+            return
         before = self.operation.overall if self.target is None else self.operation.number
         bench.inject(self.kind, self.target, after_operations=before, **dict(self.details))
 
     def __str__(self) -> str:
         operation, details = self.operation, ", ".join(f"{key}={value}" for key, value in self.details)
         return (
-            f"{self.bench} {self.job}: {self.kind}({details}) of {self.target or 'the bench'} at message "
+            f"{self.bench} {self.job}: {self.kind}({details}) of {self.target or 'the bench'} "
+            f"{'in the middle of' if self.in_the_middle else 'at'} message "
             f"{operation.number} to {operation.instrument} ({operation.phase})"
         )
 
@@ -115,7 +130,7 @@ def undisturbed(rig: Rig, job: str) -> Undisturbed:
             driver = opened.drivers[name]
             for part in (driver, *driver.submodules.values()):
                 _tell_phase(part, phase, heard)
-            _tap(bench.by_name[name], name, found.operations, lambda: _phase(stage, phase), heard)
+            _tap(bench, name, found.operations, lambda: _phase(stage, phase), heard)
 
     found.outcome = rig.run(job, watch)
     return found
@@ -163,13 +178,16 @@ def _phase(stage: list[str], phase: list[str]) -> str:
     return "prepare" if stage[0] == "start" else stage[0]
 
 
-def _tap(instrument: Any, name: str, operations: list[Operation], phase: Callable[[], str], heard: list[int]) -> None:
+def _tap(bench: SimBench, name: str, operations: list[Operation], phase: Callable[[], str], heard: list[int]) -> None:
+    instrument: Any = bench.by_name[name]
     receive = instrument.receive
 
     def tapped(data: bytes, **how: Any) -> None:
         number = sum(operation.instrument == name for operation in operations)
-        operations.append(Operation(name, number, len(operations), phase(), heard[0]))
+        operation = Operation(name, number, len(operations), phase(), heard[0])
+        started = bench.world.seconds
         receive(data, **how)
+        operations.append(replace(operation, middle=(started + bench.world.seconds) / 2))
 
     instrument.receive = tapped
 
@@ -190,6 +208,16 @@ def cases(rig: Rig, job: str, run: Undisturbed) -> Iterator[Case]:
         yield Case(rig.name, job, "contact", operation, (("line", line),))
         yield Case(rig.name, job, "contact", operation, (("line", line), ("ohms", _BAD_OHMS)))
         yield Case(rig.name, job, "bus_hang", operation, (("board", _BOARD),))
+
+
+def cases_in_the_middle(rig: Rig, job: str, run: Undisturbed) -> Iterator[Case]:
+    """What can happen to any instrument while one of them carries out what takes it some time."""
+    for operation in run.operations:
+        if operation.phase in _LASTING:
+            for name in rig.instruments:
+                for kind in _SUDDEN:
+                    if kind != "trip" or name in rig.sources:
+                        yield Case(rig.name, job, kind, operation, other=name, in_the_middle=True)
 
 
 def _details(kind: FaultKind, place: int) -> list[tuple[tuple[str, Any], ...]]:

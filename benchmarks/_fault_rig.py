@@ -19,7 +19,7 @@ from mtjlab.bench_report import ShutdownReport
 from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Site, State
 from mtjlab.protocols.readout import readout
 from mtjlab.protocols.write_verify import write_verify
-from mtjlab.roles import Crossbar, ScanUnit
+from mtjlab.roles import Crossbar, Identity, ScanUnit
 from mtjlab.sim_instruments.circuit import Source
 from mtjlab.sim_instruments.simulated_bench import SimBench, sim_bench
 from mtjlab.sim_instruments.switches import Switches
@@ -69,6 +69,7 @@ class Outcome:
         closed: relays that conduct, those apart that a fault keeps where they are.
         cell_volts: largest voltage across any cell.
         incidents: what the world has on record.
+        identities: what the instruments said they are; empty if the bench did not start.
     """
 
     error: BaseException | None
@@ -79,6 +80,7 @@ class Outcome:
     closed: int
     cell_volts: float
     incidents: list[Incident]
+    identities: dict[str, Identity]
 
 
 @dataclass
@@ -151,17 +153,21 @@ class Rig:
             crossbar = self._crossbar(opened, folder)
             stage = ["start"]
             prepare(self.bench, opened, crossbar, stage)
-            error = self._ended(job, crossbar, kept.append, stage)
+            identities: dict[str, Identity] = {}
+            error = self._ended(job, crossbar, kept.append, stage, identities)
             outcome = self._found(error, folder, kept, crossbar)
+            outcome.identities = identities
         shutil.rmtree(folder.path)
         return outcome
 
-    def _ended(self, job: str, crossbar: MatrixCrossbar, keep: Keep, stage: list[str]) -> BaseException | None:
+    def _ended(
+        self, job: str, crossbar: MatrixCrossbar, keep: Keep, stage: list[str], identities: dict[str, Identity]
+    ) -> BaseException | None:
         """What ended the run; `stage` says meanwhile what it is at."""
         try:
             with crossbar:
                 try:
-                    crossbar.start()
+                    identities.update(crossbar.start())
                     stage[0] = "run"
                     JOBS[job](crossbar, keep, self)
                     crossbar.idle()
@@ -210,6 +216,7 @@ class Rig:
             closed=sum(_closed_crosspoints(switches) for switches in world._switches),
             cell_volts=float(np.abs(world.cell_volts()).max()),
             incidents=list(world.incidents),
+            identities={},
         )
 
     def reference(self) -> ArrayMap:

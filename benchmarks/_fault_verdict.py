@@ -12,10 +12,17 @@ from ._fault_rig import Outcome
 
 _SAFE_VOLTS = 1e-3
 _HEARD_BY_NOBODY = "silent"
-_UNDER_LOAD = {"power_loss": ("hot switching",), "stuck_closed": ("hot switching",)}
-"""Incidents that a fault brings about by itself."""
+_HOT = ("hot switching",)
+_UNDER_LOAD = {"power_loss": _HOT, "stuck_closed": _HOT, "silent": _HOT}
+"""Incidents that a fault brings about by itself: relays open under an output that nobody can switch off any more."""
 _BAD_CONTACTS = ("contact", "drift", "stuck_open", "stuck_closed")
 """Faults that no instrument can know of."""
+_MEASURING = ("reading", "verify", "pulse")
+_MUST_BE_NOTICED = {
+    "trip": _MEASURING,
+    "power_loss": (*_MEASURING, "relays moving", "outputs on", "level set", "going idle", "scan", "write scan"),
+}
+"""Phases in which an instrument that drops out matters, whether or not a reading comes out wrong."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +61,20 @@ def judged(case: Case, outcome: Outcome, undisturbed: Outcome) -> Verdict:
         if number >= len(undisturbed.rows) or not row.agrees(undisturbed.rows[number])
     ]
     failures = [*_left_on(case, outcome), *_untold(case, outcome), *_lost(case, outcome, undisturbed)]
-    if not failures and wrong and outcome.error is None and case.kind not in _BAD_CONTACTS:
-        failures = ["wrong readings went unnoticed"] if not any(row.is_marked for row in wrong) else []
-    return Verdict(case, tuple(failures), outcome.error is not None, len(wrong), any(row.is_marked for row in wrong))
+    is_marked = any(row.is_marked for row in wrong)
+    if not failures and outcome.error is None:
+        if wrong and not is_marked and case.kind not in _BAD_CONTACTS:
+            failures = ["wrong readings went unnoticed"]
+        if outcome.identities != undisturbed.identities:
+            failures = ["a wrong identity went unnoticed"]
+        if case.operation.phase in _MUST_BE_NOTICED.get(case.kind, ()):
+            failures = ["went unnoticed"]
+    return Verdict(case, tuple(failures), outcome.error is not None, len(wrong), is_marked)
 
 
 def _left_on(case: Case, outcome: Outcome) -> Iterator[str]:
     """Outputs, relays, and what the world has on record; a dead instrument cannot be switched off, only told."""
-    dead = case.operation.instrument if case.kind == _HEARD_BY_NOBODY else ""
+    dead = (case.target or "") if case.kind == _HEARD_BY_NOBODY else ""
     report = outcome.report
     for name in outcome.live:
         if name != dead:

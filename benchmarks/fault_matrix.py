@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ._fault_cases import KINDS, PHASES, Case, Undisturbed, cases, undisturbed
+from ._fault_cases import KINDS, PHASES, Case, Undisturbed, cases, cases_in_the_middle, undisturbed
 from ._fault_rig import JOBS, Rig
 from ._fault_verdict import Verdict, judged
 
@@ -25,7 +25,12 @@ def verdicts(benches: Iterable[str] = BENCHES, sample: int | None = None, seed: 
         rigs = {name: Rig(name, Path(folder)) for name in benches}
         try:
             runs = {(name, job): undisturbed(rig, job) for name, rig in rigs.items() for job in JOBS}
-            chosen = [case for (name, job), run in runs.items() for case in cases(rigs[name], job, run)]
+            chosen = [
+                case
+                for (name, job), run in runs.items()
+                for every in (cases, cases_in_the_middle)
+                for case in every(rigs[name], job, run)
+            ]
             if sample is not None:
                 chosen = _drawn(chosen, sample, random.Random(seed))
             for case in chosen:

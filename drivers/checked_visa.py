@@ -118,6 +118,9 @@ class CheckedVisa(VisaInstrument):
                 where=self._where(),
                 remedy="Correct the address or the driver in the station file",
             )
+        again = self.ask("*IDN?")  # it goes on record: a digit that came spoilt would be another instrument
+        if again != reply:
+            raise self._not_understood("*IDN?", f"{reply}' and then '{again}")
         return Identity(vendor, model, serial, firmware)
 
     def ask_number(self, cmd: str) -> float:

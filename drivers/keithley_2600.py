@@ -165,24 +165,22 @@ class Keithley2600(CheckedVisa, ScanUnit):
         """What one message may reasonably hold."""
         return MOST_READINGS
 
-    def linked_matrix(self) -> Identity:
-        """What the node says it is; the link is brought up if it is not."""
+    def linked_matrix(self) -> Identity | None:
+        """What the node says it is, told twice; the link is brought up if it is not."""
         n = self._matrix_node
-        reply = self.ask(
+        told = f"node[{n}].model, node[{n}].serialno, node[{n}].revision"
+        cmd = (
             'if tsplink.state ~= "online" then tsplink.reset() end '
-            f'if node[{n}] == nil then print("none") else '
-            f"print(node[{n}].model, node[{n}].serialno, node[{n}].revision) end"
+            f'if node[{n}] == nil then print("none") else print({told}, {told}) end'
         )
-        parts = [part.strip() for part in reply.split("\t")]
-        if len(parts) != 3:
+        parts = [part.strip() for part in self.ask(cmd).split("\t")]
+        if parts == ["none"]:
             with contextlib.suppress(InstrumentError):  # what the link says about it is no news
                 self.check_errors()
-            raise InstrumentError(
-                f"finds no node {n} on its TSP-Link",
-                where=self._where(),
-                remedy="Check the TSP-Link cable and the node numbers at both front panels",
-            )
-        return Identity("Keithley Instruments Inc.", *parts)
+            return None
+        if len(parts) != 6 or parts[:3] != parts[3:]:
+            raise self._not_understood("tsplink", "\t".join(parts))
+        return Identity("Keithley Instruments Inc.", *parts[:3])
 
     def scan(
         self, points: Sequence[ScanPoint], *, sense: int, limits: ScanLimits, settle_seconds: float = 0.0

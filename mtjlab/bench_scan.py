@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from .bench_plan import Block, Routes, Sources, driven, furthest_from_ground, groups_of, routes_for, serves
 from .bench_relays import crosspoints
-from .errors import InstrumentError
 from .nouns import Lines, Reading
 from .roles import (
     Identity,
@@ -32,10 +31,12 @@ def find_scanner(
     for unit in units:
         if not all(any(smu is channel for channel in unit.channels) for smu in smus.values()):
             continue
-        try:
-            linked = unit.linked_matrix()
-        except InstrumentError as error:
-            return None, f"the SMUs do not scan by themselves: {error}"
+        linked = unit.linked_matrix()
+        if linked is None:
+            return (
+                None,
+                "the SMUs do not scan by themselves: no matrix is on their link; check its cable",
+            )
         if (linked.model, linked.serial) != (matrix.model, matrix.serial):
             return None, (
                 f"the SMUs do not scan by themselves: their link goes to the matrix {linked.model} {linked.serial}, "

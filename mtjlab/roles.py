@@ -408,10 +408,10 @@ class ScanUnit(ABC):
         """Its SMUs. All of them must have been prepared before a scan; ranges and integration time are those."""
 
     @abstractmethod
-    def linked_matrix(self) -> Identity:
+    def linked_matrix(self) -> Identity | None:
         """What the matrix at the other end of the link says it is: compare it with that of the SwitchMatrix.
 
-        Raises InstrumentError if there is none.
+        None if there is none.
         """
 
     @property

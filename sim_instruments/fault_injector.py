@@ -225,6 +225,8 @@ class FaultInjector:
     def _drop_output(self, name: str, fault: PlannedFault) -> None:
         """The outputs open at once; the instrument notices when it has done what it was doing."""
         instrument = self._instruments[name]
+        if fault.kind == "trip":
+            instrument.output_cut()
         for source in self._world.sources_of(name):
             source.cut_off()
 

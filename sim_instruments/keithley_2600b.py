@@ -69,6 +69,7 @@ class SimKeithley2600B(TriggeredTsp):
     ) -> None:
         self.model = smu.model  # type: ignore[misc]  # one class serves the models of a series
         self._readings_left = MOST_READINGS_PER_MESSAGE
+        self._was_on: set[str] = set()
         super().__init__(name, world, host, serial=serial, has_end=has_end, faults=faults)
         self.registers = StatusModel(self.status, self._sweeping_bits, self._channel_overruns, self._line_overruns)
         self.buffer_objects = BufferObjects(self.engine, crc32(name.encode()) << 16, self._linked_buffers)
@@ -203,11 +204,16 @@ class SimKeithley2600B(TriggeredTsp):
             buffer.reset()
         self.setups.power_on()
 
+    def output_cut(self) -> None:
+        """A script that goes on may switch the outputs off before the instrument reports what has happened to them."""
+        self._was_on = {channel.name for channel in self.channels if channel.settings.is_on}
+
     def _output_tripped(self, error: ScpiError) -> None:
         """The interlock or the output enable line has opened, or a channel without them was too hot."""
         del error
+        cut, self._was_on = self._was_on, set()
         for channel in self.channels:
-            if not channel.settings.is_on:
+            if not channel.settings.is_on and channel.name not in cut:
                 continue
             if channel.is_above_interlock:
                 self.registers.note_output_enable()

@@ -366,6 +366,9 @@ class WireInstrument(ABC):
         """Bring settings and status to their power-on state."""
         self._cleared()
 
+    def output_cut(self) -> None:  # noqa: B027  most instruments still know it when they notice
+        """Its output is dropping this moment; `trip_output` follows once it has done what it is at."""
+
     def trip_output(self, error: ScpiError) -> None:
         """Its output has dropped by itself; the instrument notices and reports `error`, where it can."""
         self._occupy(lambda: self._output_tripped(error))

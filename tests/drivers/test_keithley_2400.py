@@ -270,10 +270,17 @@ def test_limiting_is_asked_without_measuring(dialogue: Any, reply: str, expected
 
 def test_identity(dialogue: Any) -> None:
     idn = ("*IDN?", "KEITHLEY INSTRUMENTS INC.,MODEL 2400,1234567,C30   Mar 17 2006 09:29:29/A02  /K/J")
-    with dialogue(Keithley2400, idn) as smu:
+    with dialogue(Keithley2400, idn, idn) as smu:
         identity = smu.identity()
     assert "2400" in identity.model
     assert identity.serial == "1234567"
+
+
+def test_an_identity_that_is_told_otherwise_the_second_time_is_none(dialogue: Any) -> None:
+    idn = [("*IDN?", f"KEITHLEY INSTRUMENTS INC.,MODEL 2400,123456{k},C30") for k in (7, 8)]
+    with dialogue(Keithley2400, *idn) as smu, pytest.raises(InstrumentError, match="and then") as caught:
+        smu.identity()
+    assert caught.value.remedy
 
 
 def test_another_instrument_at_the_address_is_refused(dialogue: Any) -> None:

@@ -128,9 +128,10 @@ def test_the_level_is_set_to_zero_even_if_a_list_fails(dialogue: Any) -> None:
 
 def test_identity_asks_for_the_command_set(dialogue: Any) -> None:
     idn = ("*IDN?", "KEITHLEY INSTRUMENTS,MODEL 2450,04400001,1.6.4c")
-    with dialogue(Keithley2450, idn, ("*LANG?", "SCPI")) as smu:
+    with dialogue(Keithley2450, idn, idn, ("*LANG?", "SCPI")) as smu:
         assert smu.identity().serial == "04400001"
-    with dialogue(Keithley2450, idn, ("*LANG?", "TSP")) as smu, pytest.raises(InstrumentError, match="TSP") as caught:
+    tsp = ("*LANG?", "TSP")
+    with dialogue(Keithley2450, idn, idn, tsp) as smu, pytest.raises(InstrumentError, match="TSP") as caught:
         smu.identity()
     assert "*LANG SCPI" in caught.value.remedy
     other = ("*IDN?", "KEITHLEY INSTRUMENTS,MODEL 2460,04400001,1.6.4c")

@@ -161,7 +161,7 @@ def test_a_timeout_names_instrument_address_and_remedy(dialogue: Any) -> None:
 def test_identity(dialogue: Any, model: str) -> None:
     idn = ("*IDN?", f"Keithley Instruments Inc., Model {model}, 4100001, 3.3.5")
     right, wrong = (Keithley2601, Keithley2600) if model in ("2601B", "2635B") else (Keithley2600, Keithley2601)
-    with dialogue(right, idn, idn) as smu:
+    with dialogue(right, idn, idn, idn, idn) as smu:
         assert {smu.a.identity().serial, smu.identity().serial} == {"4100001"}
         assert set(smu.submodules) == set(smu.letters)
     with dialogue(wrong, idn) as smu, pytest.raises(InstrumentError, match=f"is a 'Keithley Instruments Inc. {model}'"):

@@ -300,8 +300,7 @@ class TestThatItEndsSafely:
     def test_no_matrix_on_the_link(self, open_linked: OpenLinked) -> None:
         linked = open_linked(link='serial: "1"')
         linked.prepare()
-        with pytest.raises(InstrumentError, match="node 2"):
-            linked.smu.linked_matrix()
+        assert linked.smu.linked_matrix() is None
         with pytest.raises(InstrumentError, match="no remote nodes"):
             linked.smu.scan(every_cell(), sense=B, limits=READ_LIMITS)
         assert linked.is_safe()

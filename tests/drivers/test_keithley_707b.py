@@ -125,7 +125,7 @@ def test_a_timeout_names_instrument_address_and_remedy(dialogue: Any, message_an
 @pytest.mark.parametrize("model", ["707B", "708B"])
 def test_identity(dialogue: Any, model: str) -> None:
     idn = ("*IDN?", f"KEITHLEY INSTRUMENTS INC.,MODEL {model},1300001,01.42b")
-    with dialogue(Keithley707B, idn) as matrix:
+    with dialogue(Keithley707B, idn, idn) as matrix:
         assert matrix.identity().serial == "1300001"
 
 

@@ -132,7 +132,7 @@ def test_direct_output_at_zero_is_restored_even_if_a_pulse_fails(dialogue: Any) 
 def test_identity(dialogue: Any, model: str) -> None:
     idn = ("*IDN?", f"Agilent Technologies,{model},MY51140001,2.0.1225.1700")
     right, wrong = (KeysightB2901, KeysightB2900) if model[4] == "1" else (KeysightB2900, KeysightB2901)
-    with dialogue(right, idn) as smu:
+    with dialogue(right, idn, idn) as smu:
         assert first(smu).identity().serial == "MY51140001"
         assert len(smu.submodules) == len(smu.channel_numbers)
     with dialogue(wrong, idn) as smu, pytest.raises(InstrumentError, match=model):

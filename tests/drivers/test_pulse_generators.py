@@ -164,7 +164,8 @@ def test_garbled_bounds_are_explained(dialogue: Any, reply: str) -> None:
     ("driver", "model"), [(Keysight33500, "33511B"), (Keysight33500, "33622A"), (Keysight81160A, "81160A")]
 )
 def test_identity(dialogue: Any, driver: Any, model: str) -> None:
-    with dialogue(driver, ("*IDN?", f"Keysight Technologies,{model},MY1,1.0")) as pulser:
+    idn = ("*IDN?", f"Keysight Technologies,{model},MY1,1.0")
+    with dialogue(driver, idn, idn) as pulser:
         assert pulser.submodules["1"].identity().model == model
     other = ("*IDN?", "Keysight Technologies,B2902A,MY1,1.0")
     with dialogue(driver, other) as pulser, pytest.raises(InstrumentError, match="expected one of"):

@@ -112,7 +112,7 @@ class TestKeysightB2200:
     def test_what_a_closing_takes_over_is_not_opened_first(self, dialogue: Any) -> None:
         first = (f":CLOS (@00101,01424);{ASK_B2200}", "(@00101,01424)")
         second = (f":OPEN (@01424);:CLOS (@00201);{ASK_B2200}", "(@00201)")
-        with dialogue(KeysightB2200, IDN_B2201, TYPES_B2200, (ASK_B2200, "(@)"), first, second) as matrix:
+        with dialogue(KeysightB2200, IDN_B2201, IDN_B2201, TYPES_B2200, (ASK_B2200, "(@)"), first, second) as matrix:
             assert matrix.route(at(("1", 101), ("14", 212))) == at(("1", 101), ("14", 212))
             assert matrix.route(at(("2", 101))) == at(("2", 101))
 
@@ -120,7 +120,7 @@ class TestKeysightB2200:
         free = partial(KeysightB2200, allows_free_rule=True)
         first = (f":CLOS (@00101,00102);{ASK_B2200}", "(@00101,00102)")
         second = (f":OPEN (@00101);:CLOS (@00201);{ASK_B2200}", "(@00102,00201)")
-        with dialogue(free, IDN_B2201, TYPES_B2200, (ASK_B2200, "(@)"), first, second) as matrix:
+        with dialogue(free, IDN_B2201, IDN_B2201, TYPES_B2200, (ASK_B2200, "(@)"), first, second) as matrix:
             matrix.route(at(("1", 101), ("1", 102)))
             matrix.route(at(("2", 101), ("1", 102)))
 
@@ -131,7 +131,10 @@ class TestKeysightB2200:
             (False, at(("1", 101), ("1", 102)), "single-route"),
         ):
             driver = partial(KeysightB2200, allows_free_rule=allows)
-            with dialogue(driver, IDN_B2201, TYPES_B2200) as matrix, pytest.raises(InstrumentError, match=said):
+            with (
+                dialogue(driver, IDN_B2201, IDN_B2201, TYPES_B2200) as matrix,
+                pytest.raises(InstrumentError, match=said),
+            ):
                 matrix.route(wanted)
 
     def test_holding_at_a_row(self, dialogue: Any) -> None:
@@ -142,7 +145,7 @@ class TestKeysightB2200:
         )
         route = (f":CLOS (@00113);{ASK_B2200}", "(@00113,00901)")
         back = (f":OPEN (@00113);{ASK_B2200}", "(@00901,00913)")
-        steps = (TYPES_B2200, IDN_B2201, (ASK_B2200, "(@)"), told, route, back)
+        steps = (TYPES_B2200, IDN_B2201, IDN_B2201, (ASK_B2200, "(@)"), told, route, back)
         with dialogue(KeysightB2200, *steps) as matrix:
             assert matrix.hold([101, 201], "9") == at(("9", 101), ("9", 201))
             matrix.route(at(("1", 201)))
@@ -154,13 +157,13 @@ class TestKeysightB2200:
             f":AGND? 0;{ASK_B2200}",
             "1;(@01201)",
         )
-        with dialogue(KeysightB2200, TYPES_B2200, IDN_B2201, (ASK_B2200, "(@)"), told) as matrix:
+        with dialogue(KeysightB2200, TYPES_B2200, IDN_B2201, IDN_B2201, (ASK_B2200, "(@)"), told) as matrix:
             assert matrix.hold([101]) == at(("12", 101))
 
     def test_open_all_ends_the_modes(self, dialogue: Any) -> None:
-        with dialogue(KeysightB2200, IDN_B2201, (":BIAS 0,OFF;:AGND 0,OFF;:OPEN:CARD 0", None)) as matrix:
+        with dialogue(KeysightB2200, IDN_B2201, IDN_B2201, (":BIAS 0,OFF;:AGND 0,OFF;:OPEN:CARD 0", None)) as matrix:
             matrix.open_all()
-        with dialogue(KeysightB2200, IDN_E5250, (":BIAS 0,OFF;:OPEN:CARD 0", None)) as matrix:
+        with dialogue(KeysightB2200, IDN_E5250, IDN_E5250, (":BIAS 0,OFF;:OPEN:CARD 0", None)) as matrix:
             matrix.open_all()
 
     @pytest.mark.parametrize("reply", ["", "00101", "(@10101)", "(@00125)", "(@001)", "(@00101;00102)"])
@@ -236,7 +239,7 @@ MODELS = [
 
 @pytest.mark.parametrize(("driver", "said"), MODELS)
 def test_identity(dialogue: Any, driver: Any, said: str) -> None:
-    with dialogue(driver, ("*IDN?", said)) as matrix:
+    with dialogue(driver, ("*IDN?", said), ("*IDN?", said)) as matrix:
         assert matrix.identity().firmware
     other = ("*IDN?", "KEITHLEY INSTRUMENTS INC.,MODEL 2400,1,C30")
     with dialogue(driver, other) as matrix, pytest.raises(InstrumentError, match="expected one of"):

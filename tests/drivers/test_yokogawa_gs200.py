@@ -140,7 +140,8 @@ def test_a_ramp_that_one_program_cannot_take_is_refused(dialogue: Any) -> None:
 
 
 def test_identity(dialogue: Any) -> None:
-    with dialogue(GS200, ("*IDN?", "YOKOGAWA,GS210,91K000001,1.05")) as magnet:
+    idn = ("*IDN?", "YOKOGAWA,GS210,91K000001,1.05")
+    with dialogue(GS200, idn, idn) as magnet:
         assert magnet.identity().firmware == "1.05"
     other = ("*IDN?", "YOKOGAWA,7651,1,1")
     with dialogue(GS200, other) as magnet, pytest.raises(InstrumentError, match="expected one of"):
