@@ -37,7 +37,7 @@ from .bench_relays import Relays
 from .bench_report import BenchSettings, ShutdownReport, description, jobs
 from .bench_scan import Scanner, find_scanner, in_parts
 from .errors import InputError, InstrumentError
-from .interrupts import held_off
+from .interrupts import finishing, held_off
 from .nouns import Cost, Line, Lines, Reading
 from .pulse_budget import PulseBudget
 from .roles import (
@@ -224,14 +224,16 @@ class MatrixCrossbar(Crossbar):
         )
 
     def _read(self, read: LineRead, routes: Routes) -> Reading:
-        groups = groups_of(routes, read.lines)
-        self._energise(groups, self._read_amps_range)
-        raw = self._smus[self._names[-1]].read()
-        limited = raw.in_compliance or self._is_drive_limiting(groups)
-        self._check_status()
-        reading = replace(_out_of_the_array(read, raw), in_compliance=limited)
-        self._note_reading(read, reading)
-        return reading
+        """One transaction: a first Ctrl-C waits for its end."""
+        with finishing():
+            groups = groups_of(routes, read.lines)
+            self._energise(groups, self._read_amps_range)
+            raw = self._smus[self._names[-1]].read()
+            limited = raw.in_compliance or self._is_drive_limiting(groups)
+            self._check_status()
+            reading = replace(_out_of_the_array(read, raw), in_compliance=limited)
+            self._note_reading(read, reading)
+            return reading
 
     def _note_reading(self, read: LineRead, reading: Reading) -> None:
         self._readings += 1
@@ -247,6 +249,11 @@ class MatrixCrossbar(Crossbar):
         self._budget.take(lines)
         drive = self._names[0]
         held = {name: (0.0 if name == drive else level, on) for name, (level, on) in groups.items()}
+        with finishing():
+            return self._pulsed(lines, selected, held, seconds)
+
+    def _pulsed(self, lines: Lines, selected: Line, held: Groups, seconds: float) -> Reading:
+        drive = self._names[0]
         self._energise(held, self._limits.compliance_amps)
         try:
             self._levels[drive] = math.nan  # unknown until it has answered

@@ -40,6 +40,37 @@ def stop_on_signals() -> Iterator[None]:
 
 
 @contextmanager
+def finishing() -> Iterator[None]:
+    """While inside, the first Ctrl-C or other signal waits for the end of it; the second one ends it at once.
+
+    A transaction with a die is worth finishing: what was measured is kept, and nothing is left half said.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, *_SIGNALS)}
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        if waiting:
+            then = previous[number]
+            if callable(then):
+                then(number, frame)
+            return
+        waiting.append(number)
+
+    for number in previous:
+        signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if waiting:
+        signal.raise_signal(waiting[0])
+
+
+@contextmanager
 def held_off() -> Iterator[None]:
     """While inside, Ctrl-C and the other signals wait: a bench must not be left half switched off."""
     if threading.current_thread() is not threading.main_thread():

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mtjlab.interrupts import Stopped, held_off, stop_on_signals
+from mtjlab.interrupts import Stopped, finishing, held_off, stop_on_signals
 
 STOPPING = [name for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
@@ -93,3 +93,41 @@ def test_a_signal_is_not_lost_when_the_body_fails() -> None:
     with pytest.raises(KeyboardInterrupt), held_off():
         signal.raise_signal(signal.SIGINT)
         raise ValueError
+
+
+def test_the_first_ctrl_c_waits_for_the_end_of_a_transaction() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        with finishing():
+            signal.raise_signal(signal.SIGINT)
+            done.append("finished")
+        done.append("never")
+    assert done == ["finished"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_second_ctrl_c_does_not_wait() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), finishing():
+        signal.raise_signal(signal.SIGINT)
+        done.append("waited")
+        signal.raise_signal(signal.SIGINT)
+        done.append("never")
+    assert done == ["waited"]
+
+
+def test_a_transaction_without_a_signal_ends_as_it_would() -> None:
+    with finishing():
+        done = 1
+    assert done == 1
+    with pytest.raises(ValueError, match="x"), finishing():
+        raise ValueError("x")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_other_signals_wait_as_well() -> None:
+    finished = False
+    with pytest.raises(Stopped, match="SIGTERM"), stop_on_signals(), finishing():
+        signal.raise_signal(signal.SIGTERM)
+        finished = True
+    assert finished
