@@ -380,6 +380,21 @@ class TestShutdown:
             assert report.problems
             assert not any(bench.outputs_on().values())
 
+    @pytest.mark.parametrize("lost", ADDRESSES)
+    def test_a_lost_session_is_opened_anew_to_switch_off(self, bench: Bench, lost: str) -> None:
+        bench.crossbar.measure(READ, SENSED)
+        bench.simulated.inject("dropped", lost)
+        report = bench.crossbar.shutdown()
+        assert report.is_safe
+        assert any(lost in problem for problem in report.problems)
+        assert not any(bench.outputs_on().values())
+        assert bench.closed() == set()
+
+    def test_a_spoilt_answer_is_not_the_last_word(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        said = iter([True, False])
+        monkeypatch.setattr(bench.drivers["sense"], "is_output_on", lambda: next(said))
+        assert bench.crossbar.shutdown().is_safe
+
     def test_an_output_that_stays_on_is_told(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bench.drivers["sense"], "is_output_on", lambda: True)
         report = bench.crossbar.shutdown()
@@ -451,6 +466,53 @@ class TestShutdown:
         monkeypatch.setattr(bench.drivers["matrix"], "route", watch)
         bench.crossbar.measure(Lines.selecting(SHAPE, Site(0, 0), 0.1, 0.0), [Line("col", 0)])
         assert not any(on_while_moving)
+
+
+class TestDropOuts:
+    @pytest.mark.parametrize(
+        ("kind", "name"), [("trip", name) for name in SMUS] + [("power_loss", name) for name in ADDRESSES]
+    )
+    def test_what_was_read_while_an_instrument_dropped_out_is_not_told(
+        self, tmp_path: Path, kind: str, name: str
+    ) -> None:
+        told: list[Any] = []
+        with bench_in(tmp_path, listener=lambda *heard: told.append(heard)) as bench:
+            bench.crossbar.measure(READ, SENSED)
+            assert len(told) == 1
+            bench.simulated.inject(kind, name)
+            with pytest.raises(InstrumentError, match=r"lost its power|802|did not answer") as caught:
+                bench.crossbar.measure(Lines.selecting(SHAPE, Site(1, 2), 0.05, 0.0), SENSED)
+            assert name in caught.value.where
+            assert caught.value.remedy
+            assert len(told) == 1
+            assert bench.crossbar.shutdown().is_safe
+
+    def test_a_pulse_while_an_instrument_lost_its_power_is_not_told(self, tmp_path: Path) -> None:
+        told: list[Any] = []
+        with bench_in(tmp_path, listener=lambda *heard: told.append(heard)) as bench:
+            bench.crossbar.pulse(Lines.selecting(SHAPE, Site(1, 2), 0.3, 0.15), 5e-3)
+            bench.simulated.inject("power_loss", "half_select")
+            with pytest.raises(InstrumentError, match=r"half_select .*lost its power"):
+                bench.crossbar.pulse(Lines.selecting(SHAPE, Site(1, 2), 0.3, 0.15), 5e-3)
+            assert len(told) == 1
+
+    def test_the_last_reading_is_looked_at_as_well(self, bench: Bench) -> None:
+        bench.crossbar.measure(READ, SENSED)
+        bench.crossbar.check_errors()
+        bench.simulated.inject("power_loss", "drive")
+        with pytest.raises(InstrumentError, match=r"drive .*lost its power"):
+            bench.crossbar.check_errors()
+
+    def test_an_output_that_comes_on_after_a_power_failure_has_its_compliance(self, bench: Bench) -> None:
+        bench.simulated.inject("power_loss", "drive")
+        bench.drivers["drive"].output_on()
+        assert bench.drivers["drive"].amps_limit() == pytest.approx(1e-2)
+
+    def test_no_range_beyond_the_compliance_is_asked_for(self, tmp_path: Path) -> None:
+        with bench_in(tmp_path, limits="{amps: 1.0e-4}") as bench:
+            bench.crossbar.measure(READ, SENSED)
+            bench.crossbar.check_errors()
+            assert bench.drivers["sense"].amps_range() == pytest.approx(1.05e-4)
 
 
 class TestRefusals:
