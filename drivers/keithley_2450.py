@@ -6,6 +6,7 @@ docs/decisions/0006-own-drivers.md says why.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from mtjlab.errors import InstrumentError
 from mtjlab.nouns import Reading
 from mtjlab.roles import Identity, SourceMeasureUnit
 
-from .checked_visa import CheckedVisa
+from .checked_visa import WATCH, CheckedVisa, number
+from .plausible_readings import is_plausible
 
 if TYPE_CHECKING:
     from qcodes.parameters import Parameter
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _OVERFLOW = 9.8e37
 _BIT_PROTECTING, _BIT_LIMITING = 4, 32
+_STATUS_END = 256
 """Bits of SOURSTATus (":TRACe:DATA?" in the manual)."""
 _ELEMENTS = '"defbuffer1",SOUR,READ,SOURSTAT'
 _LIST = '"VoltCustomSweepList"'
@@ -53,6 +56,8 @@ class Keithley2450(CheckedVisa, SourceMeasureUnit):
         self._power_cycles = 1.0
         self._settle_seconds = 0.0
         self._volts_range = 0.0
+        self._most_amps = math.inf
+        self._level: float | None = None
         self._is_prepared = False
         self._add_source_parameters()
         self._add_sense_parameters()
@@ -164,7 +169,7 @@ class Keithley2450(CheckedVisa, SourceMeasureUnit):
 
     def prepare(self, *, volts_range: float, amps_limit: float, amps_range: float, power_cycles: float) -> None:
         """Reset, program range, compliance, protection, integration; leaves the output off at 0 V."""
-        self._is_prepared = False
+        self._forget()
         protection = next((f"PROT{level}" for level in _PROTECTIONS if level > volts_range * _REACH), "NONE")
         self.write(
             f":ABOR;*RST;*CLS;:OUTP OFF;:SOUR:FUNC VOLT;:SOUR:VOLT 0;:SOUR:VOLT:RANG {volts_range:.6e};"
@@ -174,11 +179,24 @@ class Keithley2450(CheckedVisa, SourceMeasureUnit):
         # auto zero would take three conversions per reading and stretch the top of every pulse by two of them
         self._line_hertz = self.ask_number(
             f':SENS:FUNC "CURR";:SENS:CURR:RANG {amps_range:.6e};:SENS:CURR:NPLC {power_cycles:.4f};'
-            ":SENS:CURR:RSEN OFF;:SENS:CURR:AZER OFF;:SENS:AZER:ONCE;:SENS:COUN 1;:FORM:DATA ASC;:SYST:LFR?"
+            ":SENS:CURR:RSEN OFF;:SENS:CURR:AZER OFF;:SENS:AZER:ONCE;:SENS:COUN 1;"
+            f":FORM:DATA ASC;{WATCH};:SYST:LFR?"
         )
         self._power_cycles = power_cycles
+        self._most_amps = amps_limit
         self.check_errors()
+        self.is_watched = True
+        self.check_status()
         self._is_prepared = True
+
+    def reopen(self) -> None:
+        """See CheckedVisa; whether it is still prepared nobody knows."""
+        self._forget()
+        super().reopen()
+
+    def _forget(self) -> None:
+        self._is_prepared = self.is_watched = False
+        self._level = None
 
     def set_amps_range(self, amps: float) -> None:
         """Smallest fixed range that covers `amps`; raises InstrumentError if there is none."""
@@ -189,13 +207,18 @@ class Keithley2450(CheckedVisa, SourceMeasureUnit):
 
     def set_volts(self, volts: float) -> None:
         """Change the level."""
+        self._level = None
         self.volts(volts)
+        self._level = volts
 
     def output_on(self) -> None:
         """Output on, at 0 V; raises InstrumentError if `prepare` did not come first (no compliance, no output)."""
         if not self._is_prepared:
             raise InstrumentError("output refused: no compliance was programmed", where=self._where())
-        self.write(":SOUR:VOLT 0;:OUTP ON")
+        # again the compliance: had the power failed meanwhile, it would be another
+        self._level = None
+        self.write(f":SOUR:VOLT 0;:SOUR:VOLT:ILIM {self._most_amps:.6e};:OUTP ON")
+        self._level = 0.0
 
     def output_off(self) -> None:
         """Level to 0 V, output off, and its own word that it is off: relays may move after this.
@@ -212,16 +235,16 @@ class Keithley2450(CheckedVisa, SourceMeasureUnit):
 
     def is_output_on(self) -> bool:
         """Read back from the instrument."""
-        return self.ask_number(":OUTP?") != 0
+        return self.ask_flag(":OUTP?")
 
     def is_limiting(self) -> bool:
         """Whether the output is at its limit now, as the instrument reports it."""
-        return self.ask(":SOUR:VOLT:ILIM:TRIP?").strip() == "1"
+        return self.ask_flag(":SOUR:VOLT:ILIM:TRIP?")
 
     def read(self) -> Reading:
         """One measurement at the present level."""
         cmd = f":READ? {_ELEMENTS}"
-        return self._readings(cmd, self.ask(cmd), 1)[0]
+        return self._readings(cmd, self.ask(cmd), [self._level])[0]
 
     def pulse(self, volts: float, seconds: float) -> Reading:
         """0 V, `volts` for `seconds`, 0 V; returns the measurement at the end of the top.
@@ -263,7 +286,7 @@ class Keithley2450(CheckedVisa, SourceMeasureUnit):
         cmd = f":TRAC:DATA? 1,{count},{_ELEMENTS}"
         try:
             with self.patience(count * (self.shortest_pulse_seconds + delay_seconds)):
-                return self._readings(cmd, self.ask(f"{model}{repeat};:INIT;*WAI;{cmd}"), count)
+                return self._readings(cmd, self.ask(f"{model}{repeat};:INIT;*WAI;{cmd}"), volts)
         finally:
             self.write(f":ABOR;:SOUR:VOLT 0;:SOUR:VOLT:RANG {self._volts_range:.6e}")
 
@@ -296,17 +319,22 @@ class Keithley2450(CheckedVisa, SourceMeasureUnit):
                 "reports " + "; ".join(found), where=self._where(), remedy="See the 2450 Reference Manual, section 6"
             )
 
-    def _readings(self, cmd: str, reply: str, count: int) -> list[Reading]:
+    def _readings(self, cmd: str, reply: str, levels: Sequence[float | None]) -> list[Reading]:
+        """One reading for each level, plausible at that where it is known."""
+        numbers = [value for part in reply.split(",") if (value := number(part)) is not None]
+        if len(numbers) != 3 * len(levels) or reply.count(",") != len(numbers) - 1:
+            raise self._not_understood(cmd, reply)
         try:
-            numbers = [float(part) for part in reply.split(",")]
             found = [_reading(*numbers[k : k + 3]) for k in range(0, len(numbers), 3)]
-        except (ValueError, TypeError, OverflowError) as error:
+        except ValueError as error:
             raise self._not_understood(cmd, reply) from error
-        if len(found) != count:
+        if not all(is_plausible(r, v, self._most_amps) for r, v in zip(found, levels, strict=True)):
             raise self._not_understood(cmd, reply)
         return found
 
 
 def _reading(volts: float, amps: float, status: float) -> Reading:
+    if not (0 <= status < _STATUS_END and status.is_integer()):
+        raise ValueError(f"no status: {status}")
     limited = bool(int(status) & (_BIT_LIMITING | _BIT_PROTECTING))
     return Reading(volts, amps, in_compliance=limited, is_overflow=abs(amps) > _OVERFLOW)

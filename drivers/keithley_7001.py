@@ -17,6 +17,7 @@ from qcodes.parameters import create_on_off_val_mapping
 from mtjlab.errors import InstrumentError
 from mtjlab.roles import Crosspoint, Identity
 
+from .checked_visa import WATCH
 from .scpi_matrix import ScpiMatrix, open_and_close
 
 if TYPE_CHECKING:
@@ -78,9 +79,12 @@ class Keithley7001(ScpiMatrix):
     def prepare(self) -> None:
         """Reset: everything open, break before make, nothing forbidden or paired, no settling time added."""
         self._known = None
-        self.write("*RST;*CLS;:ROUT:CONF:BBM ON;:ROUT:CONF:SCH OFF;:ROUT:CONF:CPA OFF")
+        self.is_watched = False
+        self.write(f"*RST;*CLS;:ROUT:CONF:BBM ON;:ROUT:CONF:SCH OFF;:ROUT:CONF:CPA OFF;{WATCH}")
         self._settle_seconds = 0.0
         self.check_errors()
+        self.is_watched = True
+        self.check_status()
 
     @property
     def rows(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from qcodes.instrument import VisaInstrumentKWArgs
 from mtjlab.errors import InputError, InstrumentError
 from mtjlab.roles import Crosspoint, Identity
 
+from .checked_visa import WATCH
 from .scpi_matrix import ScpiMatrix, open_and_close
 
 if TYPE_CHECKING:
@@ -112,10 +113,13 @@ class Keysight34980A(ScpiMatrix):
         """Reset: everything open, one command after the other; then the row protection, confirmed."""
         self._known = None
         protect = [f":SYST:MOD:ROW:PROT {slot},{self._row_protection}" for slot in self._protected]
-        self.write(";".join(["*RST;*CLS", *protect]))
+        self.is_watched = False
+        self.write(";".join(["*RST;*CLS", *protect, WATCH]))
         self._is_protection_set = True
         self._known = self.closed()
         self.check_errors()
+        self.is_watched = True
+        self.check_status()
 
     @property
     def rows(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ PREPARE = (
     ),
     (
         ':SENS:FUNC "CURR";:SENS:CURR:RANG 1.000000e-03;:SENS:CURR:NPLC 0.1000;'
-        ":SENS:CURR:RSEN OFF;:SENS:CURR:AZER OFF;:SENS:AZER:ONCE;:SENS:COUN 1;:FORM:DATA ASC;:SYST:LFR?",
+        ":SENS:CURR:RSEN OFF;:SENS:CURR:AZER OFF;:SENS:AZER:ONCE;:SENS:COUN 1;:FORM:DATA ASC;*ESE 1;*OPC;:SYST:LFR?",
         "50",
     ),
     NO_ERROR,
@@ -48,7 +48,7 @@ def swept(count: int, delay: str) -> str:
 
 
 def test_compliance_and_protection_are_programmed_before_the_output_can_go_on(dialogue: Any) -> None:
-    with dialogue(Keithley2450, *PREPARE, (":SOUR:VOLT 0;:OUTP ON", None)) as smu:
+    with dialogue(Keithley2450, *PREPARE, (":SOUR:VOLT 0;:SOUR:VOLT:ILIM 5.000000e-03;:OUTP ON", None)) as smu:
         smu.prepare(**SETTINGS)
         smu.output_on()
 

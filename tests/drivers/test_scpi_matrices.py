@@ -49,7 +49,7 @@ def at(*places: tuple[str, int]) -> frozenset[Crosspoint]:
 
 class TestKeithley7001:
     def test_prepare(self, dialogue: Any) -> None:
-        reset = ("*RST;*CLS;:ROUT:CONF:BBM ON;:ROUT:CONF:SCH OFF;:ROUT:CONF:CPA OFF", None)
+        reset = ("*RST;*CLS;:ROUT:CONF:BBM ON;:ROUT:CONF:SCH OFF;:ROUT:CONF:CPA OFF;*ESE 1;*OPC", None)
         with dialogue(Keithley7001, reset, (NO_ERROR[0], '0,"No error"')) as matrix:
             matrix.prepare()
 
@@ -176,14 +176,14 @@ class TestKeysightB2200:
 
 class TestKeysight34980A:
     def test_prepare_sets_the_row_protection_and_reads_it_back(self, dialogue: Any) -> None:
-        steps = (TYPES_34980, ("*RST;*CLS;:SYST:MOD:ROW:PROT 1,AUTO0", None), (ASK_34980, closed_34980()))
+        steps = (TYPES_34980, ("*RST;*CLS;:SYST:MOD:ROW:PROT 1,AUTO0;*ESE 1;*OPC", None), (ASK_34980, closed_34980()))
         with dialogue(Keysight34980A, *steps, NO_ERROR) as matrix:
             matrix.prepare()
             assert matrix.rows == tuple("12345678")
             assert matrix.protection_ohms == 0
 
     def test_a_protection_that_is_not_what_was_told_is_an_error(self, dialogue: Any) -> None:
-        steps = (TYPES_34980, ("*RST;*CLS;:SYST:MOD:ROW:PROT 1,AUTO0", None))
+        steps = (TYPES_34980, ("*RST;*CLS;:SYST:MOD:ROW:PROT 1,AUTO0;*ESE 1;*OPC", None))
         garbled = (ASK_34980, closed_34980(mode="AUTO100"))
         with dialogue(Keysight34980A, *steps, garbled) as matrix, pytest.raises(InstrumentError) as caught:
             matrix.prepare()
