@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import pyvisa
@@ -130,7 +132,7 @@ def test_list_and_dual_sweeps(smu: MessageBasedResource) -> None:
 
 @pytest.mark.parametrize(("form", "kind"), [("REAL", "d"), ("SREAL", "f")])
 @pytest.mark.parametrize(("order", "is_big_endian"), [("NORM", True), ("SWAP", False)])
-def test_binary_buffers(smu: MessageBasedResource, form: str, kind: str, order: str, is_big_endian: bool) -> None:
+def test_binary_buffers(smu: MessageBasedResource, form: str, kind: Any, order: str, is_big_endian: bool) -> None:
     tell(smu, "SOUR:VOLT 0.5", "SOUR:VOLT:ILIM 0.01", "SENS:COUN 6", "OUTP ON", "TRAC:TRIG")
     tell(smu, f"FORM {form};:FORM:BORD {order}")
     values = smu.query_binary_values(

@@ -103,7 +103,7 @@ def test_low_current_of_a_gigohm(make_lab: MakeLab) -> None:
 
 @pytest.mark.parametrize(("data", "kind"), [("REAL32", "f"), ("REAL64", "d")])
 @pytest.mark.parametrize(("order", "is_big_endian"), [("LITTLEENDIAN", False), ("BIGENDIAN", True)])
-def test_binary_buffers(smu: MessageBasedResource, data: str, kind: str, order: str, is_big_endian: bool) -> None:
+def test_binary_buffers(smu: MessageBasedResource, data: str, kind: Any, order: str, is_big_endian: bool) -> None:
     smu.write("smua.nvbuffer1.clear() smua.nvbuffer1.appendmode = 1 smua.nvbuffer1.collectsourcevalues = 1")
     smu.write("smua.source.limiti = 1e-2 smua.source.output = 1 smua.measure.nplc = 0.1")
     smu.write("for k = 1, 8 do smua.source.levelv = k / 10 smua.measure.i(smua.nvbuffer1) end")

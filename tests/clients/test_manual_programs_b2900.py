@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import pyvisa
@@ -109,7 +111,7 @@ def test_pulses_at_their_time(lab: Lab, smu: MessageBasedResource) -> None:
 
 @pytest.mark.parametrize(("form", "kind"), [("REAL,32", "f"), ("REAL,64", "d")])
 @pytest.mark.parametrize(("order", "is_big_endian"), [("NORM", True), ("SWAP", False)])
-def test_binary_arrays(smu: MessageBasedResource, form: str, kind: str, order: str, is_big_endian: bool) -> None:
+def test_binary_arrays(smu: MessageBasedResource, form: str, kind: Any, order: str, is_big_endian: bool) -> None:
     tell(smu, ":SOUR:VOLT 0.5;:SENS:CURR:PROT 0.01;:TRIG:COUN 100", f":FORM {form};:FORM:BORD {order}", ":INIT (@1)")
     values = smu.query_binary_values(":FETC:ARR:CURR? (@1)", datatype=kind, is_big_endian=is_big_endian)
     assert values == pytest.approx([5e-4] * 100, rel=3e-3)
