@@ -25,6 +25,7 @@ WATCH = "*ESE 1;*OPC"
 TSP_WATCH = "status.standard.enable = status.standard.OPC opc()"
 """The same for an instrument that is told so in Lua."""
 _ERROR_AVAILABLE, _EVENT_SUMMARY = 1 << 2, 1 << 5
+"""Bits of the status byte: IEEE 488.2 for the latter, SCPI-99 and the manuals of the 2400 and 2600B for the former."""
 _STREAMS = (pyvisa.resources.TCPIPSocket, pyvisa.resources.SerialInstrument)
 """Interfaces without a serial poll."""
 _LOST = (
