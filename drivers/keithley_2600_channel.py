@@ -234,9 +234,11 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
         )
         reply = self.ask(cmd)
         told = reply.split(",")
-        if len(told) != 3 or None in (volts := number(told[0]), amps := number(told[1]), limiting := flag(told[2])):
+        numbers = [value for part in told[:2] if (value := number(part)) is not None]
+        limiting = flag(told[-1])
+        if len(told) != 3 or len(numbers) != 2 or limiting is None:
             raise self.parent.not_understood(cmd, reply)
-        found = readings([[volts, amps, 64.0 if limiting else 0.0]])[0]
+        found = readings([[*numbers, 64.0 if limiting else 0.0]])[0]
         if not is_plausible(found, self._level, self.most_amps):
             raise self.parent.not_understood(cmd, reply)
         return found
