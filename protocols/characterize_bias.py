@@ -16,6 +16,7 @@ from .characterize_run import Budget, Ending, IsStopped, Run, not_stopped
 from .characterize_top import TopMeter
 
 _LEAST_BIASES = 3
+_PULSE_SECONDS = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ def tmr_against_bias(
     volts: Sequence[float],
     *,
     drive: Drive | None = None,
-    pulse_seconds: float = 1e-3,
+    pulse_seconds: float | None = None,
     readings: int = 1,
     path_ohms: float = 0.0,
     budget: Budget | None = None,
@@ -57,7 +58,8 @@ def tmr_against_bias(
 
     Args:
         volts: biases other than 0, either sign.
-        pulse_seconds: length of the pulses beyond the read bias; short ones let the bias go further.
+        pulse_seconds: length of the pulses beyond the read bias; short ones let the bias go further. By default 1 ms,
+            or the shortest that the bench makes.
         readings: how many are averaged at each bias.
         path_ohms: series resistance of lines and contacts, for the fit; the conductances contain it.
 
@@ -69,7 +71,8 @@ def tmr_against_bias(
 
     def act() -> str:
         cell = Cell(run, site, used)
-        meter = TopMeter(run, site, used.read_volts, pulse_seconds)
+        seconds = pulse_seconds or max(_PULSE_SECONDS, crossbar.capabilities.shortest_pulse_seconds)
+        meter = TopMeter(run, site, used.read_volts, seconds)
         for part, (state, siemens) in enumerate(found.items()):
             switching = {1.0: np.inf, -1.0: np.inf}
             for done, k in enumerate(np.argsort(np.abs(biases), kind="stable")):

@@ -61,12 +61,15 @@ class LoopFacts:
 
 
 def staircase(most: float, least: float, step: float) -> Floats:
-    """Drives of a loop: from 0 to `most` (above 0), down to `least` (below 0), and back to 0, in equal steps."""
+    """Drives of a loop: from 0 to `most` (above 0), down to `least` (below 0) and up to `most` again, in equal steps.
+
+    The second way up is there because a cell that begins in P has nothing to show on the first.
+    """
     if not (least < 0 < most and step > 0):
         raise InputError("a loop goes from below zero to above it", remedy="Give most > 0 > least and a step above 0")
     up = np.linspace(0, most, max(round(most / step), 1) + 1)
     down = np.linspace(0, least, max(round(-least / step), 1) + 1)
-    return np.concatenate([up, up[-2::-1], down[1:], down[-2::-1]])
+    return np.concatenate([up, up[-2::-1], down[1:], down[-2::-1], up[1:]])
 
 
 def quasi_static_loop(

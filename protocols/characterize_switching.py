@@ -138,6 +138,7 @@ def switching_adaptively(
             if number >= 8 and (np.array(belief.relative_deviations) <= wanted).all():
                 progress("switching pulses", most_pulses, most_pulses)
                 return "the intervals are as narrow as wanted"
+        progress("switching pulses", most_pulses, most_pulses)
         return f"{most_pulses} pulses were given"
 
     return run.conclude(act, lambda ending: job.result(belief.counts, ending), keep)

@@ -63,7 +63,8 @@ def line_resistance(
             reads = [_driving(crossbar.shape, None, 0.0, sense)]
             reads += [_driving(crossbar.shape, lines[k], read_volts, sense) for k in driven]
             run.check()
-            amps = [r.amps if not r.is_overflow else np.nan for r in crossbar.measure_each(reads)]
+            readings = crossbar.measure_each(reads, heard=lambda *_: run.check())
+            amps = [r.amps if not r.is_overflow else np.nan for r in readings]
             found[driven, number] = (np.array(amps[1:]) - amps[0]) / read_volts
             done[0] += 1
         progress("currents between lines", len(lines), len(lines))

@@ -191,7 +191,7 @@ def test_weibull_counts_cells_that_held() -> None:
 
 def test_loop_facts_of_a_square_loop() -> None:
     drive = staircase(0.6, -0.8, 0.1)
-    assert drive.size == 29 and drive.max() == 0.6 and drive.min() == -0.8 and drive[-1] == 0.0
+    assert drive.size == 35 and drive.max() == 0.6 and drive.min() == -0.8 and drive[-1] == 0.6
     state, siemens = False, []
     for volts in drive:
         state = (state or volts > 0.45) and volts > -0.65
