@@ -1,4 +1,4 @@
-"""What an operator runs in the morning: are the instruments those that are expected, the paths to the die sound?
+"""The morning check: whether the instruments are those that are expected, and the paths to the die sound.
 
 Three measurements for each line of the array, at a few millivolts: the resistance of its path (two SMUs meet on it
 through two relays), what leaks from it while nothing else is connected, and what its cells conduct together.
