@@ -376,7 +376,8 @@ class MatrixCrossbar(Crossbar):
 
     def _check_status(self) -> None:
         """What was just measured counts only if no instrument has dropped out meanwhile."""
-        for smu in self._smus.values():
+        of_each = {name.partition(".")[0]: smu for name, smu in self._smus.items()}  # channels share a status
+        for smu in of_each.values():
             smu.check_status()
         self._matrix.check_status()
 
