@@ -15,7 +15,7 @@ from mtjlab.drivers.keithley_707b import Keithley707B
 from mtjlab.drivers.keithley_2400 import Keithley2400
 from mtjlab.nouns import Cost, Floats, Line, Lines, Reading
 from mtjlab.protocols.readout_settings import Accuracy
-from mtjlab.roles import Capabilities, Crossbar
+from mtjlab.roles import Capabilities, Crossbar, HeardRead, LineRead, not_heard
 from mtjlab.sim_instruments.simulated_bench import sim_bench
 from mtjlab.sim_instruments.world import World
 from mtjlab.sim_instruments.world_crossbar import WorldCrossbar
@@ -135,8 +135,8 @@ class NoisyCrossbar(Crossbar):
 
     @property
     def capabilities(self) -> Capabilities:
-        """As inside, but one line sensed at a time."""
-        return replace(self._inner.capabilities, sensed_lines=1)
+        """As inside."""
+        return self._inner.capabilities
 
     @property
     def spent(self) -> Cost:
@@ -147,6 +147,18 @@ class NoisyCrossbar(Crossbar):
         """See Crossbar."""
         readings = self._inner.measure(self._driven(lines), sense)
         return [replace(reading, amps=self._seen(reading.amps)) for reading in readings]
+
+    def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
+        """See Crossbar."""
+        driven = {id(read.lines): self._driven(read.lines) for read in reads}
+        found: list[Reading] = []
+
+        def hear(number: int, reading: Reading) -> None:
+            found.append(replace(reading, amps=self._seen(reading.amps)))
+            heard(number, found[-1])
+
+        self._inner.measure_each([LineRead(driven[id(read.lines)], read.sense) for read in reads], heard=hear)
+        return found
 
     def pulse(self, lines: Lines, seconds: float) -> Reading:
         """See Crossbar."""

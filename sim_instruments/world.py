@@ -13,6 +13,7 @@ import numpy as np
 
 from mtjlab.nouns import Bools, Floats
 from mtjlab.physics.die_description import DieDescription
+from mtjlab.physics.populations import DrawnDie
 from mtjlab.yaml_files import check_model
 
 from .circuit import Circuit, Output, Source, SourcePoint
@@ -51,18 +52,24 @@ class World:
     Cells under voltage switch, are disturbed and break down as their rates say: events are drawn one by one
     (exponential waiting times), the network being solved anew after each.
 
+    Args:
+        description: what the die is drawn from, unless it is given as `drawn`.
+        seed: fixes the die and all noise.
+
     Attributes:
         processes: what changes by itself as time passes: start and stop them here.
         sleeper: takes over `wait` while one of several things that go on side by side is being followed (reactions.py).
     """
 
-    def __init__(self, description: DieDescription, *, seed: int, line_hertz: float) -> None:
+    def __init__(
+        self, description: DieDescription, *, seed: int, line_hertz: float, drawn: DrawnDie | None = None
+    ) -> None:
         self.line_hertz = line_hertz
         self.incidents: list[Incident] = []
         self.seconds = 0.0
         self._seed = seed
         self._events = self.rng("events")
-        self.die = Die(description, self.rng("die"))
+        self.die = Die(description, self.rng("die"), drawn)
         self.circuit = Circuit(self.die)
         self.processes = Processes()
         self._sources: dict[str, list[Source]] = {}

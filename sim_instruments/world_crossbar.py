@@ -106,11 +106,12 @@ class WorldCrossbar(Crossbar):
         self._apply(Lines.grounded(*self.shape))
 
     def _apply(self, lines: Lines) -> None:
-        for line, volts in self._levels(lines).items():
-            if np.isnan(volts):
-                self._sources[line].disconnect()
-            else:
-                self._sources[line].drive_volts(volts, _AMPS_LIMIT)
+        with self._world.at_once():
+            for line, volts in self._levels(lines).items():
+                if np.isnan(volts):
+                    self._sources[line].disconnect()
+                else:
+                    self._sources[line].drive_volts(volts, _AMPS_LIMIT)
 
     def _levels(self, lines: Lines) -> dict[Line, float]:
         if (lines.row_volts.size, lines.col_volts.size) != self.shape:

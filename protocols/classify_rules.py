@@ -1,0 +1,279 @@
+"""From what was read of an array to what is wrong with it: pure rules, thresholds from the population itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mtjlab.nouns import Bools, CellStatus, Floats, Ints, Site
+
+from .classify_lines import LineEvidence, broken_lines, touching_lines
+from .classify_reads import LOOKS, ClassifyReads
+
+_MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True)
+class ClassThresholds:
+    """Where the classes part; the same for every die, relative to what its own cells are like.
+
+    A row's two levels are the medians of its cells that switch, since rows may hold junctions of different sizes; a
+    row with fewer than `least_in_row` of them takes the array's.
+
+    Attributes:
+        short: least conductance, in units of the row's P level.
+        open: largest conductance, in units of the array's typical cell.
+        stuck_tmr: a TMR below this is none.
+        noise_sigmas: likewise a difference of less than this many standard deviations of the noise.
+        low_tmr_sigmas, low_tmr_fraction: a low TMR is below the array's median by so many robust standard deviations
+            and by this fraction of the median.
+        jump: part of the distance between the row's levels by which a reading must differ from another to count as a
+            change of state.
+        unstable_looks: in how many looks readings must disagree among themselves.
+        line_short: least conductance between neighbouring lines, in units of the array's P level.
+        least_run: so many open cells at the far end of a line are a broken line; fewer are open cells.
+        least_in_row: see above.
+    """
+
+    short: float = 3.0
+    open: float = 0.2
+    stuck_tmr: float = 0.08
+    noise_sigmas: float = 6.0
+    low_tmr_sigmas: float = 6.0
+    low_tmr_fraction: float = 0.25
+    jump: float = 0.3
+    unstable_looks: int = 2
+    line_short: float = 10.0
+    least_run: int = 3
+    least_in_row: int = 4
+
+
+@dataclass(frozen=True)
+class CellEvidence:
+    """Why a cell is not OK.
+
+    Attributes:
+        site, status: which, and what it is.
+        measure: what was compared, in words.
+        value, threshold: the two numbers that were compared, in the same unit.
+        reads: the readings behind it, siemens, by what they are.
+    """
+
+    site: Site
+    status: CellStatus
+    measure: str
+    value: float
+    threshold: float
+    reads: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """What the array's own cells are like.
+
+    Attributes:
+        typical: median conductance of what conducts and is no short, siemens.
+        p, ap: (rows, 1), levels of each row, siemens.
+        tmr, tmr_sigma: median and robust standard deviation of the cells that switch.
+        noise: standard deviation of a cell's mean reading in one look, siemens.
+    """
+
+    typical: float
+    p: Floats
+    ap: Floats
+    tmr: float
+    tmr_sigma: float
+    noise: float
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """Status of every cell with the evidence of those that are not OK, line defects, and the levels behind them."""
+
+    status: Ints
+    cells: tuple[CellEvidence, ...]
+    lines: tuple[LineEvidence, ...]
+    levels: Levels
+
+
+def judge(reads: ClassifyReads, thresholds: ClassThresholds | None = None) -> Verdict:
+    """Classify; cells that were not read in both states are left UNREAD unless one reading tells."""
+    limits = thresholds or ClassThresholds()
+    lowest, highest = _extremes(reads)
+    typical = _typical(reads.look("as found"), limits)
+    is_open = highest < limits.open * typical
+    lines = (
+        *touching_lines(reads.row_pairs, reads.col_pairs, _p_level(reads, typical, limits) * limits.line_short),
+        *broken_lines(is_open, highest, limits.open * typical, limits.least_run),
+    )
+    by_line = _line_status(is_open.shape, lines)
+    levels = _levels(reads, typical, by_line == CellStatus.UNREAD, limits)
+    rules = _Rules(reads, levels, limits, lowest, highest)
+    status, cells = by_line.copy(), []
+    for site in (Site(int(i), int(j)) for i, j in np.ndindex(*status.shape)):
+        if by_line[site] == CellStatus.UNREAD:
+            found = rules.cell(site)
+            status[site] = found if isinstance(found, CellStatus) else found.status
+            if isinstance(found, CellEvidence):
+                cells.append(found)
+    return Verdict(status, tuple(cells), lines, levels)
+
+
+def _extremes(reads: ClassifyReads) -> tuple[Floats, Floats]:
+    """Smallest and largest reading of every cell; NaN without any."""
+    every = np.concatenate([*reads.plus, *reads.minus, reads.in_p[None], reads.in_ap[None]])
+    is_read = ~np.isnan(every)
+    lowest = np.where(is_read, every, np.inf).min(axis=0)
+    highest = np.where(is_read, every, -np.inf).max(axis=0)
+    none = ~is_read.any(axis=0)
+    return np.where(none, np.nan, lowest), np.where(none, np.nan, highest)
+
+
+def _typical(found: Floats, limits: ClassThresholds) -> float:
+    """Median of what is neither open nor short, from a first guess that whole dead lines do not spoil."""
+    values = np.sort(found[np.isfinite(found)])
+    if not values.size:
+        return float("nan")
+    typical = float(values[int(0.75 * (values.size - 1))])
+    for _ in range(3):
+        kept = values[(values > limits.open * typical) & (values < limits.short * typical)]
+        typical = float(np.median(kept)) if kept.size else typical
+    return typical
+
+
+def _p_level(reads: ClassifyReads, typical: float, limits: ClassThresholds) -> float:
+    kept = reads.in_p[np.isfinite(reads.in_p) & (reads.in_p < limits.short * typical)]
+    return float(np.median(kept)) if kept.size else typical
+
+
+def _line_status(shape: tuple[int, ...], lines: Iterable[LineEvidence]) -> Ints:
+    """What the line defects alone make of the cells; UNREAD where they say nothing."""
+    status = np.full(shape, CellStatus.UNREAD, dtype=np.int8)
+    for found in lines:
+        status[found.cells(shape)] = CellStatus.LINE_SHORT if found.kind == "short" else CellStatus.LINE_OPEN
+    return status
+
+
+def _levels(reads: ClassifyReads, typical: float, counts: Bools, limits: ClassThresholds) -> Levels:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tmr = reads.in_p / reads.in_ap - 1
+        is_plain = (reads.in_ap > limits.open * typical) & (reads.in_p < 2 * limits.short * typical) & counts
+        switches = is_plain & (tmr > limits.stuck_tmr)
+    tmrs = tmr[switches]
+    middle = float(np.median(tmrs)) if tmrs.size else float("nan")
+    spread = float(_MAD_TO_SIGMA * np.median(np.abs(tmrs - middle))) if tmrs.size else float("nan")
+    whole = [_median(values[switches], typical) for values in (reads.in_p, reads.in_ap)]
+    by_row = np.array(
+        [
+            [
+                _median(values[i][switches[i]], level)
+                for values, level in zip((reads.in_p, reads.in_ap), whole, strict=True)
+            ]
+            if switches[i].sum() >= limits.least_in_row
+            else whole
+            for i in range(len(tmr))
+        ]
+    )
+    return Levels(typical, by_row[:, :1], by_row[:, 1:], middle, spread, _noise(reads))
+
+
+def _median(values: Floats, otherwise: float) -> float:
+    return float(np.median(values)) if values.size else otherwise
+
+
+def _noise(reads: ClassifyReads) -> float:
+    """Of the mean of a look, from the scatter of its repeats; the median is blind to the few that jump."""
+    readings = np.stack([reads.plus, reads.minus])
+    readings = np.where(np.isfinite(readings), readings, np.nan)
+    repeats = readings.shape[2]
+    if repeats < 2:
+        return 0.0
+    spreads = readings.std(axis=2, ddof=1)
+    spreads = spreads[np.isfinite(spreads)]
+    if not spreads.size:
+        return 0.0
+    return float(np.sqrt(np.mean(np.minimum(spreads, 4 * np.median(spreads)) ** 2) / (2 * repeats)))
+
+
+class _Rules:
+    """The rules, in the order in which they are asked."""
+
+    def __init__(
+        self, reads: ClassifyReads, levels: Levels, limits: ClassThresholds, lowest: Floats, highest: Floats
+    ) -> None:
+        self.reads, self.levels, self.limits = reads, levels, limits
+        self.lowest, self.highest = lowest, highest
+        self.looks = {name: reads.look(name) for name in LOOKS}
+        both = np.stack([reads.plus, reads.minus])
+        with np.errstate(invalid="ignore"):  # off scale is infinite
+            asymmetry = reads.plus.mean(axis=1) - reads.minus.mean(axis=1)
+            self.scatter = (both.max(axis=2) - both.min(axis=2)).max(axis=0)
+        offsets = np.array([_median(one[np.isfinite(one)], 0.0) for one in asymmetry])
+        self.asymmetry = np.abs(asymmetry - offsets[:, None, None])
+
+    def cell(self, site: Site) -> CellEvidence | CellStatus:
+        """The first rule that holds; OK if none does, UNREAD if too little was read."""
+        if np.isnan(self.highest[site]):
+            return CellStatus.UNREAD
+        p_level, ap_level = float(self.levels.p[site.row, 0]), float(self.levels.ap[site.row, 0])
+        short, is_open = self.limits.short * p_level, self.limits.open * self.levels.typical
+        if self.lowest[site] > short:
+            return self._evidence(site, CellStatus.SHORT, "smallest reading, siemens", self.lowest[site], short)
+        if self.highest[site] < is_open:
+            return self._evidence(site, CellStatus.OPEN, "largest reading, siemens", self.highest[site], is_open)
+        last = self.last(site)
+        if last > short:
+            return self._evidence(site, CellStatus.SHORT, "last reading, siemens", last, short)
+        if np.isnan(self.reads.in_p[site]) or np.isnan(self.reads.in_ap[site]):
+            return CellStatus.UNREAD
+        return self._unstable(site, p_level - ap_level) or self._of_states(site, p_level, ap_level)
+
+    def last(self, site: Site) -> float:
+        """Mean of the last look that reached the cell."""
+        seen = [self.looks[name][site] for name in LOOKS if not np.isnan(self.looks[name][site])]
+        return float(seen[-1]) if seen else float("nan")
+
+    def _unstable(self, site: Site, gap: float) -> CellEvidence | None:
+        """Readings of one look that disagree: of one polarity among themselves, or of the two polarities.
+
+        A read's own current holds a cell with little stability in one state at each polarity (spin torque), so that
+        telegraph noise shows as a conductance that depends on the sign.
+        """
+        jump = max(self.limits.jump * gap, self.limits.noise_sigmas * 2 * self.levels.noise)
+        most = np.maximum(self.asymmetry[:, site.row, site.col], self.scatter[:, site.row, site.col])
+        seen = most[np.isfinite(most)]
+        disagreeing = int((seen > jump).sum())
+        if disagreeing < min(self.limits.unstable_looks, max(seen.size, 1)):
+            return None
+        measure = f"largest difference within a look, siemens; in {disagreeing} of {seen.size} looks"
+        return self._evidence(site, CellStatus.UNSTABLE, measure, float(seen.max()), jump)
+
+    def _of_states(self, site: Site, p_level: float, ap_level: float) -> CellEvidence | CellStatus:
+        p, ap = float(self.reads.in_p[site]), float(self.reads.in_ap[site])
+        least = max(self.limits.stuck_tmr, self.limits.noise_sigmas * self.levels.noise * np.sqrt(2) / ap)
+        tmr = p / ap - 1
+        if tmr < least:
+            middle = float(np.sqrt(p_level * ap_level))
+            stuck = CellStatus.STUCK_P if (p + ap) / 2 > middle else CellStatus.STUCK_AP
+            return self._evidence(site, stuck, "TMR", tmr, float(least))
+        levels, limits = self.levels, self.limits
+        low = levels.tmr - max(limits.low_tmr_sigmas * levels.tmr_sigma, limits.low_tmr_fraction * levels.tmr)
+        if tmr < low:
+            return self._evidence(site, CellStatus.LOW_TMR, "TMR", tmr, low)
+        return self._disturbed(site, p - ap) or CellStatus.OK
+
+    def _disturbed(self, site: Site, gap: float) -> CellEvidence | None:
+        for before, after, sign in ((LOOKS[1], LOOKS[2], -1), (LOOKS[3], LOOKS[4], 1)):
+            change = sign * float(self.looks[after][site] - self.looks[before][site])
+            if change > gap / 2:
+                measure = f"change from '{before}' to '{after}', siemens"
+                return self._evidence(site, CellStatus.DISTURBED, measure, change, gap / 2)
+        return None
+
+    def _evidence(self, site: Site, status: CellStatus, measure: str, value: float, threshold: float) -> CellEvidence:
+        reads = {name: float(look[site]) for name, look in self.looks.items() if not np.isnan(look[site])}
+        own = {"after a set": float(self.reads.in_p[site]), "after a reset": float(self.reads.in_ap[site])}
+        reads |= {name: value for name, value in own.items() if not np.isnan(value)}
+        return CellEvidence(site, status, measure, float(value), float(threshold), reads)
