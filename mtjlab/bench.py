@@ -366,6 +366,7 @@ class MatrixCrossbar(Crossbar):
             smu.output_off()
             self._levels[name] = 0.0
         self._on.clear()
+        self._is_in_doubt = False
 
     def check_errors(self) -> None:
         """Ask every instrument for errors; raises InstrumentError quoting the first one's own words."""
@@ -400,6 +401,7 @@ class MatrixCrossbar(Crossbar):
         self._relays.forget()
         self._levels = dict.fromkeys(self._names, 0.0)
         self._on: set[str] = set()
+        self._is_in_doubt = False  # whether outputs that count as on may be off
 
     @contextmanager
     def _handed_over(self, amps_range: float) -> Iterator[None]:
@@ -412,8 +414,10 @@ class MatrixCrossbar(Crossbar):
             self.idle()
         self._relays.forget()
         self._on, self._levels = set(self._names), dict.fromkeys(self._names, math.nan)
+        self._is_in_doubt = True
         yield
         self._on, self._levels = set(), dict.fromkeys(self._names, 0.0)
+        self._is_in_doubt = False
 
     def _is_drive_limiting(self, groups: Groups) -> bool:
         """Whether the driving SMU limits; asked only where it drives as many lines as ever, to save queries."""
@@ -451,13 +455,17 @@ class MatrixCrossbar(Crossbar):
 
     def _energise(self, groups: Groups, amps_range: float) -> None:
         routes = {name: on for name, (_, on) in groups.items() if on}
+        if self._is_in_doubt:
+            self.idle()
         self._set_sense_range(amps_range)
         if routes != self._relays.routes:
             self._move_relays(routes)
         for name in self._smus:
             if name in routes and name not in self._on:
                 self._on.add(name)  # before it is: if the next one refuses, relays must not move under this one
+                self._is_in_doubt = True
                 self._smus[name].output_on()
+                self._is_in_doubt = False
         for name in reversed(self._names):
             self._put(name, groups[name][0] if name in routes else 0.0)
 

@@ -142,39 +142,77 @@ def groups_of(routes: Routes, lines: Lines) -> Groups:
 
 
 def blocks(reads: Sequence[LineRead], sources: Sources) -> list[Block]:
-    """Neighbours in a series that can share routes, which read each cell with all its levels on the same source."""
+    """Neighbours in a series that can share routes, which read each cell with all its levels on the same source.
+
+    A read with all lines at 0 V could share the routes of those before it as well as of those after it: it belongs to
+    what comes after it, as the zero of that.
+    """
+    if not reads:
+        return []
+    series = [driven(read.lines) for read in reads]
     found: list[Block] = []
-    first, parts, taken = 0, {}, []  # type: ignore[var-annotated]
-    for number, read in enumerate(reads):
-        levels = driven(read.lines)
-        if taken and read.sense == reads[first].sense and levels.keys() == taken[0].keys():
-            finer = {line: (parts[line], level) for line, level in levels.items()}
-            if _sources_needed(finer, read.sense, sources):
-                parts, taken = finer, [*taken, levels]
-                continue
-        if taken:
-            found.append(_block(first, taken, reads[first].sense, sources))
-        first, parts, taken = number, {line: (None, level) for line, level in levels.items()}, [levels]
-    return [*found, _block(first, taken, reads[first].sense, sources)] if taken else found
+    first, parts = 0, _Parts.whole(series[0]).cut(series[0])
+    for number in range(1, len(reads)):
+        levels, begun = series[number], series[first]
+        goes_on = (reads[number].sense, levels.keys()) == (reads[first].sense, begun.keys())
+        finer = parts.cut(levels) if goes_on else parts
+        if goes_on and _goes_on(finer, reads, series, number, sources):
+            parts = finer
+        else:
+            found.append(_block(first, number, reads, series, sources))
+            first, parts = number, _Parts.whole(levels).cut(levels)
+    return [*found, _block(first, len(reads), reads, series, sources)]
 
 
-def _sources_needed(parts: Mapping[Line, object], sense: Line, sources: Sources) -> bool:
-    """Whether so many groups of lines have a source each beside the sensed one."""
-    groups = {part for line, part in parts.items() if line != sense}
-    grounded = sources.has_ground and any(_is_zero(part) for part in groups)
-    return len(groups) - grounded <= len(sources.names) - 1
+def _block(
+    first: int, end: int, reads: Sequence[LineRead], series: Sequence[Mapping[Line, float]], sources: Sources
+) -> Block:
+    return Block(routes_for(series[first:end], sources, reads[first].sense), tuple(range(first, end)))
 
 
-def _is_zero(part: object) -> bool:
-    while isinstance(part, tuple):
-        if part[1]:
-            return False
-        part = part[0]
-    return True
+def _goes_on(
+    parts: _Parts, reads: Sequence[LineRead], series: Sequence[Mapping[Line, float]], number: int, sources: Sources
+) -> bool:
+    """Whether a read goes on with the block that has been cut into these parts by it and those before it."""
+    sense = reads[number].sense
+    if not parts.fit(sense, sources):
+        return False
+    if any(series[number].values()) or number + 1 == len(reads):
+        return True
+    after = series[number + 1]
+    if reads[number + 1].sense != sense or after.keys() != series[number].keys():
+        return True
+    return parts.cut(after).fit(sense, sources) or not _Parts.whole(after).cut(after).fit(sense, sources)
 
 
-def _block(first: int, taken: Sequence[Mapping[Line, float]], sense: Line, sources: Sources) -> Block:
-    return Block(routes_for(taken, sources, sense), tuple(range(first, first + len(taken))))
+@dataclass(frozen=True)
+class _Parts:
+    """Lines that have always gone together so far.
+
+    Attributes:
+        of: the part of each line.
+        at_zero: parts that have always been at 0 V.
+    """
+
+    of: Mapping[Line, int]
+    at_zero: frozenset[int]
+
+    @classmethod
+    def whole(cls, lines: Iterable[Line]) -> _Parts:
+        """Nothing is known yet."""
+        return cls(dict.fromkeys(lines, 0), frozenset([0]))
+
+    def cut(self, levels: Mapping[Line, float]) -> _Parts:
+        """Lines part whose levels differ."""
+        numbers: dict[tuple[int, float], int] = {}
+        of = {line: numbers.setdefault((part, levels[line]), len(numbers)) for line, part in self.of.items()}
+        at_zero = (number for (part, level), number in numbers.items() if part in self.at_zero and level == 0)
+        return _Parts(of, frozenset(at_zero))
+
+    def fit(self, sense: Line, sources: Sources) -> bool:
+        """Whether there is a source for each part beside the sensed line."""
+        groups = {part for line, part in self.of.items() if line != sense}
+        return len(groups - self.at_zero if sources.has_ground else groups) <= len(sources.names) - 1
 
 
 def in_order(found: Sequence[Block], present: Routes) -> list[Block]:
