@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,3 +81,42 @@ def test_limits_are_fixed_once_made() -> None:
 def test_a_pulse_that_is_not_a_number_is_refused(volts: float, seconds: float) -> None:
     with pytest.raises(LimitError):
         LIMITS.check_pulse(volts, seconds)
+
+
+def test_negative_pulses_can_have_a_width_of_their_own() -> None:
+    limits = DeviceLimits(pulse_seconds=0.05, pulse_seconds_negative=0.01)
+    limits.check_pulse(0.5, 0.05)
+    limits.check_pulse(-0.5, 0.01)
+    with pytest.raises(LimitError, match=r"0\.01 s") as caught:
+        limits.check_pulse(-0.5, 0.02)
+    assert caught.value.where == "device.limits.pulse_seconds_negative"
+
+
+def test_the_compliance_is_the_smaller_current_since_it_works_both_ways() -> None:
+    assert DeviceLimits(amps=5e-3).compliance_amps == 5e-3
+    assert DeviceLimits(amps=5e-3, amps_negative=2e-3).compliance_amps == 2e-3
+    assert DeviceLimits(amps=1e-3, amps_negative=2e-3).compliance_amps == 1e-3
+
+
+def test_how_many_pulses_of_a_polarity() -> None:
+    limits = DeviceLimits(pulses_per_cell=10, pulses_per_cell_negative=3)
+    assert (limits.most_pulses(0.5), limits.most_pulses(-0.5)) == (10, 3)
+    assert DeviceLimits(pulses_per_cell=10).most_pulses(-0.5) == 10
+    assert DeviceLimits(pulses_per_cell=2, pulses_per_cell_negative=3).most_pulses(-0.5) == 2
+
+
+@given(st.floats(-2, 2), st.floats(-2, 2), st.floats(0.01, 1))
+@settings(derandomize=True, database=None, deadline=None, max_examples=100)
+def test_a_ramp_goes_there_in_steps_no_larger_than_its_limit(before: float, after: float, step: float) -> None:
+    through = DeviceLimits(ramp_volts=step).ramp(before, after)
+    assert (through[-1] if through else before) == after
+    pairs = list(pairwise([before, *through]))
+    assert all(abs(b - a) <= step * (1 + 1e-6) for a, b in pairs)
+    assert all((b > a) == (after > before) for a, b in pairs)
+    assert len(through) <= abs(after - before) / step + 1
+
+
+def test_without_a_ramp_a_level_is_reached_at_once() -> None:
+    assert DeviceLimits().ramp(0.0, 0.9) == [0.9]
+    assert DeviceLimits().ramp(0.9, 0.9) == []
+    assert DeviceLimits(ramp_volts=0.1).ramp(float("nan"), 0.0) == [0.0]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mtjlab.errors import InputError
+from mtjlab.nouns import Line
 from mtjlab.sim_instruments.simulated_bench import bench_path
-from mtjlab.wiring import Wiring, load_wiring
+from mtjlab.wiring import GROUND, Wiring, load_wiring
 
 GOOD = """\
 matrix: matrix
@@ -107,3 +108,37 @@ def test_a_fault_names_file_line_key_and_remedy(
 
 def test_at_least_one_smu(tmp_path: Path) -> None:
     fault(tmp_path, "smus:\n  drive: A\n  half_select: B\n  sense: C", "smus: {}")
+
+
+def test_what_is_left_out_is_the_careful_choice(tmp_path: Path) -> None:
+    wiring = load(tmp_path, GOOD)
+    assert wiring.relays_move == "outputs_off"
+    assert (wiring.ground_row, wiring.holds_lines, wiring.is_four_wire) == (None, False, False)
+
+
+def test_the_rows_of_all_sources(tmp_path: Path) -> None:
+    wiring = load(
+        tmp_path, GOOD.replace("matrix: matrix", "matrix: matrix\nground_row: 4").replace("drive: A", "drive: 1")
+    )
+    assert wiring.source_rows == {"drive": "1", "half_select": "B", "sense": "C", GROUND: "4"}
+    assert wiring.matrix_column(Line("row", 1)) == 102
+    assert wiring.matrix_column(Line("col", 2)) == 203
+
+
+def test_the_grounded_row_is_no_smus(tmp_path: Path) -> None:
+    error = fault(tmp_path, "matrix: matrix", "matrix: matrix\nground_row: B")
+    assert "matrix row B is given to an SMU and to ground_row" in error.what
+
+
+def test_relays_move_only_in_ways_that_there_are(tmp_path: Path) -> None:
+    assert "relays_move" in fault(tmp_path, "matrix: matrix", "matrix: matrix\nrelays_move: at_once").what
+
+
+def test_without_limits_there_is_no_wiring(tmp_path: Path) -> None:
+    assert "limits" in fault(tmp_path, "  limits:\n    read_volts: 0.12\n", "").what
+
+
+@pytest.mark.parametrize("name", ["linked15", "biased15"])
+def test_the_packaged_benches_have_the_same_array(name: str) -> None:
+    wiring, other = (load_wiring(bench_path(b).with_name(f"{b}.wiring.yaml")) for b in (name, "passive15"))
+    assert (wiring.row_lines, wiring.col_lines, wiring.device) == (other.row_lines, other.col_lines, other.device)
