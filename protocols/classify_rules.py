@@ -28,7 +28,8 @@ class ClassThresholds:
         stuck_tmr: a TMR below this is none.
         noise_sigmas: likewise a difference of less than this many standard deviations of the noise.
         low_tmr_sigmas, low_tmr_fraction: a low TMR is below the array's median by so many robust standard deviations
-            and by this fraction of the median.
+            and by this fraction of the median; the cell's states must also be nearer to each other by this fraction
+            than the row's levels, since current that sneaks through shorts adds to both and makes the ratio small.
         jump: part of the distance between the row's levels by which a reading must differ from another to count as a
             change of state.
         unstable_looks: in how many looks readings must disagree among themselves.
@@ -260,7 +261,7 @@ class _Rules:
             return self._evidence(site, stuck, "TMR", tmr, float(least))
         levels, limits = self.levels, self.limits
         low = levels.tmr - max(limits.low_tmr_sigmas * levels.tmr_sigma, limits.low_tmr_fraction * levels.tmr)
-        if tmr < low:
+        if tmr < low and p - ap < (1 - limits.low_tmr_fraction) * (p_level - ap_level):
             return self._evidence(site, CellStatus.LOW_TMR, "TMR", tmr, low)
         return self._disturbed(site, p - ap) or CellStatus.OK
 

@@ -257,12 +257,21 @@ class TestRules:
 
     @pytest.mark.parametrize(
         ("tmr", "status"),
-        [(0.05, CellStatus.STUCK_AP), (0.1, CellStatus.LOW_TMR), (0.7, CellStatus.LOW_TMR), (0.8, CellStatus.OK)],
+        [(0.05, CellStatus.STUCK_AP), (0.1, CellStatus.LOW_TMR), (0.6, CellStatus.LOW_TMR), (0.8, CellStatus.OK)],
     )
     def test_the_distance_of_the_states_is_judged_by_the_others(self, tmr: float, status: CellStatus) -> None:
         reads = given()
         reads.in_p[self.SITE] = reads.in_ap[self.SITE] * (1 + tmr)
+        assert judge(reads).levels.tmr == pytest.approx(P / AP - 1)
         assert status_of(reads, self.SITE) == status
+
+    def test_sneaking_current_does_not_make_a_tmr_low(self) -> None:
+        reads = given()
+        everything = (reads.plus, reads.minus, reads.in_p, reads.in_ap)
+        for values in everything:
+            values[..., self.SITE.row, self.SITE.col] += 0.8 * AP
+        assert reads.in_p[self.SITE] / reads.in_ap[self.SITE] - 1 < 0.6
+        assert status_of(reads, self.SITE) == CellStatus.OK
 
     def test_noise_widens_what_counts_as_no_switching(self) -> None:
         reads = given(noise=4e-6)
