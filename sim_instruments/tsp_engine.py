@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any
 
 from lupa.lua54 import LuaError, LuaRuntime, lua_type
@@ -226,6 +227,11 @@ def _deny(_: object, name: object, __: bool) -> str:
 
 
 def _arity(function: Callable[..., Any]) -> tuple[int, int]:
+    if isinstance(function, FunctionType) and not hasattr(function, "__wrapped__"):
+        code = function.__code__
+        if not code.co_kwonlyargcount and not code.co_flags & inspect.CO_VARKEYWORDS:  # a tenth of the time below
+            required = code.co_argcount - len(function.__defaults__ or ())
+            return required, 255 if code.co_flags & inspect.CO_VARARGS else code.co_argcount
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # some functions of Python itself have no signature
