@@ -16,6 +16,7 @@ from mtjlab.physics.die_description import Kind
 from mtjlab.physics.line_reads import BiasDependence
 from mtjlab.protocols.readout_array import read_array
 from mtjlab.protocols.readout_settings import SCHEME_NAMES, Accuracy, ReadSettings
+from mtjlab.protocols.readout_wires import measure_wires, with_wires
 
 from ._truth_rigs import (
     HALF_VOLTS,
@@ -55,6 +56,20 @@ def _references(rig: Rig, scheme: Scheme) -> ReadSettings:
     return _settings(rig, scheme, references=known, references_sigma=error)
 
 
+def _measured(rig: Rig, scheme: Scheme) -> ReadSettings:
+    """Wires and contacts are measured first, on the array itself."""
+    settings = _settings(rig, scheme)
+    assert settings.wires is not None
+    found = measure_wires(
+        rig.crossbar,
+        settings.wires,
+        line_sigma_ohms=LINE_OHMS_SIGMA,
+        segment_sigma_ohms=SEGMENT_SIGMA,
+        settings=replace(settings, readings=8),
+    )
+    return with_wires(settings, found)
+
+
 _Choose = Callable[[Rig, Scheme], ReadSettings]
 _Open = Callable[[int], AbstractContextManager[Rig]]
 
@@ -79,7 +94,7 @@ def _deviations(opened: _Open, choose: _Choose, scheme: Scheme, dies: int) -> tu
 
 def run(*, quick: bool) -> tuple[str, list[list[Any]], dict[str, Any]]:
     """Title, table (headings first) and figures."""
-    dies = 5 if quick else 100
+    dies = 3 if quick else 100
 
     def ideal(seed: int) -> AbstractContextManager[Rig]:
         return in_memory(seed, Accuracy(), _NOISE_AMPS)
@@ -91,6 +106,8 @@ def run(*, quick: bool) -> tuple[str, list[list[Any]], dict[str, Any]]:
     cases: list[tuple[str, _Open, _Choose, Scheme]] = [("bench", bench, plain, scheme) for scheme in Scheme]
     cases += [("in memory", ideal, plain, scheme) for scheme in Scheme]
     cases += [
+        ("bench, wires measured", bench, _measured, Scheme.GROUNDED),
+        ("in memory, wires measured", ideal, _measured, Scheme.FLOATING),
         ("in memory, one polarity", ideal, lambda r, s: _settings(r, s, both_polarities=False), Scheme.GROUNDED),
         ("in memory, averaged", ideal, lambda r, s: replace(_settings(r, s), readings=16), Scheme.FLOATING),
         ("in memory, 0.2 % instruments", poor, lambda r, s: _settings(r, s, accuracy=_FLOOR), Scheme.GROUNDED),
