@@ -27,6 +27,8 @@ HALF_VOLTS, HALF_VOLTS_SIGMA = 0.5, 0.03
 CONTACT_OHMS, CONTACT_SPREAD = 5.0, 0.2
 BENCH_LINE_OHMS = 0.6
 """Cable, relay and output of the simulated bench, beside the contact."""
+HOLD_OHMS, HOLD_SIGMA = 0.06, 0.02
+"""Output and cable of the bench's source that holds the unselected lines."""
 MEMORY_LINE_OHMS = 0.06
 LINE_OHMS_SIGMA = CONTACT_OHMS * CONTACT_SPREAD
 """What is unknown of a line's resistance: the spread of the contacts."""
@@ -40,6 +42,8 @@ class Rig:
     crossbar: Crossbar
     world: World
     line_ohms: float
+    hold_ohms: float = 0.0
+    hold_sigma: float = 0.0
 
     def truth(self, volts: float) -> Floats:
         """(rows, cols), conductance of every cell at this bias."""
@@ -65,7 +69,7 @@ def bench(seed: int) -> Iterator[Rig]:
         try:
             with MatrixCrossbar(smus, matrix, wiring, clock=lambda: simulated.world.seconds) as crossbar:
                 crossbar.start()
-                yield Rig(crossbar, simulated.world, CONTACT_OHMS + BENCH_LINE_OHMS)
+                yield Rig(crossbar, simulated.world, CONTACT_OHMS + BENCH_LINE_OHMS, HOLD_OHMS, HOLD_SIGMA)
         finally:
             for driver in (*smus.values(), matrix):
                 driver.close()

@@ -42,6 +42,8 @@ def _settings(rig: Rig, scheme: Scheme, **changed: Any) -> ReadSettings:
         wires=Wires(SEGMENT_OHMS, rig.line_ohms, rig.line_ohms),
         segment_sigma_ohms=SEGMENT_SIGMA,
         line_sigma_ohms=LINE_OHMS_SIGMA,
+        hold_ohms=rig.hold_ohms,
+        hold_sigma_ohms=rig.hold_sigma,
         bias=BiasDependence(HALF_VOLTS, HALF_VOLTS_SIGMA),
         **changed,
     )

@@ -126,6 +126,7 @@ class _Job:
             self.scheme,
             settings.wires or Wires(),
             settings.errors,
+            hold_ohms=settings.hold_ohms,
             bias=settings.bias,
             read_volts=settings.read_volts,
         )

@@ -68,6 +68,8 @@ class ReadSettings:
             conductances contain the wires; sneak paths are removed all the same.
         segment_sigma_ohms: standard uncertainty of the wire between neighbouring cells.
         line_sigma_ohms: likewise in series with each line: contact, lead, relay; one for all, or one per line.
+        hold_ohms, hold_sigma_ohms: resistance that unselected lines of one level have in common, and its standard
+            uncertainty: output and cable of the source that holds them all; zero where each line has its own.
         bias: how cells conduct at other voltages; matters where unselected cells carry current.
         references: cells whose conductance is known, siemens: they set the scale instead of the instruments.
         references_sigma: relative standard uncertainty that these have in common.
@@ -85,6 +87,8 @@ class ReadSettings:
     wires: Wires | None = None
     segment_sigma_ohms: float = 0.0
     line_sigma_ohms: float | tuple[float, ...] = 0.0
+    hold_ohms: float = 0.0
+    hold_sigma_ohms: float = 0.0
     bias: BiasDependence | None = None
     references: Mapping[Site, float] = field(default_factory=dict)
     references_sigma: float = 0.0
@@ -127,6 +131,7 @@ class ReadSettings:
             offset_siemens=a.meter_amps / abs(self.read_volts) / a.divisor if has_offset else 0.0,
             segment_ohms=self.segment_sigma_ohms,
             line_ohms=self.line_sigma_ohms,
+            hold_ohms=self.hold_sigma_ohms,
         )
 
 

@@ -33,7 +33,8 @@ def measure_wires(
     Args:
         known: what is known of the resistances beforehand, with its standard uncertainty `line_sigma_ohms` (each line)
             and `segment_sigma_ohms`.
-        settings: bias, readings at each level, bias dependence of the cells; scheme and wires are not looked at.
+        settings: bias, readings at each level, bias dependence of the cells, resistance that held lines have in common;
+            scheme and wires are not looked at.
 
     Raises InputError if a reading was off scale: mend or leave out shorted lines first.
     """
@@ -59,6 +60,8 @@ def measure_wires(
         known,
         line_sigma_ohms=line_sigma_ohms,
         segment_sigma_ohms=segment_sigma_ohms,
+        hold_ohms=used.hold_ohms,
+        hold_sigma_ohms=used.hold_sigma_ohms,
         bias=used.bias,
         read_volts=used.read_volts,
     )
@@ -66,8 +69,14 @@ def measure_wires(
 
 def with_wires(settings: ReadSettings, found: WireEstimate) -> ReadSettings:
     """The same read with these wires removed and their uncertainty taken into account."""
-    ohms = tuple(float(sigma) for sigma in found.line_sigma_ohms)
-    return replace(settings, wires=found.wires, line_sigma_ohms=ohms, segment_sigma_ohms=found.segment_sigma_ohms)
+    return replace(
+        settings,
+        wires=found.wires,
+        line_sigma_ohms=tuple(float(sigma) for sigma in found.line_sigma_ohms),
+        segment_sigma_ohms=found.segment_sigma_ohms,
+        hold_ohms=found.hold_ohms,
+        hold_sigma_ohms=found.hold_sigma_ohms,
+    )
 
 
 def _pairs(crossbar: Crossbar, settings: ReadSettings, progress: Progress) -> tuple[Floats, float]:

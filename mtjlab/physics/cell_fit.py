@@ -38,6 +38,7 @@ class ReadErrors:
         offset_siemens: of an offset that all reads have in common, siemens.
         segment_ohms: of the wire between neighbouring cells, ohms.
         line_ohms: of the resistance in series with each line, ohms; scalar or (rows + cols,), lines independent.
+        hold_ohms: of the resistance that unselected lines of one level have in common, ohms.
     """
 
     meter: float = 0.0
@@ -46,6 +47,7 @@ class ReadErrors:
     offset_siemens: float = 0.0
     segment_ohms: float = 0.0
     line_ohms: ArrayLike = 0.0
+    hold_ohms: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,7 @@ def fit_cells(
     wires: Wires,
     errors: ReadErrors,
     *,
+    hold_ohms: float = 0.0,
     bias: BiasDependence | None = None,
     read_volts: float = 0.1,
 ) -> FittedCells:
@@ -84,6 +87,7 @@ def fit_cells(
         raw: (rows, cols), current into the selected column per volt on the selected row; NaN or infinite where not
             read: such a cell counts as a typical one, or, if infinite, as one with twenty times as much.
         noise: (rows, cols), standard deviation of each, siemens.
+        hold_ohms: what unselected lines of one level have in common: output and cable of the source that holds them.
 
     Raises InputError if nothing was read, if the array is too large to be solved whole, or if the reads do not
     determine its cells.
@@ -95,7 +99,7 @@ def fit_cells(
         raise InputError("nothing was read", remedy="Read some cells first")
     with one_thread():
         start = _start(raw, noise, is_read, scheme, wires)
-        problem = _Problem(raw, noise, is_read, scheme, wires, bias, read_volts, start)
+        problem = _Problem(raw, noise, is_read, scheme, wires, hold_ohms, bias, read_volts, start)
         siemens, response = problem.solved(start)
         return problem.result(siemens, response, errors)
 
@@ -121,12 +125,14 @@ class _Problem:
         is_read: Bools,
         scheme: Scheme,
         wires: Wires,
+        hold_ohms: float,
         bias: BiasDependence | None,
         read_volts: float,
         start: Floats,
     ) -> None:
         self.shape = (raw.shape[0], raw.shape[1])
-        self.is_read, self.wires, self.bias, self.read_volts = is_read, wires, bias, read_volts
+        self.is_read, self.wires, self.hold_ohms = is_read, wires, hold_ohms
+        self.bias, self.read_volts = bias, read_volts
         sites = [(int(i), int(j)) for i, j in np.argwhere(is_read)]
         self.reads = LineReads.of_cells(self.shape, sites, scheme)
         self.raw = raw[is_read]
@@ -149,7 +155,8 @@ class _Problem:
         return siemens, response
 
     def _respond(self, siemens: Floats) -> Response:
-        return respond(siemens.reshape(self.shape), self.reads, self.wires, self.bias, self.read_volts)
+        found = respond(siemens.reshape(self.shape), self.reads, self.wires, self.bias, self.read_volts)
+        return replace(found, siemens=found.siemens + self.hold_ohms * found.per_hold_ohm)
 
     def _residual(self, siemens: Floats, response: Response) -> Floats:
         below = np.minimum(siemens, 0.0)
@@ -172,7 +179,7 @@ class _Problem:
             "noise": np.sqrt(np.diag(covariance) + self._unread(gain) ** 2),
             "instruments": _carried(of_reads, self._instruments(response, errors)),
             "wires": _carried(of_reads, self._wires(siemens, response, errors)),
-            "bias": _carried(of_reads, self._bias(siemens, response)),
+            "bias": _carried(of_reads, self._bias(siemens)),
         }
         shaped = {name: part.reshape(self.shape) for name, part in parts.items()}
         sigma = np.sqrt(sum(part**2 for part in shaped.values()))
@@ -193,18 +200,19 @@ class _Problem:
 
     def _wires(self, siemens: Floats, response: Response, errors: ReadErrors) -> list[Floats]:
         ohms = np.broadcast_to(np.asarray(errors.line_ohms, dtype=np.float64), response.per_line_ohm.shape[1:])
-        found = [response.per_line_ohm * ohms]
+        found = [response.per_line_ohm * ohms, response.per_hold_ohm * errors.hold_ohms]
         if errors.segment_ohms > 0:
             found.append(errors.segment_ohms * per_segment_ohm(siemens.reshape(self.shape), self.reads, self.wires))
         return found
 
-    def _bias(self, siemens: Floats, response: Response) -> list[Floats]:
+    def _bias(self, siemens: Floats) -> list[Floats]:
         bias = self.bias
         if bias is None or bias.half_volts_sigma == 0:
             return []
         moved = replace(bias, half_volts=bias.half_volts + bias.half_volts_sigma)
         shaped = siemens.reshape(self.shape)
-        return [respond(shaped, self.reads, self.wires, moved, self.read_volts).siemens - response.siemens]
+        before, after = (respond(shaped, self.reads, self.wires, b, self.read_volts).siemens for b in (bias, moved))
+        return [after - before]
 
 
 def _carried(of_reads: Floats, changes: list[Floats]) -> Floats:

@@ -114,6 +114,8 @@ class Response:
         siemens: (reads,), current out of the sensed line.
         per_cell: (reads, cells), change per siemens of each cell.
         per_line_ohm: (reads, lines), change per ohm in series with each line.
+        per_hold_ohm: (reads,), change per ohm that lines of one level have in common: one source holds all of them, and
+            what they carry together moves all of them. The driven and the sensed line have sources of their own.
         of_levels: (reads, lines), share of each line's level in the current.
         cell_levels: (reads, cells), voltage of each cell over the bias.
     """
@@ -121,6 +123,7 @@ class Response:
     siemens: Floats
     per_cell: Floats
     per_line_ohm: Floats
+    per_hold_ohm: Floats
     of_levels: Floats
     cell_levels: Floats
 
@@ -140,7 +143,7 @@ def respond(
         inverse = _inverses((ports + ports.T) / 2, reads)
         levels = inverse @ np.nan_to_num(reads.levels)[:, :, None]
         adjoint = inverse[np.arange(len(reads.sensed)), :, reads.sensed]
-        found = _linear(levels[:, :, 0], adjoint, ports, reduction)
+        found = _linear(reads, levels[:, :, 0], adjoint, ports, reduction)
         if bias is None:
             return found
         is_floating = np.isnan(reads.levels)
@@ -163,16 +166,28 @@ def _inverses(ports: Floats, reads: LineReads) -> Floats:
     return np.asarray(np.linalg.inv(matrices)[which.ravel()])
 
 
-def _linear(levels: Floats, adjoint: Floats, ports: Floats, reduction: Reduction) -> Response:
+def _linear(reads: LineReads, levels: Floats, adjoint: Floats, ports: Floats, reduction: Reduction) -> Response:
     amps, of_levels = levels @ ports, -(adjoint @ ports)
     cell_levels = levels @ reduction.to_cells.T
     return Response(
         -np.einsum("rl,rl->r", adjoint, amps),
         -cell_levels * (adjoint @ reduction.to_cells.T),
         -of_levels * amps,
+        _of_common_ohm(reads, amps, of_levels),
         of_levels * levels,
         cell_levels,
     )
+
+
+def _of_common_ohm(reads: LineReads, amps: Floats, of_levels: Floats) -> Floats:
+    """First order: a milliohm or a hundred in common is little beside what the cells have."""
+    held, at = reads.levels.copy(), np.arange(len(reads.sensed))
+    held[at, reads.sensed] = held[at, reads.driven] = np.nan
+    found = np.zeros(len(held))
+    for level in np.unique(held[~np.isnan(held)]):
+        together = held == level
+        found -= np.where(together, amps, 0.0).sum(axis=1) * np.where(together, of_levels, 0.0).sum(axis=1)
+    return found
 
 
 def _excess(

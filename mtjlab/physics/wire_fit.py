@@ -35,6 +35,7 @@ class WireEstimate:
         wires: what was found.
         line_sigma_ohms: (rows + cols,), rows first.
         segment_sigma_ohms: of the wire between neighbouring cells.
+        hold_ohms, hold_sigma_ohms: what lines that one source holds have in common.
         chi_squared_per_read: mean squared residual in units of the noise; far above 1 means that something else, such
             as a line that touches another, goes on.
     """
@@ -42,6 +43,8 @@ class WireEstimate:
     wires: Wires
     line_sigma_ohms: Floats
     segment_sigma_ohms: float
+    hold_ohms: float
+    hold_sigma_ohms: float
     chi_squared_per_read: float
 
 
@@ -67,6 +70,8 @@ def fit_wires(
     *,
     line_sigma_ohms: ArrayLike,
     segment_sigma_ohms: float,
+    hold_ohms: float = 0.0,
+    hold_sigma_ohms: float = 0.0,
     bias: BiasDependence | None = None,
     read_volts: float = 0.1,
 ) -> WireEstimate:
@@ -78,6 +83,8 @@ def fit_wires(
         noise: standard deviation of each of the former and of the latter, siemens.
         known: what is known beforehand.
         line_sigma_ohms, segment_sigma_ohms: its standard uncertainty, lines independent; zero holds it.
+        hold_ohms, hold_sigma_ohms: what is known of the resistance that all lines at zero have in common. It counts as
+            many times over as there are lines, and reads hardly tell it from the lines' own.
 
     Raises InputError if the array is too large, not all of it was read, or no such wires explain the reads.
     """
@@ -89,9 +96,10 @@ def fit_wires(
     reads = _joined(LineReads.of_cells(shape, sites, Scheme.GROUNDED), between_lines(shape, line_pairs(shape)))
     weights = 1 / np.concatenate([np.full(cell_reads.size, noise[0]), np.full(pair_reads.size, noise[1])])
     measured = np.concatenate([cell_reads.ravel(), pair_reads])
-    prior = np.append(np.broadcast_to(np.asarray(line_sigma_ohms, dtype=np.float64), rows + cols), segment_sigma_ohms)
+    of_lines = np.broadcast_to(np.asarray(line_sigma_ohms, dtype=np.float64), rows + cols)
+    prior = np.concatenate([of_lines, [segment_sigma_ohms, hold_sigma_ohms]])
     with one_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return _Fit(reads, measured, weights, known, prior, bias, read_volts).result(cell_reads)
+        return _Fit(reads, measured, weights, known, hold_ohms, prior, bias, read_volts).result(cell_reads)
 
 
 def _joined(first: LineReads, second: LineReads) -> LineReads:
@@ -104,7 +112,7 @@ def _joined(first: LineReads, second: LineReads) -> LineReads:
 
 
 class _Fit:
-    """Unknowns: conductances, then the resistances (lines, segment) as far as they are free."""
+    """Unknowns: conductances, then the resistances (lines, segment, hold) as far as they are free."""
 
     def __init__(
         self,
@@ -112,6 +120,7 @@ class _Fit:
         measured: Floats,
         weights: Floats,
         known: Wires,
+        hold_ohms: float,
         prior: Floats,
         bias: BiasDependence | None,
         read_volts: float,
@@ -120,7 +129,7 @@ class _Fit:
         self.bias, self.read_volts = bias, read_volts
         rows, cols = reads.shape
         lines = [np.broadcast_to(ohms, n) for ohms, n in ((known.row_ohms, rows), (known.col_ohms, cols))]
-        self.known = np.append(np.concatenate(lines), known.segment_ohms).astype(np.float64)
+        self.known = np.concatenate([*lines, [known.segment_ohms, hold_ohms]]).astype(np.float64)
         self.prior = prior
         self.free = np.flatnonzero(prior > 0)
 
@@ -141,7 +150,9 @@ class _Fit:
         sigma = np.zeros(ohms.size)
         sigma[self.free] = np.sqrt(np.diag(covariance)[siemens.size :])
         used = residual[: self.measured.size]
-        return WireEstimate(self._wires(ohms), sigma[:-1], float(sigma[-1]), float(used @ used) / self._freedom())
+        segment, hold = (float(value) for value in sigma[-2:])
+        chi = float(used @ used) / self._freedom()
+        return WireEstimate(self._wires(ohms), sigma[:-2], segment, float(ohms[-1]), hold, chi)
 
     def _freedom(self) -> int:
         """Reads beyond one for each cell: the cells follow what their own reads say."""
@@ -149,7 +160,7 @@ class _Fit:
 
     def _wires(self, ohms: Floats) -> Wires:
         rows = self.reads.shape[0]
-        return Wires(float(ohms[-1]), ohms[:rows].copy(), ohms[rows:-1].copy())
+        return Wires(float(ohms[-2]), ohms[:rows].copy(), ohms[rows:-2].copy())
 
     def _linearised(self, siemens: Floats, ohms: Floats) -> tuple[Floats, Floats]:
         """Residuals in units of their uncertainty, and the slopes of what is modelled."""
@@ -158,10 +169,11 @@ class _Fit:
         slopes = np.hstack([response.per_cell, self._per_ohm(response, shaped, wires)[:, self.free]])
         tied = np.hstack([np.zeros((self.free.size, siemens.size)), np.eye(self.free.size)])
         of_prior = ((self.known - ohms) / np.where(self.prior > 0, self.prior, 1.0))[self.free]
-        residual = np.concatenate([(self.measured - response.siemens) * self.weights, of_prior])
+        modelled = response.siemens + ohms[-1] * response.per_hold_ohm
+        residual = np.concatenate([(self.measured - modelled) * self.weights, of_prior])
         return residual, np.vstack([slopes * self.weights[:, None], tied / self.prior[self.free][:, None]])
 
     def _per_ohm(self, response: Response, siemens: Floats, wires: Wires) -> Floats:
-        is_free = self.prior[-1] > 0
+        is_free = self.prior[-2] > 0
         segment = per_segment_ohm(siemens, self.reads, wires) if is_free else np.zeros(self.measured.size)
-        return np.column_stack([response.per_line_ohm, segment])
+        return np.column_stack([response.per_line_ohm, segment, response.per_hold_ohm])

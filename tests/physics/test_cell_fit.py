@@ -45,11 +45,11 @@ def test_the_uncertainty_is_the_scatter_of_the_results(scheme: Scheme) -> None:
 
 
 @every_scheme
-@pytest.mark.parametrize("kind", ["meter", "drive", "unselected", "segment_ohms", "line_ohms"])
+@pytest.mark.parametrize("kind", ["meter", "drive", "unselected", "segment_ohms", "line_ohms", "hold_ohms"])
 def test_a_common_error_moves_cells_by_what_is_stated(scheme: Scheme, kind: str) -> None:
     """One standard uncertainty of one thing, and no noise, moves the cells by exactly their part of the uncertainty."""
     siemens = array(3)
-    size = {"segment_ohms": 0.02, "line_ohms": 0.02}.get(kind, 1e-4)
+    size = {"segment_ohms": 0.02, "line_ohms": 0.02, "hold_ohms": 0.02}.get(kind, 1e-4)
     sites = [(i, j) for i in range(6) for j in range(7)]
     reads = LineReads.of_cells(SHAPE, sites, scheme)
     wires = {
@@ -58,7 +58,12 @@ def test_a_common_error_moves_cells_by_what_is_stated(scheme: Scheme, kind: str)
     }.get(kind, WIRES)
     true = respond(siemens, reads, wires)
     of_drive = true.of_levels[np.arange(42), reads.driven]
-    error = {"meter": true.siemens, "drive": of_drive, "unselected": true.siemens - of_drive}.get(kind, 0.0)
+    error = {
+        "meter": true.siemens,
+        "drive": of_drive,
+        "unselected": true.siemens - of_drive,
+        "hold_ohms": true.per_hold_ohm,
+    }.get(kind, 0.0)
     raw = (true.siemens + size * error).reshape(SHAPE)
     ohms = np.zeros(13)
     ohms[6 + 2] = size

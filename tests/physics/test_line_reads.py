@@ -10,7 +10,7 @@ import pytest
 from mtjlab.errors import InputError
 from mtjlab.nouns import FLOATING, Floats, Line, Lines
 from mtjlab.physics.deembed import Scheme, Wires, raw_reads
-from mtjlab.physics.line_reads import BiasDependence, LineReads, per_segment_ohm, respond
+from mtjlab.physics.line_reads import BiasDependence, LineReads, per_segment_ohm, reduced, respond
 from mtjlab.sim_instruments.world import World
 from mtjlab.sim_instruments.world_crossbar import WorldCrossbar
 
@@ -84,6 +84,25 @@ def test_reads_of_cells_with_bias_dependence_are_those_of_the_simulated_network(
     siemens, reads = world.die.siemens(0.1).reshape(SHAPE), LineReads.of_cells(SHAPE, SITES, scheme)
     assert respond(siemens, reads, wires, BiasDependence(0.5), 0.1).siemens == pytest.approx(raw, rel=1e-6)
     assert np.abs(respond(siemens, reads, wires).siemens / raw - 1).max() > 1e-4, "it matters"
+
+
+def test_what_held_lines_have_in_common_moves_them_together(siemens: Floats, wires: Wires) -> None:
+    """The same by nodal analysis: the lines at one level hang on a node of their own behind the common ohm."""
+    for scheme in (Scheme.GROUNDED, Scheme.HALF, Scheme.THIRD):
+        reads = LineReads.of_cells(SHAPE, SITES, scheme)
+        found = respond(siemens, reads, wires)
+        ports, ohm = reduced(siemens, wires).port_siemens, 1e-3
+        for number in (0, 7, 19):
+            levels, sensed = reads.levels[number].copy(), int(reads.sensed[number])
+            held = {v: (levels == v) for v in set(levels)}
+            for group in held.values():
+                group[[sensed, int(reads.driven[number])]] = False
+            for _ in range(5):
+                amps = ports @ levels
+                for level, group in held.items():
+                    levels[group] = level - ohm * amps[group].sum()
+            slope = (-(ports @ levels)[sensed] - found.siemens[number]) / ohm
+            assert found.per_hold_ohm[number] == pytest.approx(slope, rel=1e-2)
 
 
 def test_the_segment_slope_is_that_of_a_larger_step(siemens: Floats, wires: Wires) -> None:
