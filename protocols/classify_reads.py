@@ -67,9 +67,9 @@ class ClassifyReads:
     def blank(cls, shape: tuple[int, int], repeats: int) -> ClassifyReads:
         """Nothing read yet."""
         rows, cols = shape
-        looks = (np.full((len(LOOKS), repeats, rows, cols), np.nan) for _ in range(2))
-        cells = (np.full(shape, np.nan) for _ in range(4))
-        return cls(*looks, *cells, np.full(max(rows - 1, 0), np.nan), np.full(max(cols - 1, 0), np.nan))
+        looks = (len(LOOKS), repeats, rows, cols)
+        sizes = (looks, looks, shape, shape, shape, shape, (max(rows - 1, 0),), (max(cols - 1, 0),))
+        return cls(*[np.full(size, np.nan) for size in sizes])
 
     def look(self, name: str) -> Floats:
         """(rows, cols), mean of one look."""

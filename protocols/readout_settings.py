@@ -145,7 +145,8 @@ def chosen_scheme(settings: ReadSettings, can: Capabilities) -> Scheme:
     wanted = fits[0] if settings.scheme is None and fits else settings.scheme
     if wanted in fits:
         return wanted
+    name = "any scheme" if wanted is None else SCHEME_NAMES[wanted]
     raise InputError(
-        f"this bench has {can.levels} levels at once and cannot read with {SCHEME_NAMES.get(wanted, 'any scheme')}",
+        f"this bench has {can.levels} levels at once and cannot read with {name}",
         remedy="Choose another scheme, or add an SMU to the station and the wiring file",
     )

@@ -213,7 +213,7 @@ def _excess(
         cells = found.cell_levels + shifted @ reduction.to_cells.T - extra @ reduction.of_cells
         if np.abs(extra - before).max(initial=0.0) < _SETTLED * reduction.siemens.max():
             break
-    return -np.einsum("rl,rl->r", adjoint, into_lines)
+    return np.asarray(-np.einsum("rl,rl->r", adjoint, into_lines))
 
 
 def per_segment_ohm(siemens: Floats, reads: LineReads, wires: Wires) -> Floats:
