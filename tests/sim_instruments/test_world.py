@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mtjlab.errors import InputError
+from mtjlab.limits import DeviceLimits
 from mtjlab.nouns import Line, Lines, Site
 from mtjlab.physics.die_description import Kind
 from mtjlab.physics.switching import leaving_rate, switching_probability
@@ -206,7 +207,7 @@ def test_a_pulse_switches_by_polarity_and_the_state_stays() -> None:
 def test_switching_probability_of_drawn_pulses_is_the_models() -> None:
     die = {"volts_c0_spread": 0.0, "delta_spread": 0.0, "diameters_nm": [50.0], "segment_ohms": 0.0}
     world = make_world(rows=8, cols=8, contact_spread=0.0, contact_ohms=1e-3, conductance_spread=0.0, **die)
-    crossbar = WorldCrossbar(world)
+    crossbar = WorldCrossbar(world, DeviceLimits(pulses_per_cell=1000))
     site, hits, trials = Site(0, 0), 0, 400
     volts, seconds = 0.372, 5e-3
     world.die.is_parallel[:] = False
