@@ -119,10 +119,19 @@ class CheckedVisa(VisaInstrument):
                 where=self._where(),
                 remedy="Correct the address or the driver in the station file",
             )
-        again = self.ask("*IDN?")  # it goes on record: a digit that came spoilt would be another instrument
-        if again != reply:
-            raise self._not_understood("*IDN?", f"{reply}' and then '{again}")
+        self._confirm("*IDN?", reply)
         return Identity(vendor, model, serial, firmware)
+
+    def ask_twice(self, cmd: str) -> str:
+        """Ask for what nothing else would tell to be wrong; raises InstrumentError if it is not the same twice."""
+        reply = self.ask(cmd)
+        self._confirm(cmd, reply)
+        return reply
+
+    def _confirm(self, cmd: str, reply: str) -> None:
+        again = self.ask(cmd)
+        if again != reply:
+            raise self._not_understood(cmd, f"{reply}' and then '{again}")
 
     def ask_number(self, cmd: str) -> float:
         """Ask for one number; raises InstrumentError if the reply is none."""

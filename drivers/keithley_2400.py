@@ -138,7 +138,7 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
     def prepare(self, *, volts_range: float, amps_limit: float, amps_range: float, power_cycles: float) -> None:
         """Reset, program range, compliance, integration; leaves the output off at 0 V. See SourceMeasureUnit."""
         self._forget()
-        self.write("*RST;*CLS")
+        self.write(f"*RST;*CLS;{WATCH}")
         self.write(":SOUR:CLE:AUTO OFF;:SOUR:FUNC VOLT;:SOUR:VOLT:MODE FIX;:SOUR:VOLT:LEV 0")
         self.volts_range(_covering(volts_range, VOLTS_RANGES, "V", self._where()))
         self.write(':SENS:FUNC:CONC OFF;:SENS:FUNC "CURR:DC"')
@@ -148,7 +148,7 @@ class Keithley2400(CheckedVisa, SourceMeasureUnit):
         self._settle_seconds = 1e-3
         self.settle_seconds(self._settle_seconds)
         # auto zero would take three conversions per reading and stretch the top of every pulse by two of them
-        self.write(f"{_ELEMENTS};:TRIG:COUN 1;:ARM:COUN 1;:SYST:AZER OFF;{WATCH}")
+        self.write(f"{_ELEMENTS};:TRIG:COUN 1;:ARM:COUN 1;:SYST:AZER OFF")
         self._line_hertz = self._ask_line_hertz()
         self._power_cycles = power_cycles
         self._most_amps = amps_limit

@@ -172,7 +172,7 @@ class Keithley2450(CheckedVisa, SourceMeasureUnit):
         self._forget()
         protection = next((f"PROT{level}" for level in _PROTECTIONS if level > volts_range * _REACH), "NONE")
         self.write(
-            f":ABOR;*RST;*CLS;:OUTP OFF;:SOUR:FUNC VOLT;:SOUR:VOLT 0;:SOUR:VOLT:RANG {volts_range:.6e};"
+            f":ABOR;*RST;*CLS;{WATCH};:OUTP OFF;:SOUR:FUNC VOLT;:SOUR:VOLT 0;:SOUR:VOLT:RANG {volts_range:.6e};"
             f":SOUR:VOLT:ILIM {amps_limit:.6e};:SOUR:VOLT:PROT {protection};:SOUR:VOLT:READ:BACK ON;:SOUR:VOLT:DEL 0"
         )
         self._settle_seconds, self._volts_range = 0.0, volts_range
@@ -180,7 +180,7 @@ class Keithley2450(CheckedVisa, SourceMeasureUnit):
         self._line_hertz = self.ask_number(
             f':SENS:FUNC "CURR";:SENS:CURR:RANG {amps_range:.6e};:SENS:CURR:NPLC {power_cycles:.4f};'
             ":SENS:CURR:RSEN OFF;:SENS:CURR:AZER OFF;:SENS:AZER:ONCE;:SENS:COUN 1;"
-            f":FORM:DATA ASC;{WATCH};:SYST:LFR?"
+            ":FORM:DATA ASC;:SYST:LFR?"
         )
         self._power_cycles = power_cycles
         self._most_amps = amps_limit

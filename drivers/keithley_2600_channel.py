@@ -149,12 +149,13 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
         self.forget()
         smu = self._smu
         cmd = (
-            f"errorqueue.clear() {smu}.reset() {smu}.source.func = {smu}.OUTPUT_DCVOLTS {smu}.source.levelv = 0 "
+            f"errorqueue.clear() {TSP_WATCH} "
+            f"{smu}.reset() {smu}.source.func = {smu}.OUTPUT_DCVOLTS {smu}.source.levelv = 0 "
             f"{smu}.source.rangev = {volts_range:.6e} {smu}.source.limiti = {amps_limit:.6e} "
             f"{smu}.measure.rangei = {amps_range:.6e} {smu}.measure.nplc = {power_cycles:.6g} "
             # auto zero would take turns with readings; once it is taken for this range and integration time
             f"{smu}.source.delay = 0 {smu}.measure.delay = 0 {smu}.measure.autozero = {smu}.AUTOZERO_ONCE "
-            f"{TSP_WATCH} print(localnode.linefreq, mtjlab ~= nil and mtjlab.version)"
+            f"print(localnode.linefreq, mtjlab ~= nil and mtjlab.version)"
         )
         reply = self.ask(cmd)
         hertz, _, version = reply.partition("\t")

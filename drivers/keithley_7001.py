@@ -105,7 +105,7 @@ class Keithley7001(ScpiMatrix):
     @property
     def _cards(self) -> dict[int, tuple[int, int]]:
         if self._fitted is None:
-            names = self.ask("*OPT?").split(",")
+            names = self.ask_twice("*OPT?").split(",")
             fitted = enumerate((name.strip().upper() for name in names), start=1)
             self._fitted = {slot: MATRIX_CARDS[name] for slot, name in fitted if name in MATRIX_CARDS}
         return self._fitted

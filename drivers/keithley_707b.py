@@ -60,10 +60,9 @@ class Keithley707B(CheckedVisa, SwitchMatrix):
     def prepare(self) -> None:
         """Open everything and set break before make."""
         self.is_watched = False
-        self.write("errorqueue.clear()")
+        self.write(f"errorqueue.clear() {TSP_WATCH}")
         self.open_all()
         self.connect_rule(BREAK_BEFORE_MAKE)
-        self.write(TSP_WATCH)
         self.check_errors()
         self.is_watched = True
         self.check_status()

@@ -155,7 +155,7 @@ class Keysight34980A(ScpiMatrix):
     def _modules(self) -> dict[int, Module]:
         if self._fitted is None:
             question = ";".join(f":SYST:CTYP? {slot}" for slot in range(1, _SLOTS + 1))
-            reply = self.ask(question)
+            reply = self.ask_twice(question)
             cards = [part.strip().strip('"').split(",") for part in reply.split(";")]
             if len(cards) != _SLOTS or any(len(card) < 2 for card in cards):
                 raise self._not_understood(question, reply)

@@ -129,7 +129,7 @@ class KeysightB2200(ScpiMatrix, BiasMatrix):
         """Slots with a matrix card, in the order in which auto configuration counts their outputs."""
         if self._slots is None:
             question = ";".join(f":SYST:CTYP? {slot}" for slot in range(1, _SLOTS + 1))
-            replies = self.ask(question).split(";")
+            replies = self.ask_twice(question).split(";")
             if len(replies) != _SLOTS:
                 raise self._not_understood(question, ";".join(replies))
             models = [reply.strip().strip('"').split(",")[1:2] for reply in replies]

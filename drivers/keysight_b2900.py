@@ -164,7 +164,7 @@ class KeysightB2900Channel(InstrumentChannel["KeysightB2900"], SourceMeasureUnit
         self.forget()
         c = self._number
         self.write(
-            f"*CLS;:ABOR:ALL (@{c});:SOUR{c}:VOLT 0;:OUTP{c} OFF;:OUTP{c}:ON:AUTO OFF;:OUTP{c}:OFF:AUTO OFF;"
+            f"*CLS;{WATCH};:ABOR:ALL (@{c});:SOUR{c}:VOLT 0;:OUTP{c} OFF;:OUTP{c}:ON:AUTO OFF;:OUTP{c}:OFF:AUTO OFF;"
             f":OUTP{c}:PROT OFF;:OUTP{c}:LOW GRO;:OUTP{c}:OFF:MODE NORM;:SOUR{c}:FUNC:MODE VOLT;:SOUR{c}:FUNC:SHAP DC;"
             f":SOUR{c}:VOLT:MODE FIX;:SOUR{c}:VOLT 0;:SENS{c}:REM OFF;:SOUR{c}:WAIT OFF;:SENS{c}:WAIT OFF;"
             f":SENS{c}:CURR:PROT {amps_limit:.6e}"
@@ -175,7 +175,7 @@ class KeysightB2900Channel(InstrumentChannel["KeysightB2900"], SourceMeasureUnit
             f':SENS{c}:FUNC:OFF:ALL;:SENS{c}:FUNC "VOLT","CURR";:SENS{c}:CURR:RANG:AUTO OFF;'
             f":SENS{c}:CURR:RANG {amps_range:.6e};:SENS{c}:CURR:NPLC {power_cycles:.6e};"
             f":ARM{c}:SOUR AINT;:ARM{c}:COUN 1;:ARM{c}:DEL 0;:TRIG{c}:SOUR AINT;:TRIG{c}:COUN 1;:TRIG{c}:TRAN:DEL 0;"
-            f":TRIG{c}:ACQ:DEL {_SETTLE_SECONDS:.6e};:FORM:DATA ASC;:FORM:ELEM:SENS VOLT,CURR,STAT;{WATCH};:SYST:LFR?"
+            f":TRIG{c}:ACQ:DEL {_SETTLE_SECONDS:.6e};:FORM:DATA ASC;:FORM:ELEM:SENS VOLT,CURR,STAT;:SYST:LFR?"
         )
         self._power_cycles = power_cycles
         self._most_amps = amps_limit

@@ -16,7 +16,7 @@ from mtjlab.sim_instruments.simulated_bench import SimBench, sim_bench
 
 NO_ERROR = (":SYST:ERR?", '0,"No error"')
 PREPARE = (
-    ("*RST;*CLS", None),
+    ("*RST;*CLS;*ESE 1;*OPC", None),
     (":SOUR:CLE:AUTO OFF;:SOUR:FUNC VOLT;:SOUR:VOLT:MODE FIX;:SOUR:VOLT:LEV 0", None),
     (":SOUR:VOLT:RANG 2.000000e+00", None),
     (':SENS:FUNC:CONC OFF;:SENS:FUNC "CURR:DC"', None),
@@ -24,7 +24,7 @@ PREPARE = (
     (":SENS:CURR:RANG 1.000000e-03", None),
     (":SENS:CURR:NPLC 0.1000", None),
     (":SOUR:DEL 0.00100", None),
-    (":FORM:DATA ASC;:FORM:ELEM VOLT,CURR,STAT;:TRIG:COUN 1;:ARM:COUN 1;:SYST:AZER OFF;*ESE 1;*OPC", None),
+    (":FORM:DATA ASC;:FORM:ELEM VOLT,CURR,STAT;:TRIG:COUN 1;:ARM:COUN 1;:SYST:AZER OFF", None),
     (":SYST:LFR?", "50.00"),
     NO_ERROR,
 )

@@ -22,10 +22,11 @@ ERRORS = (
     's = s .. string.format("%g %s; ", c, m) end print(s)'
 )
 PREPARE = (
-    "errorqueue.clear() smua.reset() smua.source.func = smua.OUTPUT_DCVOLTS smua.source.levelv = 0 "
+    "errorqueue.clear() status.standard.enable = status.standard.OPC opc() "
+    "smua.reset() smua.source.func = smua.OUTPUT_DCVOLTS smua.source.levelv = 0 "
     "smua.source.rangev = 2.000000e+00 smua.source.limiti = 5.000000e-03 smua.measure.rangei = 1.000000e-03 "
     "smua.measure.nplc = 0.1 smua.source.delay = 0 smua.measure.delay = 0 smua.measure.autozero = smua.AUTOZERO_ONCE "
-    "status.standard.enable = status.standard.OPC opc() print(localnode.linefreq, mtjlab ~= nil and mtjlab.version)"
+    "print(localnode.linefreq, mtjlab ~= nil and mtjlab.version)"
 )
 READ = 'local i, v = smua.measure.iv() print(string.format("%.7e,%.7e,%s", v, i, tostring(smua.source.compliance)))'
 OFF = "smua.source.levelv = 0 smua.source.output = 0 print(smua.source.output)"

@@ -31,8 +31,8 @@ def route(channels: str) -> str:
     return f'channel.exclusiveclose("{channels}") waitcomplete() {CLOSED}'
 
 
-WATCH = ("status.standard.enable = status.standard.OPC opc()", None)
-PREPARE = (("errorqueue.clear()", None), OPEN_ALL, ("channel.connectrule = 1", None), WATCH, NO_ERROR)
+BEGIN = ("errorqueue.clear() status.standard.enable = status.standard.OPC opc()", None)
+PREPARE = (BEGIN, OPEN_ALL, ("channel.connectrule = 1", None), NO_ERROR)
 
 
 def test_prepare_opens_everything_and_sets_break_before_make(dialogue: Any) -> None:

@@ -57,7 +57,7 @@ class TestKeithley7001:
         first = (f":ROUT:CLOS (@1!1!1,2!3!10);{ASK_7001}", "(@1!1!1,2!3!10)")
         second = (f":ROUT:OPEN (@1!1!1);:ROUT:CLOS (@1!2!1);{ASK_7001}", "(@1!2!1,2!3!10)")
         third = (f":ROUT:OPEN (@1!2!1,2!3!10);{ASK_7001}", "(@)")
-        with dialogue(Keithley7001, CARDS_7001, (ASK_7001, "(@)"), first, second, third) as matrix:
+        with dialogue(Keithley7001, CARDS_7001, CARDS_7001, (ASK_7001, "(@)"), first, second, third) as matrix:
             matrix.route(at(("1", 101), ("3", 210)))
             assert matrix.route(at(("2", 101), ("3", 210))) == at(("2", 101), ("3", 210))
             assert matrix.route(()) == frozenset()
@@ -65,14 +65,14 @@ class TestKeithley7001:
     def test_after_a_fault_it_is_asked_anew(self, dialogue: Any) -> None:
         lost = (f":ROUT:CLOS (@1!1!1);{ASK_7001}", TIMEOUT)
         again = (f":ROUT:OPEN (@1!4!4);:ROUT:CLOS (@1!1!1);{ASK_7001}", "(@1!1!1)")
-        steps = (CARDS_7001, (ASK_7001, "(@)"), lost, (ASK_7001, "(@1!4!4)"), again)
+        steps = (CARDS_7001, CARDS_7001, (ASK_7001, "(@)"), lost, (ASK_7001, "(@1!4!4)"), again)
         with dialogue(Keithley7001, *steps) as matrix:
             with pytest.raises(InstrumentError, match="did not answer"):
                 matrix.route(at(("1", 101)))
             matrix.route(at(("1", 101)))
 
     def test_a_range_counts_through_the_columns_of_a_card(self, dialogue: Any) -> None:
-        with dialogue(Keithley7001, (ASK_7001, "(@1!1!9:1!2!2,2!4!1)"), CARDS_7001) as matrix:
+        with dialogue(Keithley7001, (ASK_7001, "(@1!1!9:1!2!2,2!4!1)"), CARDS_7001, CARDS_7001) as matrix:
             expected = at(("1", 109), ("1", 110), ("2", 101), ("2", 102), ("4", 201))
             assert matrix.closed() == expected
 
@@ -85,7 +85,7 @@ class TestKeithley7001:
 
     def test_settling_time(self, dialogue: Any) -> None:
         asked = (":ROUT:CONF:SLOT1:STIM?;:ROUT:CONF:SLOT2:STIM?", "0.020;0.020")
-        steps = (CARDS_7001, (":ROUT:CONF:SLOT1:STIM 0.020;:ROUT:CONF:SLOT2:STIM 0.020", None), asked)
+        steps = (CARDS_7001, CARDS_7001, (":ROUT:CONF:SLOT1:STIM 0.020;:ROUT:CONF:SLOT2:STIM 0.020", None), asked)
         with dialogue(Keithley7001, *steps) as matrix:
             without = matrix.seconds_per_route
             matrix.settle_seconds(0.02)
@@ -112,7 +112,9 @@ class TestKeysightB2200:
     def test_what_a_closing_takes_over_is_not_opened_first(self, dialogue: Any) -> None:
         first = (f":CLOS (@00101,01424);{ASK_B2200}", "(@00101,01424)")
         second = (f":OPEN (@01424);:CLOS (@00201);{ASK_B2200}", "(@00201)")
-        with dialogue(KeysightB2200, IDN_B2201, IDN_B2201, TYPES_B2200, (ASK_B2200, "(@)"), first, second) as matrix:
+        with dialogue(
+            KeysightB2200, IDN_B2201, IDN_B2201, TYPES_B2200, TYPES_B2200, (ASK_B2200, "(@)"), first, second
+        ) as matrix:
             assert matrix.route(at(("1", 101), ("14", 212))) == at(("1", 101), ("14", 212))
             assert matrix.route(at(("2", 101))) == at(("2", 101))
 
@@ -120,7 +122,9 @@ class TestKeysightB2200:
         free = partial(KeysightB2200, allows_free_rule=True)
         first = (f":CLOS (@00101,00102);{ASK_B2200}", "(@00101,00102)")
         second = (f":OPEN (@00101);:CLOS (@00201);{ASK_B2200}", "(@00102,00201)")
-        with dialogue(free, IDN_B2201, IDN_B2201, TYPES_B2200, (ASK_B2200, "(@)"), first, second) as matrix:
+        with dialogue(
+            free, IDN_B2201, IDN_B2201, TYPES_B2200, TYPES_B2200, (ASK_B2200, "(@)"), first, second
+        ) as matrix:
             matrix.route(at(("1", 101), ("1", 102)))
             matrix.route(at(("2", 101), ("1", 102)))
 
@@ -132,7 +136,7 @@ class TestKeysightB2200:
         ):
             driver = partial(KeysightB2200, allows_free_rule=allows)
             with (
-                dialogue(driver, IDN_B2201, IDN_B2201, TYPES_B2200) as matrix,
+                dialogue(driver, IDN_B2201, IDN_B2201, TYPES_B2200, TYPES_B2200) as matrix,
                 pytest.raises(InstrumentError, match=said),
             ):
                 matrix.route(wanted)
@@ -145,7 +149,7 @@ class TestKeysightB2200:
         )
         route = (f":CLOS (@00113);{ASK_B2200}", "(@00113,00901)")
         back = (f":OPEN (@00113);{ASK_B2200}", "(@00901,00913)")
-        steps = (TYPES_B2200, IDN_B2201, IDN_B2201, (ASK_B2200, "(@)"), told, route, back)
+        steps = (TYPES_B2200, TYPES_B2200, IDN_B2201, IDN_B2201, (ASK_B2200, "(@)"), told, route, back)
         with dialogue(KeysightB2200, *steps) as matrix:
             assert matrix.hold([101, 201], "9") == at(("9", 101), ("9", 201))
             matrix.route(at(("1", 201)))
@@ -157,7 +161,9 @@ class TestKeysightB2200:
             f":AGND? 0;{ASK_B2200}",
             "1;(@01201)",
         )
-        with dialogue(KeysightB2200, TYPES_B2200, IDN_B2201, IDN_B2201, (ASK_B2200, "(@)"), told) as matrix:
+        with dialogue(
+            KeysightB2200, TYPES_B2200, TYPES_B2200, IDN_B2201, IDN_B2201, (ASK_B2200, "(@)"), told
+        ) as matrix:
             assert matrix.hold([101]) == at(("12", 101))
 
     def test_open_all_ends_the_modes(self, dialogue: Any) -> None:
@@ -168,7 +174,7 @@ class TestKeysightB2200:
 
     @pytest.mark.parametrize("reply", ["", "00101", "(@10101)", "(@00125)", "(@001)", "(@00101;00102)"])
     def test_a_garbled_list_is_explained(self, dialogue: Any, reply: str) -> None:
-        with dialogue(KeysightB2200, (ASK_B2200, reply), TYPES_B2200) as matrix:
+        with dialogue(KeysightB2200, (ASK_B2200, reply), TYPES_B2200, TYPES_B2200) as matrix:
             with pytest.raises(InstrumentError, match="cannot be understood"):
                 matrix.closed()
             assert matrix.columns
@@ -176,14 +182,19 @@ class TestKeysightB2200:
 
 class TestKeysight34980A:
     def test_prepare_sets_the_row_protection_and_reads_it_back(self, dialogue: Any) -> None:
-        steps = (TYPES_34980, ("*RST;*CLS;:SYST:MOD:ROW:PROT 1,AUTO0;*ESE 1;*OPC", None), (ASK_34980, closed_34980()))
+        steps = (
+            TYPES_34980,
+            TYPES_34980,
+            ("*RST;*CLS;:SYST:MOD:ROW:PROT 1,AUTO0;*ESE 1;*OPC", None),
+            (ASK_34980, closed_34980()),
+        )
         with dialogue(Keysight34980A, *steps, NO_ERROR) as matrix:
             matrix.prepare()
             assert matrix.rows == tuple("12345678")
             assert matrix.protection_ohms == 0
 
     def test_a_protection_that_is_not_what_was_told_is_an_error(self, dialogue: Any) -> None:
-        steps = (TYPES_34980, ("*RST;*CLS;:SYST:MOD:ROW:PROT 1,AUTO0;*ESE 1;*OPC", None))
+        steps = (TYPES_34980, TYPES_34980, ("*RST;*CLS;:SYST:MOD:ROW:PROT 1,AUTO0;*ESE 1;*OPC", None))
         garbled = (ASK_34980, closed_34980(mode="AUTO100"))
         with dialogue(Keysight34980A, *steps, garbled) as matrix, pytest.raises(InstrumentError) as caught:
             matrix.prepare()
@@ -192,7 +203,7 @@ class TestKeysight34980A:
 
     def test_what_is_left_in_series_by_mode(self, dialogue: Any) -> None:
         for mode, ohms in (("AUTO100", 100), ("FIX", 100), ("AUTO0", 0), ("ISO", 0)):
-            with dialogue(partial(Keysight34980A, row_protection=mode), TYPES_34980) as matrix:
+            with dialogue(partial(Keysight34980A, row_protection=mode), TYPES_34980, TYPES_34980) as matrix:
                 assert matrix.protection_ohms == ohms
         with pytest.raises(InputError, match="AUTO50"):
             Keysight34980A("unit", row_protection="AUTO50")
@@ -202,7 +213,7 @@ class TestKeysight34980A:
         wanted = at(("1", 101), ("4", 132), ("4", 216), ("5", 217), ("8", 232))
         places = (0, 127, 128 + 63, 128 + 64, 128 + 127)
         route = (f":ROUT:CLOS (@1101,1732,2416,2501,2816);{ASK_34980}", closed_34980(*places))
-        with dialogue(Keysight34980A, TYPES_34980, (ASK_34980, closed_34980()), route) as matrix:
+        with dialogue(Keysight34980A, TYPES_34980, TYPES_34980, (ASK_34980, closed_34980()), route) as matrix:
             assert matrix.route(wanted) == wanted
             assert matrix.columns == (*range(101, 133), *range(201, 233))
             assert not matrix.reaches(Crosspoint("1", 217))
@@ -210,18 +221,21 @@ class TestKeysight34980A:
 
     def test_opening_comes_first(self, dialogue: Any) -> None:
         route = (f":ROUT:OPEN (@1101);:ROUT:CLOS (@1301);{ASK_34980}", closed_34980(32))
-        with dialogue(Keysight34980A, TYPES_34980, (ASK_34980, closed_34980(0)), route) as matrix:
+        with dialogue(Keysight34980A, TYPES_34980, TYPES_34980, (ASK_34980, closed_34980(0)), route) as matrix:
             assert matrix.route(at(("2", 101))) == at(("2", 101))
 
     def test_more_coils_than_a_34934a_feeds_are_refused(self, dialogue: Any) -> None:
         wanted = at(*((row, 100 + column) for row in "123" for column in range(1, 23)))
-        with dialogue(Keysight34980A, TYPES_34980) as matrix, pytest.raises(InstrumentError, match="66 closed"):
+        with (
+            dialogue(Keysight34980A, TYPES_34980, TYPES_34980) as matrix,
+            pytest.raises(InstrumentError, match="66 closed"),
+        ):
             matrix.route(wanted)
 
     @pytest.mark.parametrize("reply", ["", "1,0;AUTO0", closed_34980().replace("0,", "2,", 1), closed_34980() + ";X"])
     def test_a_garbled_reply_is_explained(self, dialogue: Any, reply: str) -> None:
         with (
-            dialogue(Keysight34980A, TYPES_34980, (ASK_34980, reply)) as matrix,
+            dialogue(Keysight34980A, TYPES_34980, TYPES_34980, (ASK_34980, reply)) as matrix,
             pytest.raises(InstrumentError, match="cannot be understood"),
         ):
             matrix.closed()
