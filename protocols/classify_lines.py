@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ class LineEvidence:
         line: which; a short is between it and the next.
         after_cells: an open line conducts as far as this many cells from where it is fed; 0 if it does not at all.
         measure: what was compared, in words.
-        value, threshold: the two numbers that were compared, siemens.
+        value, threshold: the two numbers that were compared, siemens, or levels in units of the other lines'.
     """
 
     kind: str
@@ -74,6 +75,31 @@ def broken_lines(is_open: Bools, highest: Floats, threshold: float, least_run: i
         value = float(np.nanmax(highest[where]))
         found.append(LineEvidence("open", broken.line, broken.after_cells, broken.measure, value, threshold))
         explained[where] = True
+
+
+def doubled_lines(broken: Sequence[LineEvidence], found: Floats, threshold: float) -> list[LineEvidence]:
+    """Lines that touch a dead neighbour: that one gets its current through them, so that they carry both.
+
+    No current flows between the two then, since the dead line's own contact does not conduct.
+
+    Args:
+        broken: what `broken_lines` found.
+        found: (rows, cols), readings, siemens.
+        threshold: least level of such a line, in units of the median line's.
+    """
+    dead = {(one.line.axis, one.line.number) for one in broken if one.after_cells == 0}
+    touching = []
+    for axis, number in sorted(dead):
+        cells = found if axis == "row" else found.T
+        alive = [n for n in range(len(cells)) if (axis, n) not in dead]
+        levels = {n: float(np.nanmedian(cells[n])) for n in alive if np.isfinite(cells[n]).any()}
+        usual = float(np.median(list(levels.values()))) if levels else float("nan")
+        for other in (number - 1, number + 1):
+            if levels.get(other, 0.0) > threshold * usual:
+                line = Line(axis, min(number, other))
+                measure = f"level of {axis} {other} beside a dead one, in units of the others'"
+                touching.append(LineEvidence("short", line, 0, measure, levels[other] / usual, threshold))
+    return touching
 
 
 def _lines(shape: tuple[int, ...]) -> list[tuple[str, int]]:

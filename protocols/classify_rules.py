@@ -9,7 +9,7 @@ import numpy as np
 
 from mtjlab.nouns import Bools, CellStatus, Floats, Ints, Site
 
-from .classify_lines import LineEvidence, broken_lines, touching_lines
+from .classify_lines import LineEvidence, broken_lines, doubled_lines, touching_lines
 from .classify_reads import LOOKS, ClassifyReads
 
 _MAD_TO_SIGMA = 1.4826
@@ -34,6 +34,7 @@ class ClassThresholds:
             change of state.
         unstable_looks: in how many looks readings must disagree among themselves.
         line_short: least conductance between neighbouring lines, in units of the array's P level.
+        dead_and_double: a line beside a dead one that conducts so many times what others do carries both: they touch.
         least_run: so many open cells at the far end of a line are a broken line; fewer are open cells.
         least_in_row: see above.
     """
@@ -47,7 +48,8 @@ class ClassThresholds:
     jump: float = 0.3
     unstable_looks: int = 2
     line_short: float = 10.0
-    least_run: int = 3
+    dead_and_double: float = 1.5
+    least_run: int = 4
     least_in_row: int = 4
 
 
@@ -105,9 +107,11 @@ def judge(reads: ClassifyReads, thresholds: ClassThresholds | None = None) -> Ve
     lowest, highest = _extremes(reads)
     typical = _typical(reads.look("as found"), limits)
     is_open = highest < limits.open * typical
+    broken = broken_lines(is_open, highest, limits.open * typical, limits.least_run)
     lines = (
         *touching_lines(reads.row_pairs, reads.col_pairs, _p_level(reads, typical, limits) * limits.line_short),
-        *broken_lines(is_open, highest, limits.open * typical, limits.least_run),
+        *doubled_lines(broken, reads.look("as found"), limits.dead_and_double),
+        *broken,
     )
     by_line = _line_status(is_open.shape, lines)
     levels = _levels(reads, typical, by_line == CellStatus.UNREAD, limits)

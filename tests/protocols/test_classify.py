@@ -99,7 +99,7 @@ def test_cells_end_in_ap_and_the_map_has_both_conductances(make_world: Any) -> N
         ({"axis": "row", "line": 2, "kind": "open"}, "open", Line("row", 2), 0),
         ({"axis": "col", "line": 4, "kind": "open"}, "open", Line("col", 4), 0),
         ({"axis": "row", "line": 1, "kind": "open", "after_cells": 2}, "open", Line("row", 1), 2),
-        ({"axis": "col", "line": 3, "kind": "open", "after_cells": 3}, "open", Line("col", 3), 3),
+        ({"axis": "col", "line": 3, "kind": "open", "after_cells": 1}, "open", Line("col", 3), 1),
         ({"axis": "row", "line": 3, "kind": "short"}, "short", Line("row", 3), 0),
         ({"axis": "col", "line": 0, "kind": "short"}, "short", Line("col", 0), 0),
     ],
@@ -117,6 +117,19 @@ def test_line_defects_are_found_as_lines(
     assert (found.known.status == expected).all()
     assert found.cells == ()
     assert not [incident for incident in world.incidents if incident.kind != "over-current"]
+
+
+@pytest.mark.parametrize("axis", ["row", "col"])
+@pytest.mark.parametrize("dead", [2, 3])
+def test_a_line_that_touches_a_dead_one_is_found_by_what_it_carries(make_world: Any, axis: str, dead: int) -> None:
+    defects = [{"axis": axis, "line": dead, "kind": "open"}, {"axis": axis, "line": 2, "kind": "short"}]
+    _, crossbar = make_world(1, line_defects=defects)
+    found = classify(crossbar)
+    assert {(e.kind, e.line) for e in found.lines} == {("open", Line(axis, dead)), ("short", Line(axis, 2))}
+    status = found.known.status if axis == "row" else found.known.status.T
+    assert (status[dead] == CellStatus.LINE_OPEN).all()
+    assert (status[5 - dead] == CellStatus.LINE_SHORT).all()
+    assert (np.delete(status, [2, 3], axis=0) == CellStatus.OK).all()
 
 
 def test_rows_of_other_sizes_are_judged_by_themselves(make_world: Any) -> None:
@@ -344,15 +357,15 @@ class TestLines:
                 everywhere(reads, Site(row, col), 1e-9)
             return judge(reads)
 
-        few = lines([(2, 7), (2, 6)])
+        few = lines([(2, 7), (2, 6), (2, 5)])
         assert few.lines == ()
-        assert few.status[2, 6:].tolist() == [CellStatus.OPEN] * 2
-        (broken,) = lines([(2, 7), (2, 6), (2, 5)]).lines
-        assert (broken.line, broken.after_cells) == (Line("row", 2), 5)
+        assert few.status[2, 5:].tolist() == [CellStatus.OPEN] * 3
+        (broken,) = lines([(2, 7), (2, 6), (2, 5), (2, 4)]).lines
+        assert (broken.line, broken.after_cells) == (Line("row", 2), 4)
         assert broken.value == pytest.approx(1e-9)
-        assert lines([(2, 0), (2, 1), (2, 2)]).lines == (), "rows are fed at their first column"
-        (column,) = lines([(0, 4), (1, 4), (2, 4)]).lines
-        assert (column.line, column.after_cells) == (Line("col", 4), 3), "columns are fed at their last row"
+        assert lines([(2, 0), (2, 1), (2, 2), (2, 3)]).lines == (), "rows are fed at their first column"
+        (column,) = lines([(0, 4), (1, 4), (2, 4), (3, 4)]).lines
+        assert (column.line, column.after_cells) == (Line("col", 4), 2), "columns are fed at their last row"
 
     def test_three_broken_rows_are_no_broken_columns(self) -> None:
         is_open = np.zeros((6, 8), dtype=bool)
