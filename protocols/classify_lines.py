@@ -77,20 +77,21 @@ def broken_lines(is_open: Bools, highest: Floats, threshold: float, least_run: i
         explained[where] = True
 
 
-def doubled_lines(broken: Sequence[LineEvidence], found: Floats, threshold: float) -> list[LineEvidence]:
+def doubled_lines(broken: Sequence[LineEvidence], in_p: Floats, threshold: float) -> list[LineEvidence]:
     """Lines that touch a dead neighbour: that one gets its current through them, so that they carry both.
 
-    No current flows between the two then, since the dead line's own contact does not conduct.
+    No current flows between the two then, since the dead line's own contact does not conduct; and what writes the
+    cells of the one writes those of the other.
 
     Args:
         broken: what `broken_lines` found.
-        found: (rows, cols), readings, siemens.
+        in_p: (rows, cols), readings after every cell has been set, siemens.
         threshold: least level of such a line, in units of the median line's.
     """
     dead = {(one.line.axis, one.line.number) for one in broken if one.after_cells == 0}
     touching = []
     for axis, number in sorted(dead):
-        cells = found if axis == "row" else found.T
+        cells = in_p if axis == "row" else in_p.T
         alive = [n for n in range(len(cells)) if (axis, n) not in dead]
         levels = {n: float(np.nanmedian(cells[n])) for n in alive if np.isfinite(cells[n]).any()}
         usual = float(np.median(list(levels.values()))) if levels else float("nan")

@@ -110,7 +110,7 @@ def judge(reads: ClassifyReads, thresholds: ClassThresholds | None = None) -> Ve
     broken = broken_lines(is_open, highest, limits.open * typical, limits.least_run)
     lines = (
         *touching_lines(reads.row_pairs, reads.col_pairs, _p_level(reads, typical, limits) * limits.line_short),
-        *doubled_lines(broken, reads.look("as found"), limits.dead_and_double),
+        *doubled_lines(broken, reads.look("in P"), limits.dead_and_double),
         *broken,
     )
     by_line = _line_status(is_open.shape, lines)

@@ -379,6 +379,18 @@ class TestLines:
         found = broken_lines(is_open, np.zeros((6, 8)), 1e-5, 3)
         assert {(e.line, e.after_cells) for e in found} == {(Line("row", 2), 0), (Line("col", 5), 0)}
 
+    def test_a_line_of_cells_in_p_beside_a_dead_one_is_healthy(self) -> None:
+        reads = given()
+        for row in range(6):
+            everywhere(reads, Site(row, 3), 1e-9)
+        for polarity in (reads.plus, reads.minus):
+            polarity[0, :, :, 4] = 2 * AP
+        (dead,) = judge(reads).lines
+        assert dead.kind == "open"
+        for polarity in (reads.plus, reads.minus):
+            polarity[1, :, :, 4] = 2 * P
+        assert {e.kind for e in judge(reads).lines} == {"open", "short"}
+
     def test_lines_that_touch(self) -> None:
         pairs = np.array([7e-6, 1.6e-2, np.inf, np.nan])
         found = touching_lines(pairs, np.zeros(0), 2e-3)
