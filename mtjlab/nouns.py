@@ -340,3 +340,89 @@ class WeightPlan:
     """Which cell holds which part of which layer; layers that share the array are written one after the other."""
 
     layers: tuple[LayerPlan, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTile:
+    """The part of a layer that one array holds.
+
+    Attributes:
+        array: which of the arrays (kernels) that the network is spread over: an index into that list.
+        inputs: shape (tile inputs,): input `inputs[i]` of the layer drives row `plan.rows[i]` of that array.
+        outputs: shape (tile outputs,): what the tile's column pair k gives is added to output `outputs[k]` of the layer.
+        plan: rows, cols and bits on that array; its biases are zeros, they belong to the layer.
+    """
+
+    array: int
+    inputs: NDArray[np.int64]
+    outputs: NDArray[np.int64]
+    plan: LayerPlan
+
+    def __post_init__(self) -> None:
+        if self.plan.bits.shape != (self.inputs.size, 2 * self.outputs.size):
+            raise InputError(
+                f"a tile of {self.plan.name} has bits {self.plan.bits.shape}, "
+                f"but {self.inputs.size} inputs and {self.outputs.size} outputs"
+            )
+        if self.array < 0 or np.any(self.plan.biases):
+            raise InputError(
+                f"a tile of {self.plan.name} lies on array {self.array} and has biases of its own",
+                remedy="Number the arrays from 0; give the biases to the layer",
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class TiledLayerPlan:
+    """A layer spread over tiles; what tiles of the same outputs give is added up digitally.
+
+    Every pair of an input and an output is in exactly one tile.
+
+    Attributes:
+        name: of the layer.
+        tiles: in any order, on one or several arrays.
+        biases: shape (outputs,), added in software, in units of the pre-activation.
+        bias_inputs: how many of the inputs, the last ones, are not fed from outside but held at full scale: the cells
+            under them are bias devices.
+    """
+
+    name: str
+    tiles: tuple[LayerTile, ...]
+    biases: Floats
+    bias_inputs: int = 0
+
+    def __post_init__(self) -> None:
+        counts = np.zeros((self.inputs, self.biases.size), dtype=np.int64)
+        try:
+            for tile in self.tiles:
+                np.add.at(counts, np.ix_(tile.inputs, tile.outputs), 1)
+        except IndexError:
+            raise InputError(f"a tile of {self.name} gives an output that has no bias", where="tiles") from None
+        if not (counts == 1).all():
+            wrong = int((counts != 1).sum())
+            raise InputError(f"{wrong} weights of {self.name} are in no tile, or in more than one", where="tiles")
+        if not 0 <= self.bias_inputs < self.inputs:
+            raise InputError(f"{self.name} has {self.inputs} inputs, not more than {self.bias_inputs} for biases")
+
+    @classmethod
+    def of(cls, plan: LayerPlan, array: int = 0) -> TiledLayerPlan:
+        """A layer that one array holds, as a single tile."""
+        inputs, outputs = np.arange(plan.rows.size), np.arange(plan.cols.size // 2)
+        bare = LayerPlan(plan.name, plan.rows, plan.cols, plan.bits, np.zeros(outputs.size))
+        return cls(plan.name, (LayerTile(array, inputs, outputs, bare),), plan.biases)
+
+    @property
+    def inputs(self) -> int:
+        """All inputs, those held at full scale for biases included."""
+        return 1 + max((int(tile.inputs.max(initial=-1)) for tile in self.tiles), default=-1)
+
+    @property
+    def outputs(self) -> int:
+        """Outputs."""
+        return int(self.biases.size)
+
+
+@dataclass(frozen=True, eq=False)
+class TiledWeightPlan:
+    """Layers of any number and size on one or several arrays; those that share cells are written one after the other."""
+
+    layers: tuple[TiledLayerPlan, ...]
