@@ -349,7 +349,7 @@ class LayerTile:
     Attributes:
         array: which of the arrays (kernels) that the network is spread over: an index into that list.
         inputs: shape (tile inputs,): input `inputs[i]` of the layer drives row `plan.rows[i]` of that array.
-        outputs: shape (tile outputs,): what the tile's column pair k gives is added to output `outputs[k]` of the layer.
+        outputs: shape (tile outputs,): what column pair k gives is added to output `outputs[k]` of the layer.
         plan: rows, cols and bits on that array; its biases are zeros, they belong to the layer.
     """
 
@@ -423,6 +423,6 @@ class TiledLayerPlan:
 
 @dataclass(frozen=True, eq=False)
 class TiledWeightPlan:
-    """Layers of any number and size on one or several arrays; those that share cells are written one after the other."""
+    """Layers of any number and size on one or several arrays; those that share cells are written in turn."""
 
     layers: tuple[TiledLayerPlan, ...]
