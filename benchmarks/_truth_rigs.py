@@ -13,6 +13,7 @@ import numpy as np
 from mtjlab.bench import MatrixCrossbar
 from mtjlab.drivers.keithley_707b import Keithley707B
 from mtjlab.drivers.keithley_2400 import Keithley2400
+from mtjlab.limits import DeviceLimits
 from mtjlab.nouns import Cost, Floats, Line, Lines, Reading
 from mtjlab.protocols.readout_settings import Accuracy
 from mtjlab.roles import Capabilities, Crossbar, HeardRead, LineRead, not_heard
@@ -141,6 +142,11 @@ class NoisyCrossbar(Crossbar):
     def capabilities(self) -> Capabilities:
         """As inside."""
         return self._inner.capabilities
+
+    @property
+    def limits(self) -> DeviceLimits | None:
+        """As inside."""
+        return self._inner.limits
 
     @property
     def spent(self) -> Cost:

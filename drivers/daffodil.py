@@ -100,7 +100,13 @@ class DaffodilCrossbar(Crossbar):
             sensed_lines=SIDE,
             shortest_pulse_seconds=_SHORTEST_CYCLES / self._settings.clock_hertz,
             can_float=True,
+            isolates_cells=True,
         )
+
+    @property
+    def limits(self) -> DeviceLimits | None:
+        """Of the device, if they are loaded."""
+        return self._limits
 
     @property
     def calibration(self) -> DaffodilCalibration | None:

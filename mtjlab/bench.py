@@ -38,6 +38,7 @@ from .bench_report import BenchSettings, ShutdownReport, description, jobs
 from .bench_scan import Scanner, find_scanner, in_parts
 from .errors import InputError, InstrumentError
 from .interrupts import finishing, held_off
+from .limits import DeviceLimits
 from .nouns import Cost, Line, Lines, Reading
 from .pulse_budget import PulseBudget
 from .roles import (
@@ -146,6 +147,11 @@ class MatrixCrossbar(Crossbar):
             holds_lines=self._wiring.holds_lines,
             is_four_wire=self._wiring.is_four_wire,
         )
+
+    @property
+    def limits(self) -> DeviceLimits:
+        """Those of the wiring file."""
+        return self._limits
 
     @property
     def spent(self) -> Cost:

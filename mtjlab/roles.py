@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from .errors import BudgetError, LimitError
+from .limits import DeviceLimits
 from .nouns import Cost, Line, Lines, Reading
 
 
@@ -472,6 +473,7 @@ class Capabilities:
         scans_itself: whether `measure_each` and `write_each` run on the instruments, in a few transactions.
         holds_lines: whether unselected lines stay connected by themselves, without relay commands for each cell.
         is_four_wire: whether levels are regulated at sense terminals.
+        isolates_cells: whether transistors cut off all cells but those of the selected lines while a pulse lasts.
     """
 
     levels: int
@@ -481,6 +483,7 @@ class Capabilities:
     scans_itself: bool = False
     holds_lines: bool = False
     is_four_wire: bool = False
+    isolates_cells: bool = False
 
 
 class LineRead(NamedTuple):
@@ -542,6 +545,11 @@ class Crossbar(ABC):
     @abstractmethod
     def capabilities(self) -> Capabilities:
         """What it can do at once."""
+
+    @property
+    def limits(self) -> DeviceLimits | None:
+        """What it refuses to go beyond, so that a protocol can plan within it; None where it does not tell."""
+        return None
 
     @abstractmethod
     def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:

@@ -54,6 +54,11 @@ class WorldCrossbar(Crossbar):
         return Capabilities(rows + cols, rows + cols, shortest_pulse_seconds=0.0, can_float=True)
 
     @property
+    def limits(self) -> DeviceLimits:
+        """What `measure` and `pulse` refuse to go beyond."""
+        return self._limits
+
+    @property
     def spent(self) -> Cost:
         """Pulses, readings and simulated seconds."""
         return Cost(self._pulses, self._readings, self._world.seconds)

@@ -43,6 +43,10 @@ class WatchedCrossbar(Crossbar):
         return self.inner.capabilities
 
     @property
+    def limits(self) -> DeviceLimits | None:
+        return self.inner.limits
+
+    @property
     def spent(self) -> Cost:
         return self.inner.spent
 
