@@ -1,0 +1,136 @@
+"""How devices of two states make a weight: which lines they sit on, and how line currents are put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+
+class Encoding(Protocol):
+    """From latent weights to devices on lines, and from lines to outputs."""
+
+    @property
+    def lines_per_output(self) -> float:
+        """How many lines' currents an output is made of, each counted with the square of its factor."""
+        ...
+
+    def latents(self, outputs: int) -> int:
+        """Latent weights per input."""
+        ...
+
+    def lines(self, outputs: int) -> int:
+        """Lines of the crossbar."""
+        ...
+
+    def states(self, latent_states: Tensor, outputs: int) -> Tensor:
+        """States (..., lines) of the devices from those of the latent weights (..., latents)."""
+        ...
+
+    def joined(self, lines: Tensor, outputs: int) -> Tensor:
+        """Values (..., outputs) of an output from those of its lines (..., lines): a linear map."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Differential pairs of lines, every device free: weights -n..n with n pairs of lines per output.
+
+    Lines are plus, minus, plus, minus ...; the pairs of one output are neighbours. One pair is a ternary weight.
+    """
+
+    per_output: int = 1
+
+    def __post_init__(self) -> None:
+        if self.per_output < 1:
+            raise InputError(f"an output needs at least one pair of lines, got {self.per_output}")
+
+    @property
+    def lines_per_output(self) -> float:
+        """Both lines of every pair."""
+        return 2.0 * self.per_output
+
+    def latents(self, outputs: int) -> int:
+        """One per device."""
+        return self.lines(outputs)
+
+    def lines(self, outputs: int) -> int:
+        """Two per pair."""
+        return 2 * self.per_output * outputs
+
+    def states(self, latent_states: Tensor, outputs: int) -> Tensor:
+        """The latent ones."""
+        return latent_states
+
+    def joined(self, lines: Tensor, outputs: int) -> Tensor:
+        """Plus less minus."""
+        pairs = lines[..., 0::2] - lines[..., 1::2]
+        if self.per_output == 1:
+            return pairs
+        return pairs.reshape(*pairs.shape[:-1], outputs, self.per_output).sum(dim=-1)
+
+
+@dataclass(frozen=True)
+class Complementary:
+    """Differential pairs whose devices are always in opposite states: a weight of -1 or 1, n pairs per output."""
+
+    per_output: int = 1
+
+    def __post_init__(self) -> None:
+        if self.per_output < 1:
+            raise InputError(f"an output needs at least one pair of lines, got {self.per_output}")
+
+    @property
+    def lines_per_output(self) -> float:
+        """Both lines of every pair."""
+        return 2.0 * self.per_output
+
+    def latents(self, outputs: int) -> int:
+        """One per pair."""
+        return self.per_output * outputs
+
+    def lines(self, outputs: int) -> int:
+        """Two per pair."""
+        return 2 * self.per_output * outputs
+
+    def states(self, latent_states: Tensor, outputs: int) -> Tensor:
+        """Plus as the latent one, minus the opposite."""
+        return torch.stack([latent_states, 1 - latent_states], dim=-1).flatten(-2)
+
+    def joined(self, lines: Tensor, outputs: int) -> Tensor:
+        """Plus less minus."""
+        return Pairs(self.per_output).joined(lines, outputs)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One device per weight against the mean of two shared lines, one in P and one in AP: weights -1/2 and 1/2.
+
+    Lines are those of the outputs, then the reference in P, then that in AP.
+    """
+
+    @property
+    def lines_per_output(self) -> float:
+        """Its own, and half of each reference."""
+        return 1.5
+
+    def latents(self, outputs: int) -> int:
+        """One per output."""
+        return outputs
+
+    def lines(self, outputs: int) -> int:
+        """One per output, and two."""
+        return outputs + 2
+
+    def states(self, latent_states: Tensor, outputs: int) -> Tensor:
+        """The latent ones, then 1 and 0."""
+        ones = torch.ones_like(latent_states[..., :1])
+        return torch.cat([latent_states, ones, 0 * ones], dim=-1)
+
+    def joined(self, lines: Tensor, outputs: int) -> Tensor:
+        """Each line less the references' mean."""
+        return lines[..., :outputs] - lines[..., outputs:].mean(dim=-1, keepdim=True)
