@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mtjlab.engine.perceptron import Precision, activations, quantise_bipolar
+from mtjlab.engine.perceptron import Precision, activations
 from mtjlab.nouns import ArrayMap, Floats, LayerPlan, Progress, WeightPlan
 from mtjlab.roles import Crossbar
 
 from .infer import LayerRun, infer_layer
+from .infer_schemes import InputScheme, signed_levels
 from .readout import READ_VOLTS
 from .write_verify import WriteResult, WriteSettings, write_verify
 
@@ -31,11 +31,13 @@ class RunSettings:
         read_volts: level of a driven row.
         precision: bit planes of the inputs, and of the hidden activations beside their sign.
         write: amplitudes and widths of the write pulses.
+        scheme: what one measurement holds of the inputs; chosen from what the Crossbar can do if None.
     """
 
     read_volts: float = READ_VOLTS
     precision: Precision = field(default_factory=lambda: Precision(input_bits=5, hidden_bits=4))
     write: WriteSettings = field(default_factory=WriteSettings)
+    scheme: InputScheme | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,17 +86,14 @@ def run_perceptron(
     first, second = plan.layers
     bits_in, bits_hidden = settings.precision.input_bits or 8, settings.precision.hidden_bits or 8
     write_1 = _write(crossbar, first, known, settings, progress, keep)
-    levels = _levels(features, bits_in)
-    run_1 = infer_layer(
-        crossbar, first, levels, bits_in, read_volts=settings.read_volts, progress=progress, what="running layer 1"
-    )
+    run_1 = _run(crossbar, first, features, bits_in, settings, progress, "running layer 1")
     write_2 = _write(crossbar, second, write_1.written, settings, progress, keep)
     as_written = [_block(write.written, layer) for write, layer in ((write_1, first), (write_2, second))]
     tuned_siemens = tune(as_written)
     outputs, saturated = [], run_1.saturated
     for siemens, what in ((tuned_siemens, "running layer 2, tuned"), (untuned_siemens, "running layer 2, untuned")):
         hidden = activations(run_1.siemens_sums, first.biases, siemens)
-        run_2 = _run_hidden(crossbar, second, hidden, bits_hidden, settings.read_volts, progress, what)
+        run_2 = _run(crossbar, second, hidden, bits_hidden, settings, progress, what)
         outputs.append(activations(run_2.siemens_sums, second.biases, siemens))
         saturated += run_2.saturated
     return PerceptronRun((write_1, write_2), tuple(as_written), tuned_siemens, outputs[0], outputs[1], saturated)
@@ -114,23 +113,25 @@ def _write(
     )
 
 
-def _run_hidden(
+def _run(
     crossbar: Crossbar,
     layer: LayerPlan,
-    hidden: Floats,
+    values: Floats,
     bits: int,
-    read_volts: float,
+    settings: RunSettings,
     progress: Progress,
     what: str,
 ) -> LayerRun:
     return infer_layer(
-        crossbar, layer, _levels(hidden, bits), bits, read_volts=read_volts, progress=progress, what=what
+        crossbar,
+        layer,
+        signed_levels(values, bits),
+        bits,
+        read_volts=settings.read_volts,
+        scheme=settings.scheme,
+        progress=progress,
+        what=what,
     )
-
-
-def _levels(values: Floats, bits: int) -> NDArray[np.int64]:
-    sign, magnitude = quantise_bipolar(values, bits)
-    return sign * magnitude
 
 
 def _block(written: ArrayMap, layer: LayerPlan) -> Floats:
