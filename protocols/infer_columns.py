@@ -13,6 +13,7 @@ from mtjlab.nouns import ArrayMap, CellStatus, Cost, Floats, Line, Lines, Progre
 from mtjlab.roles import Crossbar, LineRead
 
 from .infer_prediction import transfer_of
+from .infer_schemes import InputScheme, chosen_scheme
 from .readout import READ_VOLTS
 
 _UNSURE = (
@@ -71,18 +72,20 @@ def calibrate_columns(
     repeats: int = 2,
     driven: float = 0.5,
     read_volts: float = READ_VOLTS,
+    others_conduct: bool = True,
     relative_sigma: float = 0.0,
     seed: int = 0,
     progress: Progress = unheard,
 ) -> ColumnCalibration:
     """Measure offset and gain of columns against the cells as they stand.
 
-    Random halves of the rows are driven, at plus and at minus the read voltage in turn; what a column reports against
-    what its known cells carry is a straight line. Fitted by generalised least squares: the covariance holds the noise
-    of the readings and what is unknown of the cells, which the patterns share.
+    Rows are driven as inference will drive them: where the Crossbar has a level for every row, all at random levels,
+    else random halves of them at the read voltage; of either sign in turn. What a column reports against what its known
+    cells carry is a straight line. Fitted by generalised least squares: the covariance holds the noise of the readings
+    and what is unknown of the cells, which the patterns share.
 
-    A board's gain may depend on the range that it chooses for the size of the current: drive as many rows as inference
-    will on average.
+    A board's gain may depend on the range that it chooses for the size of the current: choose `driven` so that the
+    currents are like those of inference.
 
     Args:
         known: conductances as they are now, measured by something better than this Crossbar or under conditions that
@@ -91,7 +94,8 @@ def calibrate_columns(
         rows: which rows may be driven; those without a short, open or unstable cell on these columns if left out.
         patterns: sets of driven rows, at least 4.
         repeats: readings of each, at least 2: their scatter tells the noise.
-        driven: part of the rows that one pattern drives.
+        driven: mean level of a driven row in units of the read voltage, or part of the rows that one pattern drives.
+        others_conduct: see `transfer_of`.
         relative_sigma: standard uncertainty that all known conductances have in common, as a fraction.
         seed: of the choice of rows.
 
@@ -108,9 +112,12 @@ def calibrate_columns(
             f"{usable.size} rows have known, healthy cells on all of the {columns.size} columns",
             remedy="Read the array first, name the rows to drive, or calibrate fewer columns at a time",
         )
-    transfer = transfer_of(known)[np.ix_(usable, columns)]
+    transfer = transfer_of(known, None if others_conduct else columns)[np.ix_(usable, columns)]
     sigma = np.nan_to_num(known.sigma[np.ix_(usable, columns)])
-    volts = _patterns(usable.size, patterns, driven, np.random.default_rng(seed)) * read_volts
+    is_analogue = chosen_scheme(crossbar.capabilities, usable.size) is InputScheme.ANALOGUE
+    draw = _levels if is_analogue else _subsets
+    volts = draw((patterns, usable.size), driven, np.random.default_rng(seed)) * read_volts
+    volts[1::2] *= -1  # one sign per pattern, so that two levels are enough
     started = crossbar.spent
     amps = _measured(crossbar, usable, columns, volts, repeats, progress)
     noise = float(np.sqrt(amps.var(axis=0, ddof=1).mean()))
@@ -129,13 +136,18 @@ def _usable_rows(known: ArrayMap, columns: NDArray[np.int64]) -> NDArray[np.int6
     return np.flatnonzero(good[:, columns].all(axis=1))
 
 
-def _patterns(rows: int, count: int, driven: float, rng: np.random.Generator) -> Floats:
-    """Shape (count, rows), in units of the read voltage; one sign per pattern, so that two levels are enough."""
-    found = np.zeros((count, rows))
-    together = min(max(1, round(driven * rows)), rows)
-    for number in range(count):
-        found[number, rng.permutation(rows)[:together]] = 1.0 if number % 2 == 0 else -1.0
+def _subsets(shape: tuple[int, int], driven: float, rng: np.random.Generator) -> Floats:
+    """Shape (patterns, rows): so many of the rows at 1."""
+    found = np.zeros(shape)
+    for pattern in found:
+        pattern[rng.permutation(shape[1])[: max(1, round(driven * shape[1]))]] = 1.0
     return found
+
+
+def _levels(shape: tuple[int, int], driven: float, rng: np.random.Generator) -> Floats:
+    """Shape (patterns, rows): all rows at levels of this mean, none of them at 0."""
+    reach = min(driven, 1 - driven)
+    return driven + reach * rng.uniform(-0.9, 0.9, shape)
 
 
 def _measured(

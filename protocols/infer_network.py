@@ -37,12 +37,15 @@ class NetworkSettings:
         drive: how input vectors are applied.
         precision: magnitude bits of the inputs and of the activations between layers; None counts as 8.
         write: amplitudes and widths of the write pulses; None if the cells are taken as they stand.
+        others_conduct: whether the cells of columns that a tile does not use conduct while it runs: true of a passive
+            array whose other columns are grounded, false of a board that switches them off. For the prediction only.
         grid: normalising conductances to try, in units of `unit_siemens`.
     """
 
     drive: DriveSettings = field(default_factory=DriveSettings)
     precision: Precision = field(default_factory=Precision)
     write: WriteSettings | None = None
+    others_conduct: bool = True
     grid: Sequence[float] = tuple(G_GRID.tolist())
 
     def bits(self, layer: int) -> int:
@@ -209,7 +212,7 @@ class _Job:
         arrays = sorted({tile.array for tile in layer.tiles})
         for array in arrays if self.settings.write else ():
             self._write_array(layer, array)
-        self.transfers[number] = layer_transfer(self.maps, layer)
+        self.transfers[number] = layer_transfer(self.maps, layer, others_conduct=self.settings.others_conduct)
 
     def _write_array(self, layer: TiledLayerPlan, array: int) -> None:
         shape = self.crossbars[array].shape
@@ -243,7 +246,9 @@ class _Job:
     def _transfer(self, number: int) -> Floats:
         """As written; of a layer that is still to be written, as planned from the map of both states."""
         found = self.transfers[number]
-        return planned_transfer(self.maps, self.layers[number]) if found is None else found
+        if found is not None:
+            return found
+        return planned_transfer(self.maps, self.layers[number], others_conduct=self.settings.others_conduct)
 
     def result(self, reason: str, is_partial: bool) -> NetworkRun:
         last = self.sums[-1]

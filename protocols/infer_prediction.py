@@ -6,42 +6,81 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtjlab.bridge import planned_siemens
 from mtjlab.engine.perceptron import activations, applied_inputs
 from mtjlab.errors import InputError
 from mtjlab.nouns import ArrayMap, Floats, TiledLayerPlan
 from mtjlab.physics.crossbar_ports import reduce_to_ports
+from mtjlab.physics.crossbar_reads import read_with_floating_rows
 from mtjlab.physics.crossbar_wires import Wires
 
+_MOST_STEPS = 30
+_SETTLED = 1e-6
 
-def transfer_of(known: ArrayMap) -> Floats:
+
+def transfer_of(known: ArrayMap, only: NDArray[np.int64] | None = None) -> Floats:
     """Amps out of every grounded column per volt on every row, other rows grounded: shape (rows, cols), siemens.
 
-    A map whose conductances still hold the wires is this transfer already, since the array is a linear network at a
-    given bias and was read with all other lines grounded. From a map that wires have been removed from, the network is
-    solved with them; cells that were never read then count as open.
+    A map whose conductances still hold the wires counts as this transfer already: the array is a linear network at a
+    given bias, and in reads with all other lines grounded the wires drop what they drop when all rows are driven. From
+    a map that wires have been removed from, the network is solved with them; cells that were never read then count as
+    open.
+
+    Args:
+        only: the columns that conduct, if the cells of the others are switched off, as on a board whose transistors
+            are on for the sensed columns alone; it matters with wires only.
     """
     segment, line = known.conditions.segment_ohms, known.conditions.line_ohms
     if not segment and not line:
         return known.siemens
     is_read = np.isfinite(known.siemens)
-    series = line or 0.0
-    wires = Wires.of(known.shape, segment or 0.0, left=series, bottom=series)
-    found = reduce_to_ports(np.where(is_read, known.siemens, 0.0), wires).transfer_siemens
+    cells = np.where(is_read, known.siemens, 0.0)
+    if only is not None:
+        cells[:, np.setdiff1d(np.arange(known.shape[1]), only)] = 0.0
+    found = reduce_to_ports(cells, _wires(known.shape, segment, line)).transfer_siemens
     return np.where(is_read, found, np.nan)
 
 
-def layer_transfer(maps: Sequence[ArrayMap], layer: TiledLayerPlan) -> Floats:
+def without_row_read_wires(known: ArrayMap, segment_ohms: float, line_ohms: float = 0.0) -> ArrayMap:
+    """The map of an array that was read a row at a time, all columns held and all other rows open, without its wires.
+
+    That is how a board reads that connects only the lines it needs. Its rows are read with other drops than those of
+    inference, in which all rows are connected: `transfer_of` the result has the right ones.
+
+    Args:
+        segment_ohms: of the wire between neighbouring cells.
+        line_ohms: in series with every line, contacts and multiplexers.
+    """
+    wires = _wires(known.shape, segment_ohms, line_ohms)
+    is_read = np.isfinite(known.siemens)
+    wanted = np.where(is_read, known.siemens, 0.0)
+    cells = np.maximum(wanted, 0.0)
+    for _ in range(_MOST_STEPS):
+        found = read_with_floating_rows(reduce_to_ports(cells, wires))
+        if float(np.abs(found - wanted).max()) < _SETTLED * float(np.abs(wanted).max()):
+            break
+        # a cell behind wires: d(read)/d(cell) is about (read / cell)^2; what sneaks past an open one adds to it
+        slope = np.clip(np.divide(cells, found, out=np.ones_like(cells), where=found > 0) ** 2, 1.0, 20.0)
+        cells = np.maximum(cells + slope * (wanted - found), 0.0)
+    conditions = replace(known.conditions, segment_ohms=segment_ohms, line_ohms=line_ohms)
+    return replace(known, siemens=np.where(is_read, cells, np.nan), conditions=conditions)
+
+
+def layer_transfer(maps: Sequence[ArrayMap], layer: TiledLayerPlan, *, others_conduct: bool = True) -> Floats:
     """Transfer of a whole layer, (inputs, 2 * outputs), from the maps of its arrays as they stand.
+
+    Args:
+        others_conduct: whether the cells of columns that a tile does not use conduct while it runs.
 
     Raises InputError if a cell of it was never read.
     """
     found = np.zeros((layer.inputs, 2 * layer.outputs))
     for tile in layer.tiles:
-        block = transfer_of(maps[tile.array])[np.ix_(tile.plan.rows, tile.plan.cols)]
+        known = transfer_of(maps[tile.array], None if others_conduct else tile.plan.cols)
         lines = np.stack([2 * tile.outputs, 2 * tile.outputs + 1], axis=1).ravel()
-        found[np.ix_(tile.inputs, lines)] = block
+        found[np.ix_(tile.inputs, lines)] = known[np.ix_(tile.plan.rows, tile.plan.cols)]
     unread = int((~np.isfinite(found)).sum())
     if unread:
         raise InputError(
@@ -51,14 +90,14 @@ def layer_transfer(maps: Sequence[ArrayMap], layer: TiledLayerPlan) -> Floats:
     return found
 
 
-def planned_transfer(maps: Sequence[ArrayMap], layer: TiledLayerPlan) -> Floats:
+def planned_transfer(maps: Sequence[ArrayMap], layer: TiledLayerPlan, *, others_conduct: bool = True) -> Floats:
     """Transfer of a layer that is still to be written, as far as its cells can follow."""
     planned = list(maps)
     for tile in layer.tiles:
         planned[tile.array] = replace(
             planned[tile.array], siemens=planned_siemens(planned[tile.array], tile.plan), is_partial=False
         )
-    return layer_transfer(planned, layer)
+    return layer_transfer(planned, layer, others_conduct=others_conduct)
 
 
 def with_bias_inputs(values: Floats, count: int) -> Floats:
@@ -85,3 +124,7 @@ def forward(
         lines = applied_inputs(with_bias_inputs(values, layer.bias_inputs), fine) @ transfer
         values = activations(lines, layer.biases, siemens)
     return values
+
+
+def _wires(shape: tuple[int, int], segment_ohms: float | None, line_ohms: float | None) -> Wires:
+    return Wires.of(shape, segment_ohms or 0.0, left=line_ohms or 0.0, bottom=line_ohms or 0.0)
