@@ -351,18 +351,21 @@ class LayerTile:
         inputs: shape (tile inputs,): input `inputs[i]` of the layer drives row `plan.rows[i]` of that array.
         outputs: shape (tile outputs,): what column pair k gives is added to output `outputs[k]` of the layer.
         plan: rows, cols and bits on that array; its biases are zeros, they belong to the layer.
+        single_lines: shape (columns,), line of the layer in each column, where a tile does not hold whole pairs: the
+            two lines of a pair may lie in different arrays. `outputs` is empty then.
     """
 
     array: int
     inputs: NDArray[np.int64]
     outputs: NDArray[np.int64]
     plan: LayerPlan
+    single_lines: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        if self.plan.bits.shape != (self.inputs.size, 2 * self.outputs.size):
+        if self.plan.bits.shape != (self.inputs.size, self.lines.size):
             raise InputError(
                 f"a tile of {self.plan.name} has bits {self.plan.bits.shape}, "
-                f"but {self.inputs.size} inputs and {self.outputs.size} outputs"
+                f"but {self.inputs.size} inputs and {self.lines.size} lines"
             )
         if self.array < 0 or np.any(self.plan.biases):
             raise InputError(
@@ -370,12 +373,19 @@ class LayerTile:
                 remedy="Number the arrays from 0; give the biases to the layer",
             )
 
+    @property
+    def lines(self) -> NDArray[np.int64]:
+        """Line of the layer in each column: 2k and 2k + 1 are plus and minus of output k."""
+        if self.single_lines is not None:
+            return self.single_lines
+        return np.stack([2 * self.outputs, 2 * self.outputs + 1], axis=1).ravel()
+
 
 @dataclass(frozen=True, eq=False)
 class TiledLayerPlan:
-    """A layer spread over tiles; what tiles of the same outputs give is added up digitally.
+    """A layer spread over tiles; what tiles of the same lines give is added up digitally.
 
-    Every pair of an input and an output is in exactly one tile.
+    Every pair of an input and a line is in exactly one tile.
 
     Attributes:
         name: of the layer.
@@ -383,23 +393,26 @@ class TiledLayerPlan:
         biases: shape (outputs,), added in software, in units of the pre-activation.
         bias_inputs: how many of the inputs, the last ones, are not fed from outside but held at full scale: the cells
             under them are bias devices.
+        has_reference: lines are one per output, then a reference in P and one in AP whose mean is taken off every
+            output, instead of pairs.
     """
 
     name: str
     tiles: tuple[LayerTile, ...]
     biases: Floats
     bias_inputs: int = 0
+    has_reference: bool = False
 
     def __post_init__(self) -> None:
-        counts = np.zeros((self.inputs, self.biases.size), dtype=np.int64)
+        counts = np.zeros((self.inputs, self.lines), dtype=np.int64)
         try:
             for tile in self.tiles:
-                np.add.at(counts, np.ix_(tile.inputs, tile.outputs), 1)
+                np.add.at(counts, np.ix_(tile.inputs, tile.lines), 1)
         except IndexError:
             raise InputError(f"a tile of {self.name} gives an output that has no bias", where="tiles") from None
         if not (counts == 1).all():
             wrong = int((counts != 1).sum())
-            raise InputError(f"{wrong} weights of {self.name} are in no tile, or in more than one", where="tiles")
+            raise InputError(f"{wrong} devices of {self.name} are in no tile, or in more than one", where="tiles")
         if not 0 <= self.bias_inputs < self.inputs:
             raise InputError(f"{self.name} has {self.inputs} inputs, not more than {self.bias_inputs} for biases")
 
@@ -419,6 +432,18 @@ class TiledLayerPlan:
     def outputs(self) -> int:
         """Outputs."""
         return int(self.biases.size)
+
+    @property
+    def lines(self) -> int:
+        """Lines of all outputs."""
+        return self.outputs + 2 if self.has_reference else 2 * self.outputs
+
+    def joined(self, line_values: Floats) -> Floats:
+        """Values (..., outputs) from those of the lines (..., lines): plus less minus, or less the references' mean."""
+        if self.has_reference:
+            references = line_values[..., self.outputs :]
+            return np.asarray(line_values[..., : self.outputs] - references.mean(axis=-1, keepdims=True))
+        return np.asarray(line_values[..., 0::2] - line_values[..., 1::2])
 
 
 @dataclass(frozen=True, eq=False)
