@@ -473,7 +473,8 @@ class Capabilities:
         scans_itself: whether `measure_each` and `write_each` run on the instruments, in a few transactions.
         holds_lines: whether unselected lines stay connected by themselves, without relay commands for each cell.
         is_four_wire: whether levels are regulated at sense terminals.
-        isolates_cells: whether transistors cut off all cells but those of the selected lines while a pulse lasts.
+        isolates_cells: whether transistors cut off all cells but those of the selected lines while a pulse lasts, and
+            those of floating lines while others are read.
     """
 
     levels: int
