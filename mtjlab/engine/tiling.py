@@ -1,7 +1,7 @@
 """Layers of any size cut into tiles that lie on the kernels of a chip, or on any number of arrays, cell by cell.
 
-A line of a layer (plus or minus line of an output, or the one reference line that all outputs share) is cut into
-pieces of consecutive inputs; every piece lies in one column. Pieces of the same inputs that lie side by side make a
+A line of a layer (plus or minus line of an output, or a reference line that all outputs share) is cut into pieces of
+consecutive inputs; every piece lies in one column. Pieces of the same inputs that lie side by side make a
 tile. What the pieces of a line give is digitised and added, so they may lie anywhere, and so may the two lines of a
 pair. Tiles of a kernel that share rows or columns are used one after the other.
 """
@@ -37,7 +37,7 @@ class Tile:
     Attributes:
         kernel: which one.
         rows, cols: shape (tile inputs,), (tile lines,): lines of the kernel.
-        inputs, lines: of the same shapes: inputs and physical lines of the layer.
+        inputs, lines: of the same shapes: inputs and lines of the layer.
     """
 
     kernel: int
@@ -52,11 +52,11 @@ class LayerTiling:
     """Where the cells of a layer are.
 
     Attributes:
-        inputs: rows of the layer, those for biases included.
+        inputs: of the layer, those for biases included.
         outputs: of the layer.
         tiles: in the order in which they were laid.
-        has_reference: whether all outputs share one minus line; physical line k is then the plus line of output k,
-            line `outputs` the reference. Otherwise physical lines are plus, minus, plus, minus ...
+        has_reference: whether lines are one per output, then a reference in P and one in AP, shared by all outputs.
+            Otherwise they are plus, minus, plus, minus ...
         bias_inputs: how many inputs, the last ones, are held at full scale: their cells are bias devices.
     """
 
@@ -67,24 +67,20 @@ class LayerTiling:
     bias_inputs: int = 0
 
     @property
-    def physical_lines(self) -> IntArray:
-        """Physical line of each of the 2 * outputs lines plus, minus, plus, minus ..."""
-        return physical_lines(self.outputs, self.has_reference)
+    def lines(self) -> int:
+        """Lines of the layer."""
+        return line_count(self.outputs, self.has_reference)
 
     @property
     def cells(self) -> CellIndex:
-        """Kernel, row and column of every cell, each (inputs, 2 * outputs), columns plus, minus, plus, minus ...
-
-        Cells of a shared reference line appear once for every output.
-        """
-        lines = self.physical_lines
-        index = np.full((3, self.inputs, int(lines.max(initial=-1)) + 1), -1, dtype=np.int64)
+        """Kernel, row and column of every cell, each (inputs, lines)."""
+        index = np.full((3, self.inputs, self.lines), -1, dtype=np.int64)
         for tile in self.tiles:
             block = np.ix_(tile.inputs, tile.lines)
             index[0][block] = tile.kernel
             index[1][block] = tile.rows[:, np.newaxis]
             index[2][block] = tile.cols
-        return CellIndex(*index[:, :, lines])
+        return CellIndex(*index)
 
     @property
     def devices(self) -> int:
@@ -128,7 +124,7 @@ def plain_tiling(
         layer_sizes: neurons per layer, inputs first: [196, 47, 10].
         bias_inputs: so many inputs at full scale are added to every layer, for biases made of devices; with 0 biases
             are kept in software.
-        has_reference: one reference line per layer instead of a minus line per output.
+        has_reference: two reference lines per layer instead of a minus line per output.
 
     Raises:
         InputError: the network does not fit; says by how many devices, and what would.
@@ -154,16 +150,14 @@ def layer_shapes(layer_sizes: Sequence[int], bias_inputs: int = 0) -> list[tuple
     return [(size + bias_inputs, nxt) for size, nxt in pairwise(sizes)]
 
 
-def physical_lines(outputs: int, has_reference: bool) -> IntArray:
-    """Physical line of each of the 2 * outputs lines plus, minus, plus, minus ... of a layer."""
-    if not has_reference:
-        return np.arange(2 * outputs)
-    return np.stack([np.arange(outputs), np.full(outputs, outputs)], axis=1).ravel()
+def line_count(outputs: int, has_reference: bool) -> int:
+    """Lines of a layer: a pair per output, or one per output and two references."""
+    return outputs + 2 if has_reference else 2 * outputs
 
 
 def devices_needed(layer_sizes: Sequence[int], bias_inputs: int = 0, has_reference: bool = False) -> int:
     """Cells of all layers together."""
-    return sum(i * (int(physical_lines(o, has_reference).max()) + 1) for i, o in layer_shapes(layer_sizes, bias_inputs))
+    return sum(i * line_count(o, has_reference) for i, o in layer_shapes(layer_sizes, bias_inputs))
 
 
 def _pair_rules(layers: int, has_reference: bool) -> list[list[bool]]:
@@ -178,8 +172,7 @@ def _laid(
 ) -> tuple[LayerTiling, ...]:
     layers = []
     for (inputs, outputs), whole in zip(shapes, whole_pairs, strict=True):
-        lines = int(physical_lines(outputs, shared).max()) + 1
-        pieces = strips.lay(inputs, lines, 2 if whole else 1)
+        pieces = strips.lay(inputs, line_count(outputs, shared), 2 if whole else 1)
         layers.append(LayerTiling(inputs, outputs, _tiles(pieces), shared, bias_inputs))
     return tuple(layers)
 
