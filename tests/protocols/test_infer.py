@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtjlab.errors import InputError, InstrumentError
-from mtjlab.nouns import Cost, LayerPlan
-from mtjlab.protocols.infer import infer_layer
+from mtjlab.nouns import Cost, LayerPlan, LayerTile, TiledLayerPlan
+from mtjlab.protocols.infer import infer_layer, infer_tiled_layer
+from mtjlab.protocols.infer_schemes import InputScheme, chosen_scheme, drives_of
+from mtjlab.roles import Capabilities
 
 IDEAL = {"segment_ohms": 0.0, "contact_ohms": 1e-3}
 ROWS, COLS = np.array([4, 0, 3]), np.array([5, 1, 2, 0])
@@ -34,7 +36,7 @@ def product(world: Any, levels: Any, bits: int) -> Any:
 )
 def test_ideal_wires_give_the_exact_signed_product(make_world: Any, levels: list[tuple[int, ...]]) -> None:
     world, crossbar = make_world(2, **IDEAL)
-    run = infer_layer(crossbar, PLAN, np.array(levels), 4)
+    run = infer_layer(crossbar, PLAN, np.array(levels), 4, scheme=InputScheme.BIT_SERIAL)
     # the columns' own 60 milliohms and the bias dependence at the remaining drop
     assert run.siemens_sums == pytest.approx(product(world, levels, 4), rel=1e-3, abs=1e-9)
     assert run.saturated == 0
@@ -71,7 +73,7 @@ def test_a_zero_vector_is_zero_and_costs_no_reading_of_its_own(make_world: Any) 
 def test_the_cost_is_what_the_crossbar_spent(make_world: Any) -> None:
     _, crossbar = make_world(2)
     before: Cost = crossbar.spent
-    run = infer_layer(crossbar, PLAN, np.array([[1, 2, -4]]), 3)
+    run = infer_layer(crossbar, PLAN, np.array([[1, 2, -4]]), 3, scheme=InputScheme.BIT_SERIAL)
     assert run.cost == crossbar.spent - before
     assert run.cost.readings == COLS.size * (1 + 3)
 
@@ -106,7 +108,10 @@ def test_limiting_readings_are_counted(make_world: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(
         crossbar, "measure", lambda *a: [type(r)(r.volts, r.amps, in_compliance=True) for r in measure(*a)]
     )
-    assert infer_layer(crossbar, PLAN, np.array([[1, 0, -1]]), 1).saturated == 2 * COLS.size
+    run = infer_layer(crossbar, PLAN, np.array([[1, 0, -1]]), 1)
+    assert run.saturated == 2 * COLS.size  # the zero and the vector
+    assert "lower the read voltage" in run.advice
+    assert "column 5" in run.advice
 
 
 def test_an_off_scale_column_is_named(make_world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,3 +130,105 @@ def test_progress_counts_the_samples(make_world: Any) -> None:
     heard: list[tuple[str, int, int]] = []
     infer_layer(crossbar, PLAN, np.eye(3, dtype=np.int64), 1, progress=lambda *s: heard.append(s), what="running")
     assert heard[-3:] == [("running", 1, 3), ("running", 2, 3), ("running", 3, 3)]
+
+
+def test_all_inputs_at_once_where_every_row_has_a_level(make_world: Any) -> None:
+    world, crossbar = make_world(2, **IDEAL)
+    levels = [[15, -7, 3], [-1, 12, 0]]
+    run = infer_layer(crossbar, PLAN, np.array(levels), 4)
+    assert run.schemes == (InputScheme.ANALOGUE,)
+    assert run.cost.readings == COLS.size * (1 + 2)
+    # antiparallel cells conduct a few percent less at lower levels than at full scale
+    assert run.siemens_sums == pytest.approx(product(world, levels, 4), rel=0.03, abs=2e-6)
+
+
+@pytest.mark.parametrize("scheme", list(InputScheme))
+def test_every_scheme_sums_up_to_the_input_vector(scheme: InputScheme) -> None:
+    vector = np.array([15, -7, 0, 8, -1])
+    drives = drives_of(vector, 4, scheme)
+    assert drives.weights @ drives.rows == pytest.approx(vector / 15)
+    assert np.abs(drives.rows).max() <= 1
+    assert len(drives.weights) == {InputScheme.ANALOGUE: 1, InputScheme.SIGNED_BIT_SERIAL: 4}.get(scheme, 7)
+
+
+@pytest.mark.parametrize(
+    ("levels", "sensed", "scheme"),
+    [
+        (3, 1, InputScheme.BIT_SERIAL),
+        (4, 1, InputScheme.SIGNED_BIT_SERIAL),
+        (14, 1, InputScheme.SIGNED_BIT_SERIAL),
+        (15, 1, InputScheme.ANALOGUE),
+        (50, 25, InputScheme.ANALOGUE),
+    ],
+)
+def test_the_scheme_follows_from_the_levels(levels: int, sensed: int, scheme: InputScheme) -> None:
+    can = Capabilities(levels, sensed, shortest_pulse_seconds=0.0, can_float=True)
+    assert chosen_scheme(can, 13) is scheme
+
+
+def test_a_scheme_that_the_bench_has_no_levels_for_is_refused() -> None:
+    can = Capabilities(3, 1, shortest_pulse_seconds=0.0, can_float=True)
+    with pytest.raises(InputError, match="analogue with 13 rows needs 15 levels at once, this bench has 3"):
+        chosen_scheme(can, 13, InputScheme.ANALOGUE)
+
+
+def tiled(biases: Any = (0.0, 0.0, 0.0)) -> TiledLayerPlan:
+    """Eight inputs and three outputs on two arrays, the second of which holds two of the four tiles."""
+
+    def tile(array: int, inputs: Any, outputs: Any, rows: Any, cols: Any) -> LayerTile:
+        bits = np.zeros((len(rows), len(cols)), dtype=np.int8)
+        plan = LayerPlan("wide", np.array(rows), np.array(cols), bits, np.zeros(len(outputs)))
+        return LayerTile(array, np.array(inputs), np.array(outputs), plan)
+
+    tiles = (
+        tile(0, [0, 1, 2, 3, 4], [0, 2], [5, 4, 3, 2, 1], [0, 1, 2, 3]),
+        tile(0, [0, 1, 2, 3, 4], [1], [0, 1, 2, 3, 4], [5, 4]),
+        tile(1, [7, 6, 5], [2, 1, 0], [0, 1, 2], [0, 1, 2, 3, 4, 5]),
+    )
+    return TiledLayerPlan("wide", tiles, np.asarray(biases, dtype=np.float64))
+
+
+def transfer(worlds: Any) -> Any:
+    """(8, 6) from the worlds' own conductances."""
+    cells = [world.die.siemens(0.1).reshape(6, 6) for world in worlds]
+    found = np.full((8, 6), np.nan)
+    for tile in tiled().tiles:
+        for k, output in enumerate(tile.outputs):
+            for side in (0, 1):
+                cols = tile.plan.cols[2 * k + side]
+                found[tile.inputs, 2 * output + side] = cells[tile.array][tile.plan.rows, cols]
+    return found
+
+
+def test_partial_sums_of_tiles_add_up(make_world: Any) -> None:
+    made = [make_world(seed, **IDEAL) for seed in (2, 3)]
+    levels = np.random.default_rng(0).integers(-7, 8, (4, 8))
+    run = infer_tiled_layer([crossbar for _, crossbar in made], tiled(), levels, 3)
+    expected = levels / 7 @ transfer([world for world, _ in made])
+    assert run.siemens_sums == pytest.approx(expected, rel=0.03, abs=3e-6)
+    assert run.cost.readings == 5 * 12  # the zero and four samples, on as many columns as all tiles have
+    assert not run.is_partial
+
+
+def test_stopped_between_any_two_transactions_the_finished_samples_are_returned(make_world: Any) -> None:
+    made = [make_world(seed, **IDEAL) for seed in (2, 3)]
+    levels = np.random.default_rng(0).integers(-7, 8, (3, 8))
+    crossbars = [crossbar for _, crossbar in made]
+    full = infer_tiled_layer(crossbars, tiled(), levels, 3)
+    for allowed in range(12):
+        answers = iter([False] * allowed + [True])
+        run = infer_tiled_layer(crossbars, tiled(), levels, 3, is_stopped=lambda answers=answers: next(answers))
+        done = max(0, allowed - 3) // 3  # three tiles are zeroed first, then each sample takes three transactions
+        assert run.is_partial
+        assert run.done.tolist() == [sample < done for sample in range(3)]
+        assert run.siemens_sums[run.done] == pytest.approx(full.siemens_sums[run.done], rel=1e-9)
+
+
+def test_a_tile_that_does_not_fit_is_refused_before_anything_is_applied(make_world: Any, watched: Any) -> None:
+    crossbar = watched(make_world(2)[1])
+    with pytest.raises(InputError, match="lies on array 1, there are 1"):
+        infer_tiled_layer([crossbar], tiled(), np.zeros((1, 8)), 3)
+    small = watched(make_world(2, rows=2, cols=6)[1])
+    with pytest.raises(InputError, match="does not fit on array 1 of 2 x 6 cells"):
+        infer_tiled_layer([crossbar, small], tiled(), np.zeros((1, 8)), 3)
+    assert crossbar.transactions == small.transactions == 0
