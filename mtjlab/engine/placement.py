@@ -75,13 +75,18 @@ def reachable_siemens(array_map: ArrayMap) -> CellPair:
     Stuck cells have their one state's conductance in both; shorts and opens keep what was measured. What is missing
     of such a cell is taken from its last reading.
     """
-    ap, p = array_map.siemens_ap.copy(), array_map.siemens_p.copy()
-    for status, own, other in ((CellStatus.STUCK_P, p, ap), (CellStatus.STUCK_AP, ap, p)):
-        stuck = array_map.status == status
+    return reachable_cells(array_map.siemens, array_map.siemens_ap, array_map.siemens_p, array_map.status)
+
+
+def reachable_cells(siemens: Floats, siemens_ap: Floats, siemens_p: Floats, status: Ints) -> CellPair:
+    """The same for arrays of any shape: as last read, in AP and in P, siemens, and `CellStatus`."""
+    ap, p = siemens_ap.copy(), siemens_p.copy()
+    for stuck_status, own, other in ((CellStatus.STUCK_P, p, ap), (CellStatus.STUCK_AP, ap, p)):
+        stuck = status == stuck_status
         only = np.where(np.isnan(own), other, own)
         own[stuck] = other[stuck] = only[stuck]
-    fixed = np.isin(array_map.status, _FIXED)
-    ap, p = (np.where(fixed & np.isnan(siemens), array_map.siemens, siemens) for siemens in (ap, p))
+    fixed = np.isin(status, _FIXED)
+    ap, p = (np.where(fixed & np.isnan(known), siemens, known) for known in (ap, p))
     return CellPair(ap, p)
 
 
