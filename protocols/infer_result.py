@@ -29,7 +29,8 @@ def wilson(hits: int, trials: int, confidence: float = CONFIDENCE) -> Estimate:
     scale = 1 + z * z / trials
     middle = (share + z * z / (2 * trials)) / scale
     half = z * float(np.sqrt(share * (1 - share) / trials + z * z / (4 * trials**2))) / scale
-    return Estimate(share, max(middle - half, 0.0), min(middle + half, 1.0))
+    low, high = 0.0 if hits == 0 else middle - half, 1.0 if hits == trials else middle + half
+    return Estimate(share, low, high)
 
 
 @dataclass(frozen=True, eq=False)

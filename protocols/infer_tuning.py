@@ -33,7 +33,8 @@ class LayerTuning:
         grid_siemens: shape (points,).
         accuracy: shape (points,), the later layers at what was best for the chosen point.
         margin_loss: shape (points,), mean of log(1 + exp(-4 margin)): small where classes are well apart.
-        best: index of the chosen point: of the highest accuracy the smallest margin loss.
+        best: index of the chosen point: the smallest margin loss of those whose accuracy is within one standard error
+            of the highest, so that a lucky sample does not decide.
     """
 
     grid_siemens: Floats
@@ -92,4 +93,6 @@ def _curve(
         found = outputs([*norms[:place], float(siemens), *norms[place + 1 :]])
         hits[number] = float(accuracy(found, labels))
         losses[number] = float(np.logaddexp(0.0, -_MARGIN_SCALE * margins(found, labels)).mean())
-    return LayerTuning(points, hits, losses, int(np.lexsort((losses, -hits))[0]))
+    error = float(np.sqrt(hits.max() * (1 - hits.max()) / labels.size))
+    good = hits >= hits.max() - error - 1e-12
+    return LayerTuning(points, hits, losses, int(np.where(good, losses, np.inf).argmin()))
