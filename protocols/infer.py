@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from .characterize_run import Ended, IsStopped, not_stopped
 from .infer_columns import ColumnCalibration
 from .infer_reader import DriveSettings, TileReader, advice_on
 from .infer_schemes import InputScheme
+from .leave_idle import left_idle
 from .readout import READ_VOLTS
 
 Calibrations = Mapping[int, ColumnCalibration]
@@ -64,6 +66,7 @@ def infer_layer(
     is_stopped: IsStopped = not_stopped,
     progress: Progress = unheard,
     what: str = "inferring",
+    keep: Callable[[LayerRun], None] | None = None,
 ) -> LayerRun:
     """Multiply a batch of input vectors by the layer as it stands on the array.
 
@@ -79,6 +82,7 @@ def infer_layer(
         scheme: how inputs go in; chosen from what the Crossbar can do if None.
         calibration: offsets and gains of the columns, from `calibrate_columns`.
         is_stopped: asked before every transaction; the samples done so far are returned.
+        keep: receives the result, also if an interrupt or a fault unwinds the run.
 
     Raises:
         InputError: levels that do not fit, or a scheme that the Crossbar cannot do; nothing has been applied.
@@ -91,6 +95,7 @@ def infer_layer(
         bits,
         settings=DriveSettings(read_volts, scheme),
         calibrations={} if calibration is None else {0: calibration},
+        keep=keep,
         is_stopped=is_stopped,
         progress=progress,
         what=what,
@@ -108,6 +113,7 @@ def infer_tiled_layer(
     is_stopped: IsStopped = not_stopped,
     progress: Progress = unheard,
     what: str = "inferring",
+    keep: Callable[[LayerRun], None] | None = None,
 ) -> LayerRun:
     """`infer_layer` of a layer on several tiles: sample by sample all tiles, whose sums are added up digitally.
 
@@ -127,13 +133,17 @@ def infer_tiled_layer(
 
     started = [crossbar.spent for crossbar in crossbars]
     progress(what, 0, levels.shape[0])
-    is_partial = False
+    is_partial = True
     try:
-        layer.run(levels, is_stopped, hear)
-    except Ended:
-        is_partial = True
-    cost = joint_cost(crossbars, started)
-    return LayerRun(sums, layer.saturated, cost, layer.schemes, layer.advice, is_partial)
+        with left_idle(*crossbars), suppress(Ended):
+            layer.run(levels, is_stopped, hear)
+            is_partial = False
+    finally:
+        cost = joint_cost(crossbars, started)
+        found = LayerRun(sums, layer.saturated, cost, layer.schemes, layer.advice, is_partial)
+        if keep:
+            keep(found)
+    return found
 
 
 def joint_cost(crossbars: Sequence[Crossbar], started: Sequence[Cost]) -> Cost:
