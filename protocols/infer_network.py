@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtjlab.bridge import G_GRID
-from mtjlab.engine.perceptron import Precision, activations
+from mtjlab.engine.perceptron import Precision
 from mtjlab.nouns import ArrayMap, Cost, Floats, Progress, State, TiledLayerPlan, TiledWeightPlan, unheard
 from mtjlab.roles import Crossbar
 
 from .characterize_run import Ended, IsStopped, not_stopped
 from .infer import Calibrations, LayerReader, check_stopped, joint_cost
 from .infer_plans import LabelledSamples, are_apart, check_fit
-from .infer_prediction import forward, layer_transfer, planned_transfer, with_bias_inputs
+from .infer_prediction import activated, forward, layer_transfer, planned_transfer, with_bias_inputs
 from .infer_reader import DriveSettings
 from .infer_result import NetworkRun
 from .infer_schemes import signed_levels
@@ -133,7 +133,7 @@ class _Job:
             for layer, fine in zip(plan.layers, bits, strict=True)
         ]
         count = samples.labels.size
-        self.sums = [np.full((count, 2 * layer.outputs), np.nan) for layer in plan.layers]
+        self.sums = [np.full((count, layer.lines), np.nan) for layer in plan.layers]
         self.transfers: list[Floats | None] = [None] * len(plan.layers)
         self.tunings: list[LayerTuning | None] = [None] * len(plan.layers)
         self.writes: list[WriteResult] = []
@@ -188,7 +188,7 @@ class _Job:
         self.readers[number].run(levels, self.is_stopped, hear)
 
     def _activations(self, number: int, order: IntArray) -> Floats:
-        return activations(self.sums[number][order], self.layers[number].biases, self.norms[number])
+        return activated(self.layers[number], self.sums[number][order], self.norms[number])
 
     def _tune(self, number: int) -> None:
         """From what was measured of the calibration samples; without any the unit stays."""
@@ -252,7 +252,7 @@ class _Job:
 
     def result(self, reason: str, is_partial: bool) -> NetworkRun:
         last = self.sums[-1]
-        outputs = activations(last, self.layers[-1].biases, self.norms[-1])
+        outputs = activated(self.layers[-1], last, self.norms[-1])
         predicted = np.full_like(outputs, np.nan)
         written = [transfer for transfer in self.transfers if transfer is not None]
         if len(written) == len(self.layers):

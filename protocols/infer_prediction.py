@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtjlab.bridge import planned_siemens
-from mtjlab.engine.perceptron import activations, applied_inputs
+from mtjlab.engine.perceptron import applied_inputs
 from mtjlab.errors import InputError
 from mtjlab.nouns import ArrayMap, Floats, TiledLayerPlan
 from mtjlab.physics.crossbar_ports import reduce_to_ports
@@ -69,18 +69,17 @@ def without_row_read_wires(known: ArrayMap, segment_ohms: float, line_ohms: floa
 
 
 def layer_transfer(maps: Sequence[ArrayMap], layer: TiledLayerPlan, *, others_conduct: bool = True) -> Floats:
-    """Transfer of a whole layer, (inputs, 2 * outputs), from the maps of its arrays as they stand.
+    """Transfer of a whole layer, (inputs, lines), from the maps of its arrays as they stand.
 
     Args:
         others_conduct: whether the cells of columns that a tile does not use conduct while it runs.
 
     Raises InputError if a cell of it was never read.
     """
-    found = np.zeros((layer.inputs, 2 * layer.outputs))
+    found = np.zeros((layer.inputs, layer.lines))
     for tile in layer.tiles:
         known = transfer_of(maps[tile.array], None if others_conduct else tile.plan.cols)
-        lines = np.stack([2 * tile.outputs, 2 * tile.outputs + 1], axis=1).ravel()
-        found[np.ix_(tile.inputs, lines)] = known[np.ix_(tile.plan.rows, tile.plan.cols)]
+        found[np.ix_(tile.inputs, tile.lines)] = known[np.ix_(tile.plan.rows, tile.plan.cols)]
     unread = int((~np.isfinite(found)).sum())
     if unread:
         raise InputError(
@@ -115,15 +114,20 @@ def forward(
     """Outputs (samples, outputs) of consecutive layers.
 
     Args:
-        transfers: per layer, (inputs, 2 * outputs), siemens.
+        transfers: per layer, (inputs, lines), siemens.
         values: inputs of the first of them, without those for biases.
         siemens_norms: normalising conductance of each layer.
         bits: how finely each layer's inputs are applied.
     """
     for transfer, layer, siemens, fine in zip(transfers, layers, siemens_norms, bits, strict=True):
         lines = applied_inputs(with_bias_inputs(values, layer.bias_inputs), fine) @ transfer
-        values = activations(lines, layer.biases, siemens)
+        values = activated(layer, lines, siemens)
     return values
+
+
+def activated(layer: TiledLayerPlan, line_siemens: Floats, siemens_norm: float) -> Floats:
+    """tanh(I / (G_norm V) + bias), shape (samples, outputs), of currents per read volt on the layer's lines."""
+    return np.asarray(np.tanh(layer.joined(line_siemens) / siemens_norm + layer.biases), dtype=np.float64)
 
 
 def _wires(shape: tuple[int, int], segment_ohms: float | None, line_ohms: float | None) -> Wires:

@@ -45,8 +45,8 @@ class NetworkRun:
         evaluation: the samples that no tuning has looked at; accuracies are of these.
         siemens_norms: normalising conductance of each layer, siemens.
         tunings: how each was chosen; empty without calibration samples.
-        line_siemens: per layer, (samples, 2 * outputs), measured current over read voltage.
-        transfers: per layer that was written, (inputs, 2 * outputs), what the prediction is made with.
+        line_siemens: per layer, (samples, lines), measured current over read voltage.
+        transfers: per layer that was written, (inputs, lines), what the prediction is made with.
         writes: what writing came to, array by array in the order of writing.
         maps: of the arrays, as last known.
         schemes: per layer and tile, how inputs went in.

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtjlab.bridge import G_GRID
-from mtjlab.engine.perceptron import accuracy, activations, margins
+from mtjlab.engine.perceptron import accuracy, margins
 from mtjlab.nouns import Floats, TiledLayerPlan
 
-from .infer_prediction import forward
+from .infer_prediction import activated, forward
 
 _ROUNDS = 2
 """How often the layers take turns."""
@@ -60,9 +60,9 @@ def tune_layer(
     """Tune the first of these layers.
 
     Args:
-        line_siemens: shape (samples, 2 * outputs), measured: `LayerRun.siemens_sums` of the first layer.
+        line_siemens: shape (samples, lines), measured: `LayerRun.siemens_sums` of the first layer.
         layers: it and those after it.
-        later_transfers: per later layer, (inputs, 2 * outputs), siemens.
+        later_transfers: per later layer, (inputs, lines), siemens.
         labels: shape (samples,).
         unit_siemens: one unit of weight, `ArrayMap.on_off_siemens`.
         bits: per later layer, how finely its inputs are applied.
@@ -72,7 +72,7 @@ def tune_layer(
     points = grid * unit_siemens
 
     def outputs(candidate: Sequence[float]) -> Floats:
-        hidden = activations(line_siemens, layers[0].biases, candidate[0])
+        hidden = activated(layers[0], line_siemens, candidate[0])
         return forward(later_transfers, layers[1:], hidden, candidate[1:], bits)
 
     for _ in range(_ROUNDS if len(layers) > 1 else 0):

@@ -232,3 +232,22 @@ def test_a_tile_that_does_not_fit_is_refused_before_anything_is_applied(make_wor
     with pytest.raises(InputError, match="does not fit on array 1 of 2 x 6 cells"):
         infer_tiled_layer([crossbar, small], tiled(), np.zeros((1, 8)), 3)
     assert crossbar.transactions == small.transactions == 0
+
+
+def test_the_lines_of_a_pair_may_lie_on_two_arrays_and_references_are_lines_too(make_world: Any) -> None:
+    made = [make_world(seed, **IDEAL) for seed in (2, 3)]
+    cells = [world.die.siemens(0.1).reshape(6, 6) for world, _ in made]
+    rows, levels = np.arange(4), np.array([[7, 3, -7, 1]])
+
+    def tile(array: int, cols: Any, lines: Any) -> LayerTile:
+        plan = LayerPlan("split", rows, np.array(cols), np.zeros((4, len(cols)), dtype=np.int8), np.zeros(0))
+        return LayerTile(array, rows, np.zeros(0, dtype=np.int64), plan, np.array(lines))
+
+    tiles = tile(0, [2, 5], [0, 3]), tile(1, [1, 0], [1, 2])
+    expected = levels[0] / 7 @ np.stack([cells[0][:4, 2], cells[1][:4, 1], cells[1][:4, 0], cells[0][:4, 5]], axis=1)
+    for plan in (
+        TiledLayerPlan("split", tiles, np.zeros(2)),
+        TiledLayerPlan("split", tiles, np.zeros(2), has_reference=True),
+    ):
+        found = infer_tiled_layer([crossbar for _, crossbar in made], plan, levels, 3).siemens_sums
+        assert found[0] == pytest.approx(expected, rel=0.03, abs=3e-6)
