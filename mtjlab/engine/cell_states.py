@@ -23,7 +23,8 @@ class CellStates(NamedTuple):
     @classmethod
     def ideal(cls, on_off_ratio: float) -> CellStates:
         """Perfect devices: P less AP is one unit of weight."""
-        return cls(torch.full((1, 1, 1), 1.0 / (on_off_ratio - 1.0)), torch.ones(1, 1, 1))
+        off = torch.full((1, 1, 1), 1.0 / (on_off_ratio - 1.0), dtype=torch.float64)
+        return cls(off, torch.ones_like(off))
 
     @classmethod
     def of(cls, pair: CellPair, siemens_norm: float, *, dtype: torch.dtype = torch.float32) -> CellStates:
@@ -46,6 +47,10 @@ class CellStates(NamedTuple):
             )
         ap, p = (values.reshape(-1, *values.shape[-2:]) / siemens_norm for values in both)
         return cls(ap.to(dtype), (p - ap).to(dtype))
+
+    def like(self, other: Tensor) -> CellStates:
+        """The same with another tensor's type and on its device."""
+        return CellStates(self.off.to(other), self.swing.to(other))
 
     def to(self, device: torch.device | str) -> CellStates:
         """The same on another device."""

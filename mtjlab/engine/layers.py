@@ -11,6 +11,7 @@ Shapes: C copies, N samples, inputs, lines, outputs. Copies come from the layer 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -20,6 +21,7 @@ from ..errors import InputError
 from .cell_states import CellStates
 from .converters import Converters, quantised
 from .encodings import Encoding, Pairs
+from .placed_wires import PlacedWires, TileWires
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class LayerSettings:
         learn_gain: whether the gain is trained, one per copy.
         bias: whether there is a (software) bias.
         latent_limit: latent weights start evenly within it.
+        wires: tiles with resistive wires that the layer is cut into; None for wires without resistance.
     """
 
     devices: Devices = field(default_factory=Devices)
@@ -74,6 +77,11 @@ class LayerSettings:
     learn_gain: bool = False
     bias: bool = True
     latent_limit: float = 1.0
+    wires: TileWires | None = None
+
+    def __post_init__(self) -> None:
+        if self.wires is not None:
+            _refuse_bias_dependence(self.devices)
 
 
 class CrossbarLinear(nn.Module):
@@ -113,6 +121,8 @@ class CrossbarLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(copies, 1, outputs), requires_grad=self.settings.bias)
         self._ideal = CellStates.ideal(self.settings.devices.on_off_ratio)
         self.cells = self._ideal
+        wires = self.settings.wires
+        self.wires = None if wires is None else wires.under(inputs, self.lines)
 
     @property
     def lines(self) -> int:
@@ -134,17 +144,30 @@ class CrossbarLinear(nn.Module):
                     f"{self.copies} solutions cannot be put on {dies} dies at once",
                     remedy="Give one die, as many dies as solutions, or one solution",
                 )
+            cells = cells.like(self.latent)
         self.cells = cells or self._ideal
+
+    def use_wires(self, wires: PlacedWires | None) -> None:
+        """Put the layer on these tiles with resistive wires; None for wires without resistance.
+
+        Raises InputError if they do not fit, or if the devices depend on bias.
+        """
+        if wires is not None:
+            _refuse_bias_dependence(self.settings.devices)
+            if wires.place.shape != (self.inputs, self.lines):
+                raise InputError(f"a layer of {(self.inputs, self.lines)} lines lies on wires for {wires.place.shape}")
+        self.wires = wires
 
     def states(self) -> Tensor:
         """States (copies, inputs, lines) as the forward pass uses them, 0 (AP) or 1 (P), gradient straight through."""
         hard = (self.latent > 0).to(self.latent.dtype)
-        flips = self.settings.devices.flip_probability
-        if self.training and flips:
-            is_wrong = torch.rand(hard.shape, generator=self.random, device=hard.device) < flips
-            hard = torch.where(is_wrong, 1 - hard, hard)
         soft = self.latent / 2
-        return self.settings.encoding.states(hard + (soft - soft.detach()), self.outputs)
+        states = self.settings.encoding.states(hard + (soft - soft.detach()), self.outputs)
+        flips = self.settings.devices.flip_probability
+        if not (self.training and flips):
+            return states
+        is_wrong = self._drawn(torch.rand, states.shape) < flips
+        return states + (is_wrong * (1 - 2 * states)).detach()
 
     @torch.no_grad()
     def bits(self) -> Tensor:
@@ -154,11 +177,7 @@ class CrossbarLinear(nn.Module):
 
     def conductances(self) -> Tensor:
         """Shape (C, inputs, lines), in units of weight, with the device errors of training."""
-        found = self.cells.off + self.states() * self.cells.swing
-        spread = self.settings.devices.spread
-        if self.training and spread:
-            found = found * torch.exp(spread * self._normal(found.shape, found))
-        return found
+        return self._devices()[0]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs (C, N, outputs) of inputs (C or 1, N, inputs)."""
@@ -173,35 +192,57 @@ class CrossbarLinear(nn.Module):
         """Latent weights beyond one would only be slow to come back."""
         self.latent.clamp_(-1.0, 1.0)
 
+    def _devices(self) -> tuple[Tensor, Tensor | None]:
+        """Conductances, and what devices in AP could conduct more under bias (None if nothing); one draw of errors."""
+        states, cells = self.states(), self.cells.like(self.latent)
+        found = cells.off + states * cells.swing
+        beyond = (1 - states) * cells.swing if self.settings.devices.bias_ratio else None
+        spread = self.settings.devices.spread
+        if self.training and spread:
+            factor = torch.exp(spread * self._drawn(torch.randn, found.shape))
+            found, beyond = found * factor, None if beyond is None else beyond * factor
+        return found, beyond
+
     def _sums(self, applied: Tensor) -> Tensor:
         """Weighted sums in units of weight; line by line only where something happens to single lines."""
         converters, encoding = self.settings.converters, self.settings.encoding
-        conductances = self.conductances()
+        lines, beyond = self._devices()
+        if self.wires is not None:
+            lines = self.wires.seen(lines)
         if converters.output_bits is None:
-            sums = torch.matmul(applied, encoding.joined(conductances, self.outputs))
-            sums = sums + self._bias_dependence(applied, joined=True)
-            return self._with_noise(sums, encoding.lines_per_output)
-        lines = torch.matmul(applied, conductances) + self._bias_dependence(applied, joined=False)
-        read = converters.read(self._with_noise(lines, 1))
+            lines = encoding.joined(lines, self.outputs)
+            beyond = None if beyond is None else encoding.joined(beyond, self.outputs)
+            return self._with_noise(self._currents(applied, lines, beyond), encoding.lines_per_output)
+        read = converters.read(self._with_noise(self._currents(applied, lines, beyond), 1))
         return encoding.joined(read, self.outputs)
 
-    def _bias_dependence(self, applied: Tensor, *, joined: bool) -> Tensor | float:
-        """What devices in AP conduct more at the voltage of their input than at none."""
-        ratio = self.settings.devices.bias_ratio
-        if not ratio:
-            return 0.0
-        u = (applied * ratio) ** 2
-        extra = (1 - self.states()) * self.cells.swing
-        if joined:
-            extra = self.settings.encoding.joined(extra, self.outputs)
-        return torch.matmul(applied * u / (1 + u + self.settings.devices.tmr), extra)
+    def _currents(self, applied: Tensor, conductances: Tensor, beyond: Tensor | None) -> Tensor:
+        """Inputs times conductances, and what devices in AP conduct more at the voltage of their input than at none.
+
+        The shape of that rise is that of the TMR of `Devices`, also where known cells have another.
+        """
+        currents = torch.matmul(applied, conductances)
+        if beyond is None:
+            return currents
+        u = (applied * self.settings.devices.bias_ratio) ** 2
+        return currents + torch.matmul(applied * u / (1 + u + self.settings.devices.tmr), beyond)
 
     def _with_noise(self, currents: Tensor, lines: float) -> Tensor:
         noise = self.settings.devices.read_noise
-        return currents + noise * lines**0.5 * self._normal(currents.shape, currents) if noise else currents
+        return currents + noise * lines**0.5 * self._drawn(torch.randn, currents.shape) if noise else currents
 
-    def _normal(self, shape: torch.Size, like: Tensor) -> Tensor:
-        return torch.randn(shape, generator=self.random, device=like.device, dtype=like.dtype)
+    def _drawn(self, draw: Callable[..., Tensor], shape: torch.Size) -> Tensor:
+        """Random numbers where the layer is; drawn where the generator is, so that both may be anywhere."""
+        found = draw(shape, generator=self.random, device=self.random.device, dtype=self.latent.dtype)
+        return found.to(self.latent.device)
 
     def _uniform(self, limit: float, *shape: int) -> Tensor:
         return limit * (2 * torch.rand(shape, generator=self.random, device=self.random.device) - 1)
+
+
+def _refuse_bias_dependence(devices: Devices) -> None:
+    if devices.bias_ratio:
+        raise InputError(
+            "a layer with exact wire resistance cannot have devices that depend on bias",
+            remedy="Set bias_ratio to 0, or leave the wires out",
+        )
