@@ -24,6 +24,8 @@ from mtjlab.nouns import (
 )
 from mtjlab.roles import Crossbar, LineRead
 
+from .readout_noise import student_factor
+
 READ_VOLTS = 0.1
 """Default read bias (assumption: about a quarter of the lowest switching voltage at millisecond pulses)."""
 _NOISE_READINGS = 8
@@ -81,7 +83,8 @@ def read_cells(
         noise_readings: so often the first site is read at `read_volts` besides.
 
     Returns:
-        Standard uncertainty of one cell's conductance from the scatter of those, siemens; NaN without them.
+        Standard uncertainty by noise of one cell's conductance, from the scatter of those, siemens: 1.96 of it cover
+        95 %, few as they are. NaN without them.
     """
     repeated = [cell_reads(crossbar.shape, sites[0], read_volts)[1]] * noise_readings if sites else []
     reads = [read for site in sites for read in cell_reads(crossbar.shape, site, read_volts)]
@@ -102,7 +105,7 @@ def read_cells(
     crossbar.measure_each([*repeated, *reads], heard=take)
     if len(scatter) < 2 or not np.isfinite(scatter).all():
         return float("nan")
-    return float(np.std(scatter, ddof=1) * np.sqrt(2) / read_volts)
+    return float(np.std(scatter, ddof=1) * np.sqrt(2) / abs(read_volts) * student_factor(len(scatter) - 1))
 
 
 def readout(

@@ -11,7 +11,8 @@ import numpy as np
 from mtjlab.errors import InputError
 from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Progress, Site, State, unheard
 from mtjlab.physics.cell_fit import FittedCells, fit_cells
-from mtjlab.physics.deembed import Wires
+from mtjlab.physics.deembed import Scheme, Wires
+from mtjlab.physics.isolated_cells import isolated_cells
 from mtjlab.roles import Crossbar
 
 from .readout import Keep, all_sites, nearest_state
@@ -119,18 +120,16 @@ class _Job:
 
     def fitted(self) -> FittedCells:
         """Cells behind what has been sampled; raises InputError if that does not determine them."""
-        settings, means = self.settings, self.means()
-        fitted = fit_cells(
-            means.raw,
-            means.noise,
-            self.scheme,
-            settings.wires or Wires(),
-            settings.errors,
-            hold_ohms=settings.hold_ohms,
-            bias=settings.bias,
-            read_volts=settings.read_volts,
-        )
-        return _scaled(fitted, settings)
+        settings, means, wires = self.settings, self.means(), self.settings.wires or Wires()
+        bias, volts = settings.bias, settings.read_volts
+        if self.crossbar.capabilities.isolates_cells and self.scheme is Scheme.FLOATING:
+            found = isolated_cells(means.raw, means.noise, wires, settings.errors, bias=bias, read_volts=volts)
+        else:
+            hold, errors = settings.hold_ohms, settings.errors
+            found = fit_cells(
+                means.raw, means.noise, self.scheme, wires, errors, hold_ohms=hold, bias=bias, read_volts=volts
+            )
+        return _scaled(found, settings)
 
     def as_map(self, averaging: Averaging | None, reference: ArrayMap | None) -> ArrayMap:
         siemens, sigma, parts = self._values(is_partial=averaging is None)
@@ -183,22 +182,27 @@ def _mean_ohms(wires: Wires, shape: tuple[int, int]) -> float:
 
 
 def _scaled(fitted: FittedCells, settings: ReadSettings) -> FittedCells:
-    """Reference cells set the scale: the instruments' common error is replaced by that of the references."""
+    """Reference cells set the scale: instead of the instruments' errors count theirs, and what scaling leaves of them.
+
+    Where unselected lines are at other levels, an error of these is no common factor and partly stays.
+    """
     if not settings.references:
         return fitted
     sites = tuple(np.array(list(settings.references)).T)
     known = np.array(list(settings.references.values()))
+    if not (fitted.is_read[sites].all() and (known / fitted.siemens[sites] > 0).all()):
+        raise InputError("a reference cell was not read, or does not conduct", remedy="Choose healthy cells")
     ratio = known / fitted.siemens[sites]
     own = np.hypot(fitted.noise[sites], fitted.wires[sites]) / fitted.siemens[sites]
-    if not (np.isfinite(ratio).all() and fitted.is_read[sites].all() and (ratio > 0).all()):
-        raise InputError("a reference cell was not read, or does not conduct", remedy="Choose healthy cells")
     weights = 1 / np.maximum(own, 1e-9) ** 2
-    scale = float((weights * ratio).sum() / weights.sum())
-    scale_sigma = math.hypot(settings.references_sigma, 1 / math.sqrt(float(weights.sum())))
-    siemens = fitted.siemens * scale
-    instruments = np.abs(siemens) * scale_sigma
+    scale, scale_sigma = float((weights * ratio).sum() / weights.sum()), 1 / math.sqrt(float(weights.sum()))
+    of_scale = (weights * fitted.common[:, *sites] / fitted.siemens[sites]).sum(axis=1) / weights.sum()
+    with np.errstate(invalid="ignore"):  # a cell that is shorted beyond measure is infinite
+        siemens, left = fitted.siemens * scale, fitted.common - of_scale[:, None, None] * fitted.siemens
+        common = np.concatenate([left, [siemens * settings.references_sigma, siemens * scale_sigma]])
+    instruments = np.sqrt((common**2).sum(axis=0))
     sigma = np.sqrt(fitted.noise**2 + instruments**2 + fitted.wires**2 + fitted.bias**2)
-    return replace(fitted, siemens=siemens, instruments=instruments, sigma=sigma)
+    return replace(fitted, siemens=siemens, instruments=instruments, sigma=sigma, common=common)
 
 
 def read_row(crossbar: Crossbar, row: int, settings: ReadSettings | None = None) -> tuple[Floats, Floats]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from mtjlab.nouns import Floats, Line, Lines, Reading, Site
 from mtjlab.physics.deembed import Scheme
@@ -14,9 +13,7 @@ from mtjlab.physics.line_reads import unselected_levels
 from mtjlab.roles import Crossbar, LineRead
 
 from .readout import amps_of
-
-_OUTLIER = 1e-4
-"""A scatter so improbable in the noise of the others is a cell's own, for example telegraph noise."""
+from .readout_noise import own_variance, pooled_variance, student_factor
 
 
 class Samples:
@@ -32,7 +29,7 @@ class Samples:
         self.shape = shape
         self.levels = tuple(levels)
         self._rest = unselected_levels(shape, scheme)
-        self._same_for_row = scheme is Scheme.GROUNDED
+        self._same_for_row = scheme in (Scheme.GROUNDED, Scheme.ROWS_FLOAT)
         self._lines: dict[tuple[int, float], Lines] = {}
         self.amps: dict[Site, list[list[float]]] = {}
 
@@ -69,7 +66,8 @@ class Samples:
 
     def _applied(self, site: Site, volts: float) -> Lines:
         rows = self.shape[0]
-        lines = Lines(self._rest[:rows] * volts, self._rest[rows:] * volts)
+        rest = self._rest * volts + 0.0  # no -0.0: lines are compared as they are
+        lines = Lines(rest[:rows], rest[rows:])
         lines.row_volts[site.row], lines.col_volts[site.col] = volts, 0.0
         return lines
 
@@ -117,34 +115,3 @@ def _by_row(sites: Sequence[Site]) -> list[list[Site]]:
 
 def _sum(parts: Sequence[float]) -> float:
     return float("inf") if np.isinf(parts).any() else float(np.sum(parts))
-
-
-def pooled_variance(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """Variance of a single reading from the scatter within groups, and its degrees of freedom.
-
-    Groups whose scatter is improbable beside that of the others are left out. NaN and 0 without any group of two.
-    """
-    usable = [np.asarray(g) for g in groups if len(g) > 1 and np.isfinite(g).all()]
-    if not usable:
-        return float("nan"), 0
-    freedoms = np.array([g.size - 1 for g in usable])
-    variances = np.array([float(g.var(ddof=1)) for g in usable])
-    typical = float(np.median(variances / (stats.chi2.ppf(0.5, freedoms) / freedoms)))
-    kept = variances <= typical * stats.chi2.ppf(1 - _OUTLIER, freedoms) / freedoms
-    freedom = int(freedoms[kept].sum())
-    return float((variances[kept] * freedoms[kept]).sum() / freedom), freedom
-
-
-def own_variance(group: Sequence[float], pooled: float) -> float:
-    """The pooled variance, or a group's own if its scatter is improbable in that."""
-    if len(group) < 2 or not np.isfinite(group).all():
-        return pooled
-    own, freedom = float(np.var(group, ddof=1)), len(group) - 1
-    return own if own > pooled * stats.chi2.ppf(1 - _OUTLIER, freedom) / freedom else pooled
-
-
-def student_factor(freedom: int) -> float:
-    """How much wider 95 % are for a deviation estimated with so many degrees of freedom; NaN without any."""
-    if freedom < 1:
-        return float("nan")
-    return float(stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975))

@@ -138,14 +138,25 @@ class ReadSettings:
 def chosen_scheme(settings: ReadSettings, can: Capabilities) -> Scheme:
     """The scheme asked for, or else grounded lines if there are sources for it, floating lines if not.
 
+    Where transistors cut off the cells of floating lines, these have no sneak paths and are the first choice. They are
+    the only one there if wires are to be removed: what the others connect is not what de-embedding takes for granted.
+
     Raises InputError if the Crossbar cannot do it.
     """
     levels = can.levels + (can.sensed_lines > 1)
     fits = [s for s in Scheme if levels >= _LEVELS[s] and (can.can_float or s not in _FLOATING)]
+    if can.isolates_cells and Scheme.FLOATING in fits:
+        others = [s for s in fits if s is not Scheme.FLOATING]
+        fits = [Scheme.FLOATING, *(others if settings.wires is None else [])]
     wanted = fits[0] if settings.scheme is None and fits else settings.scheme
     if wanted in fits:
         return wanted
     name = "any scheme" if wanted is None else SCHEME_NAMES[wanted]
+    if can.isolates_cells and fits:
+        raise InputError(
+            f"wires cannot be removed from what this bench reads with {name}: transistors cut off other cells",
+            remedy="Read with floating lines, or leave the wires out",
+        )
     raise InputError(
         f"this bench has {can.levels} levels at once and cannot read with {name}",
         remedy="Choose another scheme, or add an SMU to the station and the wiring file",

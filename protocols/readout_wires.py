@@ -11,8 +11,10 @@ from mtjlab.physics.deembed import Scheme, Wires
 from mtjlab.physics.wire_fit import WireEstimate, fit_wires, line_pairs
 from mtjlab.roles import Crossbar, LineRead
 
+from .leave_idle import left_idle
 from .readout import all_sites, amps_of
-from .readout_samples import Samples, pooled_variance
+from .readout_noise import pooled_variance
+from .readout_samples import Samples
 from .readout_settings import ReadSettings
 
 
@@ -50,9 +52,10 @@ def measure_wires(
         done += 1
         progress("reading cells", done, len(sites))
 
-    samples.take(crossbar, sites, used.readings, heard)
+    with left_idle(crossbar):
+        samples.take(crossbar, sites, used.readings, heard)
+        pairs, noise = _pairs(crossbar, used, progress)
     means = samples.combined((0.5 / used.read_volts, -0.5 / used.read_volts), used.accuracy.resolution_amps)
-    pairs, noise = _pairs(crossbar, used, progress)
     return fit_wires(
         means.raw,
         pairs,

@@ -59,6 +59,8 @@ class FittedCells:
         sigma: standard uncertainty of each.
         noise, instruments, wires, bias: the parts of it, which add up as squares.
         is_read: whether a read was there; the others are only guessed.
+        common: (errors, rows, cols), what one standard uncertainty of each of the instruments' errors does to all cells
+            at once, with its sign; `instruments` is the root of the sum of their squares.
     """
 
     siemens: Floats
@@ -68,6 +70,7 @@ class FittedCells:
     wires: Floats
     bias: Floats
     is_read: Bools
+    common: Floats
 
 
 def fit_cells(
@@ -175,15 +178,17 @@ class _Problem:
     def result(self, siemens: Floats, response: Response, errors: ReadErrors) -> FittedCells:
         gain, covariance = self._gain(response)
         of_reads = gain[:, : self.raw.size]
+        common = of_reads @ np.column_stack(self._instruments(response, errors))
         parts = {
             "noise": np.sqrt(np.diag(covariance) + self._unread(gain) ** 2),
-            "instruments": _carried(of_reads, self._instruments(response, errors)),
+            "instruments": np.sqrt((common**2).sum(axis=1)),
             "wires": _carried(of_reads, self._wires(siemens, response, errors)),
             "bias": _carried(of_reads, self._bias(siemens)),
         }
         shaped = {name: part.reshape(self.shape) for name, part in parts.items()}
         sigma = np.sqrt(sum(part**2 for part in shaped.values()))
-        return FittedCells(siemens.reshape(self.shape), sigma, **shaped, is_read=self.is_read)
+        by_error = common.T.reshape(-1, *self.shape)
+        return FittedCells(siemens.reshape(self.shape), sigma, **shaped, is_read=self.is_read, common=by_error)
 
     def _unread(self, gain: Floats) -> Floats:
         """What an error that all unread cells have in common makes of every cell."""

@@ -15,7 +15,7 @@ from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Line, Lines, Site, St
 from mtjlab.physics.deembed import Scheme, Wires
 from mtjlab.physics.line_reads import BiasDependence
 from mtjlab.protocols.readout_array import read_array, read_kernels, read_row
-from mtjlab.protocols.readout_samples import own_variance, pooled_variance, student_factor
+from mtjlab.protocols.readout_noise import own_variance, pooled_variance, student_factor
 from mtjlab.protocols.readout_settings import Accuracy, ReadSettings, chosen_scheme
 from mtjlab.roles import Capabilities
 from mtjlab.sim_instruments.daffodil_board import SimDaffodilBoard
