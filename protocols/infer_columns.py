@@ -24,7 +24,7 @@ _UNSURE = (
     CellStatus.LINE_OPEN,
     CellStatus.LINE_SHORT,
 )
-"""Cells that a gain should not rest on."""
+"""Cells that a gain should not rest on: their conductances count as unknown."""
 _LEAST_ROWS = 2
 
 
@@ -91,7 +91,8 @@ def calibrate_columns(
         known: conductances as they are now, measured by something better than this Crossbar or under conditions that
             are known better (reference cells, another instrument). Its `sigma` counts where it is finite.
         cols: which; all if left out.
-        rows: which rows may be driven; those without a short, open or unstable cell on these columns if left out.
+        rows: which rows may be driven; those with a known cell on all of these columns if left out. Shorts, opens and
+            unstable cells count as known to 100 % only, so that what they really carry hardly matters.
         patterns: sets of driven rows, at least 4.
         repeats: readings of each, at least 2: their scatter tells the noise.
         driven: mean level of a driven row in units of the read voltage, or part of the rows that one pattern drives.
@@ -109,11 +110,12 @@ def calibrate_columns(
     usable = _usable_rows(known, columns) if rows is None else np.asarray(rows, dtype=np.int64)
     if usable.size < _LEAST_ROWS:
         raise InputError(
-            f"{usable.size} rows have known, healthy cells on all of the {columns.size} columns",
+            f"{usable.size} rows have known cells on all of the {columns.size} columns",
             remedy="Read the array first, name the rows to drive, or calibrate fewer columns at a time",
         )
     transfer = transfer_of(known, None if others_conduct else columns)[np.ix_(usable, columns)]
-    sigma = np.nan_to_num(known.sigma[np.ix_(usable, columns)])
+    is_unsure = np.isin(known.status[np.ix_(usable, columns)], _UNSURE)
+    sigma = np.where(is_unsure, np.abs(transfer), np.nan_to_num(known.sigma[np.ix_(usable, columns)]))
     is_analogue = chosen_scheme(crossbar.capabilities, usable.size) is InputScheme.ANALOGUE
     draw = _levels if is_analogue else _subsets
     volts = draw((patterns, usable.size), driven, np.random.default_rng(seed)) * read_volts
@@ -132,8 +134,7 @@ def calibrate_columns(
 
 
 def _usable_rows(known: ArrayMap, columns: NDArray[np.int64]) -> NDArray[np.int64]:
-    good = np.isfinite(known.siemens) & ~np.isin(known.status, _UNSURE)
-    return np.flatnonzero(good[:, columns].all(axis=1))
+    return np.flatnonzero(np.isfinite(known.siemens[:, columns]).all(axis=1))
 
 
 def _subsets(shape: tuple[int, int], driven: float, rng: np.random.Generator) -> Floats:
