@@ -96,13 +96,28 @@ def state_errors(array_map: ArrayMap) -> StateErrors:
     Raises:
         InputError: the map has no healthy cell.
     """
-    weight = array_map.on_off_siemens
-    good = array_map.status == CellStatus.OK
-    ap, p = reachable_siemens(array_map)
-    extra = _UNRULY_COST * np.isin(array_map.status, _UNRULY)
+    return cell_errors(reachable_siemens(array_map), array_map.status)
+
+
+def cell_errors(reachable: CellPair, status: Ints) -> StateErrors:
+    """The same for the cells of one die, arrays of any shape.
+
+    Args:
+        reachable: what the cells can be, siemens.
+        status: `CellStatus` of the cells.
+
+    Raises:
+        InputError: there is no healthy cell.
+    """
+    ap, p = reachable
+    good = (status == CellStatus.OK) & np.isfinite(ap) & np.isfinite(p)
+    if not good.any():
+        raise InputError("the die has no healthy cell", remedy="Check contact and wiring, then read the die again")
+    weight = float(np.median(p[good] - ap[good]))
+    extra = _UNRULY_COST * np.isin(status, _UNRULY)
     return StateErrors(
-        extra + _squared_error(ap, float(np.median(array_map.siemens_ap[good])), weight),
-        extra + _squared_error(p, float(np.median(array_map.siemens_p[good])), weight),
+        extra + _squared_error(ap, float(np.median(ap[good])), weight),
+        extra + _squared_error(p, float(np.median(p[good])), weight),
     )
 
 

@@ -75,8 +75,11 @@ class Strips:
         return pieces
 
     def _lay_block(self, block: range, groups: list[range], pieces: list[Piece]) -> list[range]:
-        """Lay groups for which there are strips as tall as the block; returns the others."""
-        homeless = []
+        """Lay groups for which there are strips as tall as the block; returns the others.
+
+        What is left below them is free only afterwards, so that the groups lie side by side as long as they can.
+        """
+        homeless, left = [], []
         for group in groups:
             strips = self._take(len(block), len(group))
             if strips is None:
@@ -84,7 +87,9 @@ class Strips:
                 continue
             for line, strip in zip(group, strips, strict=True):
                 pieces.append(Piece(strip.kernel, strip.row, strip.col, block[0], len(block), line))
-                self._give(Strip(strip.kernel, strip.row + len(block), strip.col, strip.height - len(block)))
+                left.append(Strip(strip.kernel, strip.row + len(block), strip.col, strip.height - len(block)))
+        for strip in left:
+            self._give(strip)
         return homeless
 
     def _take(self, height: int, count: int) -> list[Strip] | None:
