@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
+from .cli_reproduce import reproduce
 from .errors import InputError, InstrumentError, LimitError, MtjlabError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ sim = typer.Typer(help="Simulated benches for other programs.", no_args_is_help=
 app.add_typer(sim, name="sim")
 bench_commands = typer.Typer(help="The instruments of a bench.", no_args_is_help=True)
 app.add_typer(bench_commands, name="bench")
+app.add_typer(reproduce, name="reproduce")
 StationFile = Annotated[Path, typer.Argument(help="Station file: the instruments and their addresses.")]
 
 

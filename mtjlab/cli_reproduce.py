@@ -1,0 +1,279 @@
+"""`mtjlab reproduce`: published systems on simulated arrays, each with figures and tables. May import all parts."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from mtjlab.protocols.wine_study_conditions import StudyConditions
+
+    from .engine.datasets import WineData
+    from .engine.perceptron import Perceptron
+    from .engine.wine_jobs import Job
+
+reproduce = typer.Typer(help="Published systems on simulated arrays, with figures and tables.", no_args_is_help=True)
+
+_STUDY_FORMAT = 1
+"""Counts up when what a block of solutions returns changes, so that stored blocks are computed anew."""
+_SAY_EVERY_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """How much is done: solutions trained, epochs, arrays of each kind, kinds of arrays (None: all)."""
+
+    solutions: int
+    epochs: int
+    arrays: int
+    kinds: int | None
+
+
+_FULL = _Extent(solutions=300, epochs=2000, arrays=10, kinds=None)
+_QUICK = _Extent(solutions=6, epochs=600, arrays=2, kinds=3)
+
+
+@dataclass(frozen=True, eq=False)
+class _Networks:
+    """Solutions to be written, the wines they are for, and where they are from in words."""
+
+    perceptron: Perceptron
+    data: WineData
+    source: str
+
+
+@reproduce.command()
+def wine(
+    published: Annotated[
+        Path | None, typer.Option(help="Folder of published solutions (dataset/, solutions/) instead of trained ones.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON; with --published the ideal accuracies only.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder that keeps what was computed; a re-run takes it from there.")
+    ] = Path("runs/reproduce-wine"),
+    docs: Annotated[Path | None, typer.Option(help="Write page, figure and result into this folder as well.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split of the wines, the training and the arrays.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 2,
+    quick: Annotated[bool, typer.Option("--quick", help="A few solutions and arrays, to see that it runs.")] = False,
+) -> None:
+    """300 Wine networks on passive 15 x 15 arrays: ideal, then written with verification and run, untuned and tuned."""
+    extent = _QUICK if quick else _FULL
+    if published and as_json:
+        typer.echo(json.dumps(_ideal(_published(published))))
+        return
+    networks = _published(published) if published else _trained(extent, seed, out)
+    if published and quick:
+        networks = replace(
+            networks, perceptron=networks.perceptron.pick(range(min(extent.solutions, len(networks.perceptron))))
+        )
+    result, rows = _study(networks, extent, seed, workers, out)
+    result["command"] = (
+        "mtjlab reproduce wine" + (" --published DIR" if published else "") + (" --quick" if quick else "")
+    )
+    name = "reproduce-wine-published" if published else "reproduce-wine"
+    page = _write(docs or out, name, result, rows)
+    if docs:
+        _write(out, name, result, rows)
+    typer.echo(json.dumps(result) if as_json else f"{_lines(result)}\nwritten to {page}")
+
+
+def _published(folder: Path) -> _Networks:
+    from .published_solutions import read_published
+
+    found = read_published(folder)
+    return _Networks(found.perceptron, found.data, "published by others")
+
+
+def _trained(extent: _Extent, seed: int, out: Path) -> _Networks:
+    from .engine.datasets import load_wine
+    from .engine.training import require_torch
+    from .engine.wine_solutions import study_settings, trained_solutions
+
+    require_torch()
+    data = load_wine(seed)
+    settings = study_settings(extent.solutions, extent.epochs, seed)
+    with _time_left(f"training {extent.solutions} networks") as progress:
+        perceptron = trained_solutions(data, settings, out, progress)
+    return _Networks(perceptron, data, "trained here")
+
+
+def _ideal(networks: _Networks) -> dict[str, Any]:
+    from .engine.wine_solutions import ideal_by_g
+
+    return {"solutions": len(networks.perceptron), "by_g": ideal_by_g(networks.perceptron, networks.data)}
+
+
+def _study(
+    networks: _Networks, extent: _Extent, seed: int, workers: int, out: Path
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """The result as plain values, and every solution as run, by kind of array."""
+    from mtjlab.protocols.wine_study_conditions import CONDITIONS, assumptions
+
+    from .engine.wine_summary import pooled, summarise
+
+    started = time.perf_counter()
+    kinds = CONDITIONS[: extent.kinds]
+    rows = _run_all(networks, kinds, extent.arrays, seed, workers, out)
+    arrays = {
+        kind.name: {
+            "diameter_nm": kind.diameter_nm,
+            "segment_ohms": kind.segment_ohms,
+            "parallel_ohms": kind.parallel_ohms,
+            **summarise(rows[kind.name]),
+        }
+        for kind in kinds
+    }
+    return {
+        "command": "",
+        "seed": seed,
+        "source": networks.source,
+        **_ideal(networks),
+        "arrays": arrays,
+        "rank_correlation": pooled(rows),
+        "assumptions": assumptions(),
+        "wall_seconds": round(time.perf_counter() - started, 1),
+        "versions": _versions(),
+    }, rows
+
+
+def _run_all(
+    networks: _Networks, kinds: Sequence[StudyConditions], arrays: int, seed: int, workers: int, out: Path
+) -> dict[str, list[dict[str, Any]]]:
+    """Solutions as run, by kind, in their order: a block of them on each array, arrays side by side."""
+    import joblib
+
+    from .engine.wine_jobs import run_jobs
+
+    jobs = {kind.name: _jobs(networks, kind, arrays, seed) for kind in kinds}
+    every = [job for of_kind in jobs.values() for job in of_kind]
+    backend = {"backend": "loky", "inner_max_num_threads": 1} if workers > 1 else {"backend": "threading"}
+    with _time_left("writing and running on arrays") as progress, joblib.parallel_config(n_jobs=workers, **backend):
+        found = run_jobs(study_block, every, out / "blocks", progress)
+    return {name: [row for job in of_kind for row in found[job.key]] for name, of_kind in jobs.items()}
+
+
+def _jobs(networks: _Networks, kind: StudyConditions, arrays: int, seed: int) -> list[Job]:
+    import numpy as np
+
+    from .engine.wine_jobs import Job, content_key
+    from .engine.wine_solutions import STUDY_G
+
+    wafer = kind.wafer()
+    places = sorted(wafer.places, key=lambda place: (np.hypot(*place), place))[:arrays]
+    jobs = []
+    for place, numbers in zip(places, np.array_split(np.arange(len(networks.perceptron)), len(places)), strict=True):
+        block = networks.perceptron.pick(numbers.tolist())
+        settings = [_STUDY_FORMAT, asdict(kind), wafer.model_dump(), list(place), seed, STUDY_G, numbers.tolist()]
+        wines = (networks.data.features, networks.data.labels, networks.data.train)
+        key = content_key(settings, *block.bits, *block.biases, *wines)
+        jobs.append(Job(key, (kind, place, seed, block, numbers.tolist(), networks.data, STUDY_G)))
+    return jobs
+
+
+def study_block(
+    kind: StudyConditions,
+    place: tuple[int, int],
+    seed: int,
+    block: Perceptron,
+    numbers: list[int],
+    data: WineData,
+    g: float,
+) -> list[dict[str, Any]]:
+    """Write and run some solutions, one after the other, on the array at one place of a wafer."""
+    import numpy as np
+
+    from mtjlab.protocols.wine_study import run_solution, survey_array
+    from mtjlab.protocols.wine_study_conditions import LIMITS
+    from mtjlab.sim_instruments.array_crossbar import THREE_UNITS, ArrayCrossbar
+    from mtjlab.sim_instruments.die import Die
+
+    wafer = kind.wafer()
+    rng = np.random.default_rng([seed, place[0] & 0xFFFF, place[1] & 0xFFFF])
+    die = Die(wafer.die, rng, wafer.draw(*place, seed))
+    crossbar = ArrayCrossbar(die, rng, limits=LIMITS, capabilities=THREE_UNITS)
+    array = survey_array(crossbar, block, kind)
+    rows = []
+    for k, number in enumerate(numbers):
+        crossbar.new_budget()
+        row = run_solution(array, block.solution(k), data, kind, g)
+        rows.append({"solution": number, "place": list(place), **row})
+    return rows
+
+
+@contextmanager
+def _time_left(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress that now and then says on standard error how far it is and how long it may still take."""
+    started, first, said = time.monotonic(), [-1], [0.0]
+
+    def say(done: int, total: int) -> None:
+        now = time.monotonic()
+        if first[0] < 0:
+            first[0] = done
+        if done < total and now - said[0] < _SAY_EVERY_SECONDS:
+            return
+        said[0] = now
+        fresh = done - first[0]
+        left = f", about {(now - started) / fresh * (total - done):.0f} s left" if fresh and done < total else ""
+        typer.echo(f"{what}: {done} of {total}{left}", err=True)
+
+    yield say
+
+
+def _write(folder: Path, name: str, result: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) -> Path:
+    """Page, figure and result in a folder; returns the page's path."""
+    from .engine.wine_figure import draw_study
+    from .engine.wine_jobs import write_json
+    from .engine.wine_page import study_page
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / f"{name}.json", result)
+        draw_study(folder / f"{name}.png", result["by_g"], rows, result["rank_correlation"])
+        page = folder / f"{name}.md"
+        page.write_text(study_page(result, f"{name}.png"), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(
+            f"cannot be written ({error.strerror})", where=str(folder), remedy="Use another folder"
+        ) from error
+    return page
+
+
+def _lines(result: dict[str, Any]) -> str:
+    """What a terminal shows: a line per kind of array."""
+    from .engine.wine_metrics import METRICS
+    from .engine.wine_summary import best_predictor
+
+    pooled = result["rank_correlation"]["tuned"]
+    ideal = result["by_g"]["1.0"]
+    lines = [f"{result['solutions']} solutions, ideal at g = 1: {ideal['train_median']:.2f} % (median, training wines)"]
+    for name, found in result["arrays"].items():
+        untuned, tuned = (found[one]["all"]["median"] for one in ("untuned", "tuned"))
+        fidelity = found["write_fidelity"]["mean"]
+        lines.append(
+            f"{name:28} fidelity {fidelity:6.2f} %   untuned {untuned:5.1f} %   tuned {tuned:5.1f} %   (medians)"
+        )
+    best = best_predictor(pooled)
+    if best:
+        lines.append(f"goes best with tuned accuracy: {METRICS[best]} (rank correlation {pooled[best]:+.2f})")
+    return "\n".join(lines)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    from . import __version__
+
+    packages = {name: version(name) for name in ("numpy", "scipy", "torch", "joblib")}
+    return {"mtjlab": __version__, "python": platform.python_version(), **packages}

@@ -1,0 +1,77 @@
+"""The solutions that are written in the Wine study: trained here all at once, kept, and what they do ideally."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..nouns import Floats
+from .datasets import WineData
+from .perceptron import Perceptron, Precision, accuracy_versus_g
+from .training import EpochProgress, TrainingSettings, train
+from .wine_jobs import content_key
+
+STUDY_G = 0.9
+"""Normalising conductance to train at, in units of G_P - G_AP: where the published solutions are best as well."""
+G_GRID = tuple(round(0.1 * step, 1) for step in range(3, 21))
+"""Normalising conductances at which ideal accuracy is given."""
+_ARRAYS = ("bits_1", "biases_1", "bits_2", "biases_2")
+
+
+def study_settings(solutions: int = 300, epochs: int = 2000, seed: int = 0) -> TrainingSettings:
+    """How the study's solutions are trained: with the usual device errors drawn anew at every step."""
+    return TrainingSettings(
+        solutions=solutions,
+        epochs=epochs,
+        g=STUDY_G,
+        precision=Precision(input_bits=5, hidden_bits=4),
+        seed=seed,
+    )
+
+
+def trained_solutions(data: WineData, settings: TrainingSettings, folder: Path, progress: EpochProgress) -> Perceptron:
+    """Train them, or take them from the folder if they were trained from the same data with the same settings."""
+    key = content_key(asdict(settings), data.features, data.labels, data.train)
+    path = folder / f"solutions-{key}.npz"
+    if path.is_file():
+        return _load(path)
+    found = train(data, settings, progress=progress)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **{name: getattr(found, name) for name in _ARRAYS})
+    temporary.replace(path)
+    return found
+
+
+def _load(path: Path) -> Perceptron:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return Perceptron(*(stored[name] for name in _ARRAYS))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"holds no solutions ({error})", where=str(path), remedy="Delete the file") from error
+
+
+def ideal_by_g(perceptron: Perceptron, data: WineData, grid: Sequence[float] = G_GRID) -> dict[str, dict[str, float]]:
+    """Accuracy over solutions with perfect devices and exact inputs, in percent, by normalising conductance."""
+    train_part = 100 * accuracy_versus_g(perceptron, data.train_features, data.train_labels, grid)
+    test_part = 100 * accuracy_versus_g(perceptron, data.test_features, data.test_labels, grid)
+    return {
+        str(float(g)): _summary(of_train, of_test)
+        for g, of_train, of_test in zip(grid, train_part, test_part, strict=True)
+    }
+
+
+def _summary(of_train: Floats, of_test: Floats) -> dict[str, float]:
+    return {
+        "train_mean": float(of_train.mean()),
+        "train_median": float(np.median(of_train)),
+        "train_min": float(of_train.min()),
+        "test_mean": float(of_test.mean()),
+        "test_median": float(np.median(of_test)),
+    }
