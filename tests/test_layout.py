@@ -18,7 +18,7 @@ FORBIDDEN = {
     "sim_instruments": {"drivers", "protocols"},
     "protocols": {"drivers", "sim_instruments"},
 }
-MAY_IMPORT_ALL = {"mtjlab/cli.py", "mtjlab/cli_reproduce.py"}
+MAY_IMPORT_ALL = {f"mtjlab/{path.name}" for path in (ROOT / "mtjlab").glob("cli*.py")}
 
 in_checkout = pytest.mark.skipif(not (ROOT / "drivers").is_dir(), reason="needs the source tree, not only the wheel")
 
