@@ -72,7 +72,7 @@ def calibrate_columns(
     repeats: int = 2,
     driven: float = 0.5,
     read_volts: float = READ_VOLTS,
-    others_conduct: bool = True,
+    others_conduct: bool | None = None,
     relative_sigma: float = 0.0,
     seed: int = 0,
     progress: Progress = unheard,
@@ -96,7 +96,7 @@ def calibrate_columns(
         patterns: sets of driven rows, at least 4.
         repeats: readings of each, at least 2: their scatter tells the noise.
         driven: mean level of a driven row in units of the read voltage, or part of the rows that one pattern drives.
-        others_conduct: see `transfer_of`.
+        others_conduct: whether the cells of the other columns conduct meanwhile; None for what the Crossbar says.
         relative_sigma: standard uncertainty that all known conductances have in common, as a fraction.
         seed: of the choice of rows.
 
@@ -113,7 +113,8 @@ def calibrate_columns(
             f"{usable.size} rows have known cells on all of the {columns.size} columns",
             remedy="Read the array first, name the rows to drive, or calibrate fewer columns at a time",
         )
-    transfer = transfer_of(known, None if others_conduct else columns)[np.ix_(usable, columns)]
+    conduct = not crossbar.capabilities.isolates_cells if others_conduct is None else others_conduct
+    transfer = transfer_of(known, None if conduct else columns)[np.ix_(usable, columns)]
     is_unsure = np.isin(known.status[np.ix_(usable, columns)], _UNSURE)
     sigma = np.where(is_unsure, np.abs(transfer), np.nan_to_num(known.sigma[np.ix_(usable, columns)]))
     is_analogue = chosen_scheme(crossbar.capabilities, usable.size) is InputScheme.ANALOGUE

@@ -38,14 +38,15 @@ class NetworkSettings:
         precision: magnitude bits of the inputs and of the activations between layers; None counts as 8.
         write: amplitudes and widths of the write pulses; None if the cells are taken as they stand.
         others_conduct: whether the cells of columns that a tile does not use conduct while it runs: true of a passive
-            array whose other columns are grounded, false of a board that switches them off. For the prediction only.
+            array whose other columns are grounded, false of a board that switches them off. None for what the first
+            Crossbar says of its transistors. For the prediction only.
         grid: normalising conductances to try, in units of `unit_siemens`.
     """
 
     drive: DriveSettings = field(default_factory=DriveSettings)
     precision: Precision = field(default_factory=Precision)
     write: WriteSettings | None = None
-    others_conduct: bool = True
+    others_conduct: bool | None = None
     grid: Sequence[float] = tuple(G_GRID.tolist())
 
     def bits(self, layer: int) -> int:
@@ -126,6 +127,8 @@ class _Job:
         check_fit(crossbars, plan, known, samples)
         self.crossbars, self.layers, self.samples, self.settings = list(crossbars), plan.layers, samples, settings
         self.maps = list(known)
+        wanted = settings.others_conduct
+        self.others_conduct = not crossbars[0].capabilities.isolates_cells if wanted is None else wanted
         bits = [settings.bits(k) for k in range(len(plan.layers))]
         self.bits: list[int | None] = [*bits]
         self.readers = [
@@ -212,7 +215,7 @@ class _Job:
         arrays = sorted({tile.array for tile in layer.tiles})
         for array in arrays if self.settings.write else ():
             self._write_array(layer, array)
-        self.transfers[number] = layer_transfer(self.maps, layer, others_conduct=self.settings.others_conduct)
+        self.transfers[number] = layer_transfer(self.maps, layer, others_conduct=self.others_conduct)
 
     def _write_array(self, layer: TiledLayerPlan, array: int) -> None:
         shape = self.crossbars[array].shape
@@ -248,7 +251,7 @@ class _Job:
         found = self.transfers[number]
         if found is not None:
             return found
-        return planned_transfer(self.maps, self.layers[number], others_conduct=self.settings.others_conduct)
+        return planned_transfer(self.maps, self.layers[number], others_conduct=self.others_conduct)
 
     def result(self, reason: str, is_partial: bool) -> NetworkRun:
         last = self.sums[-1]
