@@ -2,9 +2,9 @@
 
 Digits (64-16-10) on kernels of the Daffodil board, all inputs at once; Wine (13-6-3) on one array of SMU benches, bit
 by bit. Cells are put into their states without pulses: writing is not what is measured here. Maps are read by the same
-bench. On the board they are freed of wires whose mean resistances count as known, and the columns are calibrated
-against them. Layers lie on the first cells there are, whatever those are like: of the chip with defects as many shorts
-are in the layers as chance has it.
+bench; the wires that are taken off them on the board have known mean resistances. Columns of the board are calibrated
+against a map that an instrument without errors has read, and predicted from it. Layers lie on the first cells there
+are, whatever those are like: of the chip with defects as many shorts are in the layers as chance has it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from mtjlab.drivers.daffodil import DaffodilCrossbar
+from mtjlab.drivers.daffodil_port import BoardPort
+from mtjlab.drivers.daffodil_settings import DaffodilSettings
 from mtjlab.engine.perceptron import accuracy
 from mtjlab.limits import DeviceLimits
 from mtjlab.nouns import ArrayMap, CellStatus, TiledWeightPlan
@@ -29,6 +31,7 @@ from mtjlab.protocols.infer_result import NetworkRun
 from mtjlab.protocols.readout import readout
 from mtjlab.sim_instruments.daffodil_board import SimDaffodilBoard
 from mtjlab.sim_instruments.daffodil_chip import DaffodilChip
+from mtjlab.sim_instruments.daffodil_events import BoardSettings
 
 from ._benches import KINDS, BenchKind, Rig, crossbar_of, rig_of
 from ._infer_networks import Trained, digits, laid, put, wine
@@ -36,6 +39,9 @@ from ._infer_networks import Trained, digits, laid, put, wine
 _NONE = {"short": 0, "open": 0, "stuck_p": 0, "stuck_ap": 0}
 _NO_DEFECTS = f"defect_rates: {_NONE}"
 _SMU_BENCHES = ("2400s + 707B", "2602B + 707B, TSP-Link", "B2902A + B2201A, relays at 0 V")
+_PERFECT = BoardSettings(
+    end_ohms=100e3, gain_spread=0.0, wiper_ohms=(50.0, 50.0), offset_volts=0.0, dac_error_volts=0.0, noise_volts=0.0
+)
 _SIDE = 25
 _SHORT = 4
 """A cell that conducts so many times the median counts as a short."""
@@ -86,15 +92,19 @@ def _figures(run: NetworkRun, software: float, seconds: float, messages: int) ->
 
 def _board(seed: int, plan: TiledWeightPlan, **die: Any) -> tuple[SimDaffodilBoard, list[DaffodilCrossbar]]:
     board = SimDaffodilBoard(DaffodilChip.draw(seed=seed, **die), seed=seed)
-    arrays = 1 + max(tile.array for layer in plan.layers for tile in layer.tiles)
-    first = DaffodilCrossbar(board, kernel=0, limits=DeviceLimits(), wait=board.wait, clock=board.clock)
-    more = [
-        DaffodilCrossbar(first.port, kernel=k, limits=DeviceLimits(), wait=board.wait, clock=board.clock)
-        for k in range(1, arrays)
-    ]
-    for array in range(arrays):
+    crossbars = _kernels(board, 1 + max(tile.array for layer in plan.layers for tile in layer.tiles))
+    for array in range(len(crossbars)):
         put(board.chip.kernels[array].die, plan, array)
-    return board, [first, *more]
+    return board, crossbars
+
+
+def _kernels(board: SimDaffodilBoard, count: int) -> list[DaffodilCrossbar]:
+    port = BoardPort(board, board.wait, DaffodilSettings())
+    limits = DeviceLimits()
+    return [
+        DaffodilCrossbar(port, kernel=number, limits=limits, wait=board.wait, clock=board.clock)
+        for number in range(count)
+    ]
 
 
 def _calibrated(
@@ -112,18 +122,22 @@ def _on_board(seed: int, trained: Trained, samples: LabelledSamples, **die_chang
     plan = laid(trained.network, 32, (_SIDE, _SIDE))
     board, crossbars = _board(seed, plan, **die_changes)
     raw = [_with_shorts_marked(readout(crossbar)) for crossbar in crossbars]
+    better = SimDaffodilBoard(board.chip, settings=_PERFECT)
+    true = [_with_shorts_marked(readout(crossbar)) for crossbar in _kernels(better, len(raw))]
     die = board.chip.kernels[0].die.description
-    free = [without_row_read_wires(one, die.segment_ohms, die.contact_ohms) for one in raw]
+    free, known = (
+        [without_row_read_wires(one, die.segment_ohms, die.contact_ohms) for one in maps] for maps in (raw, true)
+    )
     unit = trained.g * _unit(raw)
-    calibrations = _calibrated(crossbars, free, plan)
+    calibrations = _calibrated(crossbars, known, plan)
     settings = NetworkSettings(precision=trained.precision, others_conduct=False)
     untuned = LabelledSamples(samples.features[samples.evaluation], samples.labels[samples.evaluation])
     cases: dict[str, tuple[LabelledSamples, list[ArrayMap], dict[int, ColumnCalibration]]] = {
         "as it is": (untuned, raw, {}),
         "tuned": (samples, raw, {}),
         "tuned, wires known": (samples, free, {}),
-        "columns calibrated": (untuned, free, calibrations),
-        "columns calibrated, tuned": (samples, free, calibrations),
+        "columns calibrated": (untuned, known, calibrations),
+        "columns calibrated, tuned": (samples, known, calibrations),
     }
     found = {}
     for name, (some, maps, columns) in cases.items():
@@ -131,6 +145,14 @@ def _on_board(seed: int, trained: Trained, samples: LabelledSamples, **die_chang
         run = infer_network(crossbars, plan, maps, some, settings=settings, unit_siemens=unit, calibrations=columns)
         spent = board.seconds - before[0], board.transactions - before[1]
         found[name] = _figures(run, _software(trained, some), *spent)
+    gains = np.concatenate([one.gain for one in calibrations.values()])
+    sigmas = np.concatenate([one.gain_sigma / one.gain for one in calibrations.values()])
+    found["columns calibrated"] |= {
+        "gain_mean": round(float(gains.mean()), 4),
+        "gain_spread": round(float(gains.std()), 4),
+        "gain_sigma": round(float(np.median(sigmas)), 4),
+        "calibration_seconds": round(sum(one.cost.bench_seconds for one in calibrations.values()), 2),
+    }
     if board.incidents:
         raise RuntimeError(f"the board: {board.incidents[0]}")
     return found
@@ -189,7 +211,7 @@ def run(*, quick: bool) -> tuple[str, list[list[Any]], dict[str, Any]]:
     started = time.perf_counter()
     result: dict[str, Any] = {}
     number = digits(quick=quick)
-    samples = number.samples(20, 20) if quick else number.samples(100, 300)
+    samples = number.samples(20, 20) if quick else number.samples(100, 200)
     for seed in range(1 if quick else 3):
         result[f"Daffodil board, digits, chip {seed}"] = _on_board(seed, number, samples, defect_rates=_NONE)
     if not quick:
