@@ -12,6 +12,7 @@ from mtjlab.roles import Crossbar
 from .classify_lines import LineEvidence
 from .classify_reads import LOOKS, ClassifyReads, ClassifySettings, Reader
 from .classify_rules import CellEvidence, ClassThresholds, Levels, Verdict, judge
+from .leave_idle import left_idle
 from .readout import Keep
 
 
@@ -60,8 +61,9 @@ def classify(
     used, started = settings or ClassifySettings(), crossbar.spent
     reader, is_complete = Reader(crossbar, used, progress), False
     try:
-        reader.run()
-        is_complete = True
+        with left_idle(crossbar):
+            reader.run()
+            is_complete = True
     finally:
         verdict = judge(reader.reads, thresholds)
         known = _as_map(reader.reads, verdict, used.read_volts, is_partial=not is_complete)

@@ -11,6 +11,7 @@ from mtjlab.errors import LimitError
 from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Floats, Ints, Progress, Site, State, unheard
 from mtjlab.roles import Crossbar
 
+from .leave_idle import left_idle
 from .readout import READ_VOLTS, Keep, all_sites, nearest_state, read_cell, readout
 from .write_verify import WriteSettings, pulse_cell
 
@@ -54,13 +55,14 @@ def survey(
     sites, is_complete = all_sites(crossbar.shape), False
     progress("writing both states", 0, len(sites))
     try:
-        for done, site in enumerate(sites):
-            if _is_dead(found.siemens, site, limits):
-                p[site] = ap[site] = found.siemens[site]
-            else:
-                p[site], ap[site] = exercise(crossbar, site, write, limits.least_ratio, read_volts)
-            progress("writing both states", done + 1, len(sites))
-        is_complete = True
+        with left_idle(crossbar):
+            for done, site in enumerate(sites):
+                if _is_dead(found.siemens, site, limits):
+                    p[site] = ap[site] = found.siemens[site]
+                else:
+                    p[site], ap[site] = exercise(crossbar, site, write, limits.least_ratio, read_volts)
+                progress("writing both states", done + 1, len(sites))
+            is_complete = True
     finally:
         known = replace(
             classify_defects(found.siemens, p, ap, found.sigma, found.conditions, limits), is_partial=not is_complete

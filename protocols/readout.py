@@ -24,6 +24,7 @@ from mtjlab.nouns import (
 )
 from mtjlab.roles import Crossbar, LineRead
 
+from .leave_idle import left_idle
 from .readout_noise import student_factor
 
 READ_VOLTS = 0.1
@@ -117,7 +118,7 @@ def readout(
     progress: Progress = unheard,
     keep: Keep | None = None,
 ) -> ArrayMap:
-    """Read every cell (or `sites`) in the state it is in.
+    """Read every cell (or `sites`) in the state it is in. Nothing is on at the end.
 
     Args:
         reference: a map with both states; with it the state of each cell is told by the nearer of its two.
@@ -137,8 +138,9 @@ def readout(
 
     progress("reading", 0, len(wanted))
     try:
-        noise = read_cells(crossbar, wanted, read_volts, heard=keep_cell, noise_readings=_NOISE_READINGS)
-        is_complete = True
+        with left_idle(crossbar):
+            noise = read_cells(crossbar, wanted, read_volts, heard=keep_cell, noise_readings=_NOISE_READINGS)
+            is_complete = True
     finally:
         result = _as_map(siemens, noise if is_complete else np.nan, read_volts, reference, not is_complete)
         if keep:
@@ -165,7 +167,8 @@ def check_contact(crossbar: Crossbar, read_volts: float = READ_VOLTS, progress: 
         progress("checking contact", len(seen), len(wanted))
 
     progress("checking contact", 0, len(wanted))
-    read_cells(crossbar, wanted, read_volts, heard=keep_cell)
+    with left_idle(crossbar):
+        read_cells(crossbar, wanted, read_volts, heard=keep_cell)
     silent = [line for line, sites in probes.items() if max(seen[site] for site in sites) < 1e-6]
     if silent:
         names = ", ".join(f"{line.axis} {line.number}" for line in silent)

@@ -15,6 +15,7 @@ from mtjlab.physics.deembed import Scheme, Wires
 from mtjlab.physics.isolated_cells import isolated_cells
 from mtjlab.roles import Crossbar
 
+from .leave_idle import left_idle
 from .readout import Keep, all_sites, nearest_state
 from .readout_samples import Means, Samples
 from .readout_settings import SCHEME_NAMES, ReadSettings, chosen_scheme
@@ -59,8 +60,9 @@ def read_array(
     job = _Job(crossbar, settings or ReadSettings(), sites, progress)
     is_complete = False
     try:
-        averaging = job.run()
-        is_complete = True
+        with left_idle(crossbar):
+            averaging = job.run()
+            is_complete = True
     finally:
         result = job.as_map(averaging if is_complete else None, reference)
         if keep:
