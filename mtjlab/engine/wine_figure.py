@@ -74,7 +74,7 @@ def _draw_accuracy(axes: Axes, rows: Mapping[str, Sequence[Row]]) -> None:
     axes.axvline(PUBLISHED_MEDIAN, color=_INK, lw=0.8, ls="--", label=f"published median, {PUBLISHED_MEDIAN} %")
     axes.set(xlabel="accuracy on the array, all wines (%)", xlim=(30, 101))
     axes.set_yticks(range(len(rows) - 1, -1, -1), list(rows))
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, fontsize=8)
 
 
 def _boxes(axes: Axes, samples: list[list[float]], places: list[float], colour: str) -> None:
@@ -100,7 +100,7 @@ def _draw_fidelity(axes: Axes, rows: Mapping[str, Sequence[Row]]) -> None:
         jitter = 0.12 * (np.arange(fidelity.size) * 0.618 % 1 - 0.5)
         axes.plot(fidelity + jitter, tuned, ".", ms=3.5, color=colour, alpha=0.6, label=name)
     axes.set(xlabel="write fidelity (% of 192 cells)", ylabel="tuned accuracy, all wines (%)")
-    axes.legend(frameon=False, loc="lower right", markerscale=2.5, fontsize=7.5)
+    axes.legend(frameon=False, loc="lower left", markerscale=2.5, fontsize=7.5)
 
 
 def _draw_predictors(axes: Axes, correlations: Mapping[str, float | None]) -> None:
@@ -110,7 +110,7 @@ def _draw_predictors(axes: Axes, correlations: Mapping[str, float | None]) -> No
     axes.barh([METRICS[name] for name in ordered], [abs(known[name]) for name in ordered], color=colours, alpha=0.7)
     for place, name in enumerate(ordered):
         axes.text(abs(known[name]) + 0.01, place, f"{known[name]:+.2f}", va="center", fontsize=8)
-    axes.set(xlabel="rank correlation with tuned accuracy, magnitude (all arrays together)", xlim=(0, 1))
+    axes.set(xlabel="magnitude of the rank correlation with tuned accuracy", xlim=(0, 1.1))
 
 
 def _cycled(count: int) -> list[str]:
