@@ -35,6 +35,10 @@ class Encoding(Protocol):
         """Values (..., outputs) of an output from those of its lines (..., lines): a linear map."""
         ...
 
+    def nearest_latents(self, weights: Tensor) -> Tensor:
+        """Latent weights (..., latents), within -1..1, whose states make what is nearest to weights (..., outputs)."""
+        ...
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -73,6 +77,12 @@ class Pairs:
             return pairs
         return pairs.reshape(*pairs.shape[:-1], outputs, self.per_output).sum(dim=-1)
 
+    def nearest_latents(self, weights: Tensor) -> Tensor:
+        """Pair k of an output is 1 or -1 where the weight's size is beyond k + 1/2."""
+        beyond = torch.arange(self.per_output, device=weights.device) + 0.5
+        plus, minus = weights[..., None] - beyond, -weights[..., None] - beyond
+        return (torch.stack([plus, minus], dim=-1) / self.per_output).clamp(-1.0, 1.0).flatten(-3)
+
 
 @dataclass(frozen=True)
 class Complementary:
@@ -105,6 +115,11 @@ class Complementary:
         """Plus less minus."""
         return Pairs(self.per_output).joined(lines, outputs)
 
+    def nearest_latents(self, weights: Tensor) -> Tensor:
+        """Pairs of one output change their sign one after the other, two units of weight apart."""
+        middle = 2.0 * torch.arange(self.per_output, device=weights.device) - (self.per_output - 1)
+        return ((weights[..., None] - middle) / self.per_output).clamp(-1.0, 1.0).flatten(-2)
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -134,3 +149,7 @@ class Reference:
     def joined(self, lines: Tensor, outputs: int) -> Tensor:
         """Each line less the references' mean."""
         return lines[..., :outputs] - lines[..., outputs:].mean(dim=-1, keepdim=True)
+
+    def nearest_latents(self, weights: Tensor) -> Tensor:
+        """Their sign decides."""
+        return (2.0 * weights).clamp(-1.0, 1.0)

@@ -129,6 +129,12 @@ class CrossbarLinear(nn.Module):
         """Lines of the crossbar that the outputs take."""
         return self.settings.encoding.lines(self.outputs)
 
+    @property
+    def copies_out(self) -> int:
+        """Copies C of the outputs where the inputs are common to all: solutions, or dies under the layer."""
+        of_wires = self.wires.dies if self.wires is not None else 1
+        return max(self.copies, len(self.cells.off), of_wires)
+
     def use_cells(self, cells: CellStates | None) -> None:
         """Put known cells under the layer: shape (dies or copies or 1, inputs, lines); None for ideal ones.
 

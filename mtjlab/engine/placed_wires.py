@@ -116,6 +116,11 @@ class PlacedWires:
             raise InputError(f"{int((place < 0).sum())} cells of {tiles[0].plan.name} are in no tile")
         return cls(wires, siemens_norm, idle_siemens, place)
 
+    @property
+    def dies(self) -> int:
+        """How many dies have idle cells of their own; 1 where they are the same on all."""
+        return self.idle_siemens.shape[0] if self.idle_siemens.ndim == 4 else 1
+
     def seen(self, conductances: Tensor) -> Tensor:
         """What the layer multiplies by, for the conductances of its cells: both (C, inputs, lines), units of weight.
 
@@ -124,7 +129,7 @@ class PlacedWires:
         if tuple(conductances.shape[-2:]) != self.place.shape:
             raise InputError(f"a layer of {tuple(conductances.shape[-2:])} lies on wires for {self.place.shape}")
         idle = torch.as_tensor(self.idle_siemens).to(conductances) / self.siemens_norm
-        dies = max(len(conductances), idle.shape[0] if idle.ndim == 4 else 1)
+        dies = max(len(conductances), self.dies)
         own = torch.as_tensor(self.place.reshape(-1), device=conductances.device)
         on_tiles = idle.expand(dies, *idle.shape[-3:]).reshape(dies, -1)
         on_tiles = on_tiles.index_copy(1, own, conductances.flatten(1).expand(dies, -1))

@@ -12,6 +12,8 @@ from torch.nn import functional
 from mtjlab.engine.convolution import CrossbarConv2d
 from mtjlab.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def images(*shape: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(1))

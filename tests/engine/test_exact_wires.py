@@ -17,6 +17,8 @@ from mtjlab.physics import crossbar
 from mtjlab.physics.crossbar_fields import current_gradient, solve_drive
 from mtjlab.physics.crossbar_wires import Wires
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROWS, COLS, NORM = 6, 4, 1e-4
 
 

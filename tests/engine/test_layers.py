@@ -17,6 +17,8 @@ from mtjlab.engine.placement import CellPair
 from mtjlab.errors import InputError
 from mtjlab.physics.mtj import conductance
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 G_AP, G_P = 1e-4, 2.5e-4
 IDEAL = LayerSettings()
 
