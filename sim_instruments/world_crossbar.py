@@ -16,7 +16,8 @@ from mtjlab.roles import Capabilities, Crossbar, HeardRead, LineRead, not_heard
 from .circuit import Source
 from .world import World
 
-_READ_SECONDS = 3e-3
+READ_SECONDS = 3e-3
+"""What one measurement takes, of however many lines."""
 _AMPS_LIMIT = 5e-3
 
 
@@ -71,7 +72,7 @@ class WorldCrossbar(Crossbar):
             if np.isnan(levels.get(line, np.nan)):
                 raise InputError(f"{line.axis} {line.number} cannot be sensed: it is not driven", remedy="Give it 0 V")
         self._apply(lines)
-        self._world.wait(_READ_SECONDS)
+        self._world.wait(READ_SECONDS)
         self._readings += len(sense)
         readings = []
         for line in sense:
