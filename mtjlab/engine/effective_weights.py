@@ -40,6 +40,6 @@ def effective_state_dict(
         if biases and name in biases:
             bias = torch.as_tensor(biases[name], dtype=dtype)
             if bias.shape != weights.shape[:1]:
-                raise InputError(f"{tuple(bias.shape)} biases for {weights.shape[0]} outputs", where=name)
+                raise InputError(f"biases of shape {tuple(bias.shape)} for {weights.shape[0]} outputs", where=name)
             found[f"{name}.bias"] = bias
     return found
