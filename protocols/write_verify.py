@@ -1,77 +1,42 @@
-"""Write cells by half-select pulses, reading after each one, and look again at the neighbours that were exposed."""
+"""Write a map into an array: pulses with a fast read after each, then looks at the neighbours that were exposed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import replace
 
 import numpy as np
 
-from mtjlab.nouns import ArrayMap, CellStatus, Cost, Ints, Lines, Progress, Reading, Site, State, unheard
-from mtjlab.roles import Crossbar, LineWrite, WriteOutcome
+from mtjlab.errors import InputError
+from mtjlab.nouns import (
+    ArrayMap,
+    CellStatus,
+    Floats,
+    Ints,
+    Lines,
+    Progress,
+    Pulse,
+    Reading,
+    Site,
+    State,
+    unheard,
+)
+from mtjlab.roles import Crossbar
 
-from .readout import READ_VOLTS, Keep, cell_reads, nearest_state, read_cells
+from .characterize_run import Budget, Ended, IsStopped, not_stopped
+from .readout import READ_VOLTS, Keep, nearest_state
+from .write_field import FieldStart, initialise_by_field
+from .write_lines import WriteScheme, chosen_write_scheme, write_lines
+from .write_pulses import CellOutcome, CellTask, Writer
+from .write_reads import CellReader
+from .write_result import WriteResult as WriteResult
+from .write_run import WriteRun
+from .write_search import Threshold, allowed, find_threshold, highest_volts
+from .write_settings import WriteSettings as WriteSettings
 
-
-@dataclass(frozen=True)
-class WriteSettings:
-    """Amplitudes and widths of the write pulses; all are assumptions for the packaged bench's device.
-
-    Attributes:
-        set_volts, reset_volts: first amplitude towards P (positive) and towards AP (applied as negative).
-        step_volts: how much higher each retry is.
-        most_volts: no retry goes higher.
-        pulse_seconds: width.
-        passes: how often exposed neighbours are read again and mended.
-    """
-
-    set_volts: float = 0.44
-    reset_volts: float = 0.56
-    step_volts: float = 0.04
-    most_volts: float = 0.84
-    pulse_seconds: float = 5e-3
-    passes: int = 4
-
-    def gently(self) -> WriteSettings:
-        """For mending: from three quarters of the first amplitudes, in half steps, so that fewer neighbours are hit."""
-        return replace(
-            self, set_volts=0.75 * self.set_volts, reset_volts=0.75 * self.reset_volts, step_volts=self.step_volts / 2
-        )
-
-    def amplitudes(self, state: State) -> list[float]:
-        """Signed amplitudes to try in turn for this target state."""
-        first = self.set_volts if state == State.P else self.reset_volts
-        count = int(np.floor((self.most_volts - first) / self.step_volts + 1e-9)) + 1
-        sign = 1.0 if state == State.P else -1.0
-        return [sign * (first + k * self.step_volts) for k in range(max(count, 1))]
-
-
-@dataclass(frozen=True, eq=False)
-class WriteResult:
-    """What a write came to.
-
-    Attributes:
-        written: the map as last read.
-        target: wanted state per cell, UNKNOWN where it did not matter.
-        unwritten: cells that refused.
-        mended: cells that had to be written again because a neighbour's pulses had disturbed them.
-        cost: pulses, readings and bench seconds spent.
-        reason: why it ended, in words.
-    """
-
-    written: ArrayMap
-    target: Ints
-    unwritten: tuple[Site, ...]
-    mended: int
-    cost: Cost
-    reason: str
-
-    @property
-    def fidelity(self) -> float:
-        """Fraction of the targeted cells that were last read in the wanted state."""
-        asked = self.target != State.UNKNOWN
-        return float((self.written.state[asked] == self.target[asked]).mean()) if asked.any() else 1.0
+_LOWER = 0.85
+"""Where mending a cell begins, as a part of what switched it before."""
+_NAMES = {State.P: "P", State.AP: "AP"}
 
 
 def pulse_cell(crossbar: Crossbar, site: Site, volts: float, seconds: float) -> Reading:
@@ -81,7 +46,7 @@ def pulse_cell(crossbar: Crossbar, site: Site, volts: float, seconds: float) -> 
 
 def half_selecting(shape: tuple[int, int], site: Site, volts: float) -> Lines:
     """The lines of that pulse."""
-    return Lines.selecting(shape, site, volts, volts / 2)
+    return write_lines(shape, site.row, [site.col], volts, WriteScheme.HALF)
 
 
 def write_verify(
@@ -91,39 +56,53 @@ def write_verify(
     *,
     settings: WriteSettings | None = None,
     read_volts: float = READ_VOLTS,
+    budget: Budget | None = None,
+    field_start: FieldStart | None = None,
+    is_stopped: IsStopped = not_stopped,
     progress: Progress = unheard,
     keep: Keep | None = None,
 ) -> WriteResult:
     """Bring every cell with a target into it.
 
-    Each cell that is not there yet gets pulses of rising amplitude, each followed by a reading against the middle
-    between the cell's two conductances, as one series that a bench may carry out by itself. Then
-    every targeted cell is read again, since each has been half-selected by its neighbours' pulses, and what was
-    disturbed is mended, for at most `passes` rounds. Cells that cannot be written (defects) are read and left alone.
+    Each cell that is not there yet gets pulses of rising amplitude (or width), each followed by one reading against the
+    middle between the cell's two conductances. Then the cells that pulses have exposed are read again, and what was
+    disturbed is mended, for at most `passes` rounds. Cells that cannot be written (defects) are read and left alone;
+    cells that refuse are marked UNWRITTEN. Nothing is on at the end.
 
     Args:
         target: shape (rows, cols), `State` per cell, UNKNOWN where it does not matter.
         reference: a map with both states, as `survey` gives it.
+        budget: what it may spend; it ends with a partial map where that does not suffice.
+        field_start: a magnetic field that brings all cells into one state first, if that saves pulses.
+        is_stopped: asked before every transaction; then it ends with a partial map.
         keep: receives the map so far, also when the protocol is interrupted.
 
     Raises:
-        LimitError: before any pulse, if the first amplitude is beyond the device's limits.
+        LimitError: before any pulse, if a first amplitude is beyond the limits, where the Crossbar tells them.
+        InputError: if target and map do not have the array's shape, or the bench cannot write with the scheme.
     """
-    job = _Job(crossbar, target, reference, settings or WriteSettings(), read_volts, progress)
-    started, is_complete = crossbar.spent, False
+    for name, shape in (("target", target.shape), ("reference", reference.shape)):
+        if shape != crossbar.shape:
+            raise InputError(f"a {name} of {shape} for an array of {crossbar.shape}", remedy="Give one value per cell")
+    job = _Job(crossbar, target, reference, settings or WriteSettings(), read_volts, progress, budget, is_stopped)
+    reason, is_complete = "interrupted", False
     try:
-        reason = job.run()
-        is_complete = True
+        try:
+            reason = job.run(field_start)
+            is_complete = True
+        except Ended as ended:
+            reason = str(ended)
+        finally:
+            crossbar.idle()
     finally:
         written = replace(job.as_map(), is_partial=not is_complete)
         if keep:
             keep(written)
-    unwritten = tuple(Site(int(i), int(j)) for i, j in np.argwhere(written.status == CellStatus.UNWRITTEN))
-    return WriteResult(written, target, unwritten, job.mended, crossbar.spent - started, reason)
+    return job.result(written, reason)
 
 
 class _Job:
-    """State of one write: what was last read of every cell."""
+    """State of one write: what was last read of every cell, and what switched it."""
 
     def __init__(
         self,
@@ -133,81 +112,179 @@ class _Job:
         settings: WriteSettings,
         read_volts: float,
         progress: Progress,
+        budget: Budget | None,
+        is_stopped: IsStopped,
     ) -> None:
-        self.crossbar = crossbar
-        self.target = target
-        self.reference = reference
-        self.settings = settings
-        self.read_volts = read_volts
-        self.progress = progress
+        self.target, self.reference, self.settings, self.progress = target, reference, settings, progress
         self.siemens = reference.siemens.copy()
         self.state = np.asarray(reference.state).copy()
         self.status = np.asarray(reference.status).copy()
-        self.zero_amps: dict[Site, float] = {}
+        self.switched: dict[tuple[Site, State], float] = {}
         self.sites = [Site(int(i), int(j)) for i, j in np.argwhere(target != State.UNKNOWN)]
+        self.wanted = [state for state in (State.P, State.AP) if (target == state).any()]
         self.mended = 0
+        self.thresholds: dict[State, Threshold] = {}
+        can = crossbar.capabilities
+        self.scheme = chosen_write_scheme(settings.scheme, can)
+        self.run_ = WriteRun(crossbar, self.scheme, self.siemens, budget or Budget(), is_stopped)
+        self.reader = CellReader(self.run_, reference, read_volts, settings.doubt, settings.doubt_readings)
+        by_row = can.sensed_lines > 1 if settings.by_row is None else settings.by_row
+        self.writer = Writer(self.run_, self.reader, self.scheme, by_row)
 
-    def run(self) -> str:
-        for round_number in range(self.settings.passes + 1):
-            wrong = self._look(self.sites, f"verifying, round {round_number}" if round_number else "reading")
+    def run(self, field_start: FieldStart | None) -> str:
+        """Returns why it ended."""
+        for state in self.wanted if not self.settings.searched_cells else ():
+            allowed(self.settings.pulses(state), self.run_.limits)
+        wrong = self._look(self.sites, "reading")
+        if field_start is not None and wrong:
+            wrong = self._start_by_field(field_start, wrong)
+        self._write_all(wrong)
+        passes = self.settings.passes
+        if passes == 0:
+            return "written without another look at the neighbours"
+        for number in range(1, passes + 1):
+            wrong = self._look(self._exposed(), f"verifying, round {number}", again=number > 1)
             if not wrong:
-                return "every writable cell is in its target state"
-            if round_number == self.settings.passes:
                 break
-            if round_number:
-                self.mended += len(wrong)
-                self._write(wrong, f"mending, round {round_number}", self.settings.gently())
-            else:
-                self._write(wrong, "writing", self.settings)
+            self._mend(wrong, f"mending, round {number}")
+        else:
+            wrong = self._look(self._exposed(), "verifying, last round", again=True)
+        if not wrong:
+            return "every writable cell is in its target state"
         cells = ", ".join(f"({site.row}, {site.col})" for site in wrong)
-        return f"still disturbed after {self.settings.passes} rounds: {cells}; their neighbours' pulses reach them"
+        return f"still disturbed after {passes} rounds: {cells}; their neighbours' pulses reach them"
 
-    def _look(self, sites: Sequence[Site], what: str) -> list[Site]:
-        """Read all sites; returns those that can be written and are not in their target state."""
+    def _exposed(self) -> list[Site]:
+        return [site for site in self.sites if self.run_.exposed[site]]
+
+    def _look(self, sites: Sequence[Site], what: str, *, again: bool = False) -> list[Site]:
+        """Read these; returns all cells that can be written and are not in their target state."""
         self.progress(what, 0, len(sites))
-        done = count(1)
+        seen: set[Site] = set()
 
-        def take(place: int, siemens: float, zero: Reading) -> None:
-            site = sites[place]
+        def take(site: Site, siemens: float) -> None:
             self._found(site, siemens)
-            self.zero_amps[site] = zero.amps
-            self.progress(what, next(done), len(sites))
+            seen.add(site)
+            self.progress(what, len(seen), len(sites))
 
-        read_cells(self.crossbar, sites, self.read_volts, heard=take)
-        return [s for s in sites if self.status[s] == CellStatus.OK and self.state[s] != self.target[s]]
+        self.reader.look(sites, take, again=again)
+        return [s for s in self.sites if self.status[s] == CellStatus.OK and self.state[s] != self.target[s]]
 
-    def _write(self, sites: Sequence[Site], what: str, settings: WriteSettings) -> None:
-        # all sets, then all resets: cells already written to P see only half-selects that push towards P
-        ordered = sorted(sites, key=lambda site: (self.target[site] == State.AP, site))
-        self.progress(what, 0, len(ordered))
+    def _start_by_field(self, start: FieldStart, wrong: list[Site]) -> list[Site]:
+        """Whichever state more of the cells want, if fewer are wrong afterwards than are now."""
+        healthy = self.status == CellStatus.OK
+        counts = {state: int((healthy & (self.target == state)).sum()) for state in (State.AP, State.P)}
+        state = max(counts, key=lambda one: counts[one])
+        if sum(counts.values()) - counts[state] >= len(wrong):
+            return wrong
+        self.progress("initialising by field", 0, 1)
+        initialise_by_field(self.run_, start, state)
+        self.run_.exposed[:] = True
+        self.progress("initialising by field", 1, 1)
+        return self._look(self.sites, "reading again")
 
-        def take(place: int, outcome: WriteOutcome) -> None:
-            site = ordered[place]
-            last = outcome.readings[-1]
-            self._found(site, float("inf") if last.is_overflow else last.amps / self.read_volts)
+    def _write_all(self, wrong: Sequence[Site]) -> None:
+        """All sets, then all resets: cells already written to P see only half-selects that push towards P."""
+        for state in (State.P, State.AP):
+            sites = [site for site in wrong if self.target[site] == state]
+            if self.settings.searched_cells and sites:
+                sites = self._search(sites, state)
+            tasks = [CellTask(site, state, self._pulses(state, self.settings)) for site in sites]
+            self._write(tasks, f"writing {_NAMES[state]}")
+
+    def _search(self, sites: list[Site], state: State) -> list[Site]:
+        """Take amplitudes from a few of these cells; returns those that are still to be written."""
+        what = f"searching amplitudes towards {_NAMES[state]}"
+        self.progress(what, 0, 1)
+        limits, tried = self.run_.limits, set[Site]()
+
+        def take(outcome: CellOutcome) -> None:
+            tried.add(outcome.site)
+            self._written(outcome)
+
+        found = find_threshold(self.writer, sites, state, self.settings, limits, take)
+        self.progress(what, 1, 1)
+        if found is not None:
+            self.thresholds[state] = found
+            first = min(found.first_volts, highest_volts(self.settings, limits, state))
+            self.settings = self.settings.starting_at(state, first, found.step_volts)
+        self._give_up(tried)
+        return [site for site in sites if site not in tried]
+
+    def _mend(self, wrong: Sequence[Site], what: str) -> None:
+        """The hardest first: what their pulses disturb is mended after them, by pulses that disturb less."""
+        self.mended += len(wrong)
+        tasks = [CellTask(site, state, self._mending(site, state)) for site in wrong for state in [self._target(site)]]
+        ordered = sorted(tasks, key=lambda task: (-abs(task.pulses[0].volts), task.site))
+        self._write(ordered, what)
+
+    def _mending(self, site: Site, state: State) -> tuple[Pulse, ...]:
+        """From below what switched the cell before, or gently: lower each time it has to be mended.
+
+        Without that, two cells may go on disturbing each other with amplitudes far above what they need.
+        """
+        gentle, before = self.settings.gently(), self.switched.get((site, state))
+        if before is not None:
+            gentle = gentle.starting_at(state, _LOWER * before, gentle.step_volts)
+        return self._pulses(state, gentle)
+
+    def _pulses(self, state: State, settings: WriteSettings) -> tuple[Pulse, ...]:
+        return allowed(settings.pulses(state), self.run_.limits)
+
+    def _target(self, site: Site) -> State:
+        return State(int(self.target[site]))
+
+    def _write(self, tasks: Sequence[CellTask], what: str) -> None:
+        self.progress(what, 0, len(tasks))
+        over: set[Site] = set()
+
+        def take(outcome: CellOutcome) -> None:
+            self._written(outcome)
+            over.add(outcome.site)
+            self.progress(what, len(over), len(tasks))
+
+        if tasks:
+            self.writer.write(tasks, take)
+        self._give_up({task.site for task in tasks})
+
+    def _written(self, outcome: CellOutcome) -> None:
+        self._found(outcome.site, outcome.siemens)
+        if outcome.is_done and outcome.last is not None:
+            self.switched[outcome.site, self._target(outcome.site)] = abs(outcome.last.volts)
+
+    def _give_up(self, sites: set[Site]) -> None:
+        for site in sites:
             if self.state[site] != self.target[site]:
                 self.status[site] = CellStatus.UNWRITTEN
-            self.progress(what, place + 1, len(ordered))
-
-        writes = [self._request(site, settings) for site in ordered]
-        self.crossbar.write_each(writes, settings.pulse_seconds, heard=take)
-
-    def _request(self, site: Site, settings: WriteSettings) -> LineWrite:
-        """Pulses of rising amplitude until the current is on the right side of the middle between its two."""
-        wanted = State(int(self.target[site]))
-        middle = (self.reference.siemens_p[site] + self.reference.siemens_ap[site]) / 2 * self.read_volts
-        is_above = (wanted == State.P) == (self.read_volts > 0)
-        return LineWrite(
-            read=cell_reads(self.crossbar.shape, site, self.read_volts)[1],
-            pulses=tuple(half_selecting(self.crossbar.shape, site, volts) for volts in settings.amplitudes(wanted)),
-            least_amps=middle if is_above else -np.inf,
-            most_amps=np.inf if is_above else middle,
-            zero_amps=self.zero_amps.get(site),
-        )
 
     def _found(self, site: Site, siemens: float) -> None:
         self.siemens[site] = siemens
         self.state[site] = nearest_state(self.siemens, self.reference)[site]
+        self.run_.exposed[site] = False
+        if self.status[site] == CellStatus.UNWRITTEN and self.state[site] == self.target[site]:
+            self.status[site] = CellStatus.OK
 
     def as_map(self) -> ArrayMap:
         return replace(self.reference, siemens=self.siemens, state=self.state, status=self.status)
+
+    def _switching_volts(self) -> Floats:
+        volts = np.full(self.target.shape, np.nan)
+        for (site, state), size in self.switched.items():
+            volts[site] = size if state == State.P else -size
+        return volts
+
+    def result(self, written: ArrayMap, reason: str) -> WriteResult:
+        unwritten = tuple(Site(int(i), int(j)) for i, j in np.argwhere(written.status == CellStatus.UNWRITTEN))
+        return WriteResult(
+            written,
+            self.target,
+            unwritten,
+            self.mended,
+            self.run_.cost,
+            reason,
+            joules=self.run_.joules,
+            unverified=tuple(self._exposed()),
+            volts=self._switching_volts(),
+            thresholds=self.thresholds,
+            scheme=self.scheme,
+        )
