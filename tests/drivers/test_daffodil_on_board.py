@@ -14,6 +14,7 @@ from mtjlab.limits import DeviceLimits
 from mtjlab.nouns import CellStatus, Floats, Line, Lines, Site
 from mtjlab.protocols.classify_defects import survey
 from mtjlab.protocols.readout import readout
+from mtjlab.protocols.write_lines import WriteScheme
 from mtjlab.protocols.write_verify import write_verify
 from mtjlab.roles import LineRead
 from mtjlab.sim_instruments.daffodil_board import SimDaffodilBoard
@@ -118,7 +119,8 @@ class TestProtocols:
         assert (written == target)[healthy].all()
         assert result.unwritten == ()
         assert result.mended == 0, "no cell is half-selected"
-        assert result.cost.pulses > 200
+        assert result.scheme == WriteScheme.GATED
+        assert 25 <= result.cost.pulses < 200, "whole rows at once"
         assert board.incidents == []
 
     def test_no_other_kernel_is_touched(self) -> None:
