@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import numpy as np
 
@@ -17,8 +18,10 @@ from mtjlab.limits import DeviceLimits
 from mtjlab.nouns import Cost, Floats, Line, Lines, Reading
 from mtjlab.protocols.readout_settings import Accuracy
 from mtjlab.roles import Capabilities, Crossbar, HeardRead, LineRead, not_heard
+from mtjlab.sim_instruments.accuracy import UNIT_SIGMA
+from mtjlab.sim_instruments.die import Die
 from mtjlab.sim_instruments.simulated_bench import sim_bench
-from mtjlab.sim_instruments.world import World
+from mtjlab.sim_instruments.world import Incident, World
 from mtjlab.sim_instruments.world_crossbar import WorldCrossbar
 from mtjlab.wiring import load_wiring
 
@@ -33,22 +36,44 @@ HOLD_OHMS, HOLD_SIGMA = 0.06, 0.02
 MEMORY_LINE_OHMS = 0.06
 LINE_OHMS_SIGMA = CONTACT_OHMS * CONTACT_SPREAD
 """What is unknown of a line's resistance: the spread of the contacts."""
+LONG_LEAD_OHMS = 2.0
+"""Between a source and the matrix on the four-wire bench, which senses at the matrix."""
+BENCH_ACCURACY = Accuracy(divisor=1 / UNIT_SIGMA)
+"""Of the simulated units: their bounds are four standard deviations. Nothing else is known of the one that is used."""
 _SMUS = {"drive": 24, "first_hold": 25, "second_hold": 27, "sense": 26}
+
+
+class _Log(Protocol):
+    incidents: list[Incident]
 
 
 @dataclass(frozen=True)
 class Rig:
-    """A Crossbar, the world behind it, and what is known of its lines."""
+    """A Crossbar, the die behind it, and what is known of lines and instruments.
+
+    Attributes:
+        seed: of everything that is drawn.
+        log: who keeps the incidents.
+        line_ohms: in series with every line, as far as it is known.
+        access_ohms: of the transistor in series with every cell; it counts as part of the cell.
+    """
 
     crossbar: Crossbar
-    world: World
+    die: Die
+    log: _Log
+    seed: int
     line_ohms: float
     hold_ohms: float = 0.0
     hold_sigma: float = 0.0
+    access_ohms: float = 0.0
+    accuracy: Accuracy = field(default_factory=Accuracy)
 
     def truth(self, volts: float) -> Floats:
         """(rows, cols), conductance of every cell at this bias."""
-        return self.world.die.siemens(volts).reshape(self.crossbar.shape)
+        junctions = self.die.siemens(volts)
+        for _ in range(20 if self.access_ohms else 0):
+            junctions = self.die.siemens(volts / (1 + junctions * self.access_ohms))
+        return (junctions / (1 + junctions * self.access_ohms)).reshape(self.crossbar.shape)
 
 
 def _die(rng: np.random.Generator) -> str:
@@ -61,8 +86,23 @@ def _die(rng: np.random.Generator) -> str:
 @contextmanager
 def bench(seed: int) -> Iterator[Rig]:
     """Keithley 2400s and a 707B over VISA, all simulated; the seed says which die and which units."""
+    with _bench(seed, is_four_wire=False) as (crossbar, world):
+        line, accuracy = CONTACT_OHMS + BENCH_LINE_OHMS, BENCH_ACCURACY
+        yield Rig(crossbar, world.die, world, seed, line, HOLD_OHMS, HOLD_SIGMA, accuracy=accuracy)
+
+
+@contextmanager
+def four_wire_bench(seed: int) -> Iterator[Rig]:
+    """The same with long leads and sense terminals at the matrix: of the lines only relays and contacts are left."""
+    with _bench(seed, is_four_wire=True) as (crossbar, world):
+        line = CONTACT_OHMS + BENCH_LINE_OHMS - HOLD_OHMS
+        yield Rig(crossbar, world.die, world, seed, line, accuracy=BENCH_ACCURACY)
+
+
+@contextmanager
+def _bench(seed: int, *, is_four_wire: bool) -> Iterator[tuple[MatrixCrossbar, World]]:
     with TemporaryDirectory() as name:
-        path = _files(Path(name), seed)
+        path = _files(Path(name), seed, is_four_wire=is_four_wire)
         simulated = sim_bench(str(path))
         smus = {n: Keithley2400(n, f"GPIB0::{at}::INSTR", visalib=f"{path}@mtjlab") for n, at in _SMUS.items()}
         matrix = Keithley707B("matrix", "GPIB0::16::INSTR", visalib=f"{path}@mtjlab")
@@ -70,18 +110,21 @@ def bench(seed: int) -> Iterator[Rig]:
         try:
             with MatrixCrossbar(smus, matrix, wiring, clock=lambda: simulated.world.seconds) as crossbar:
                 crossbar.start()
-                yield Rig(crossbar, simulated.world, CONTACT_OHMS + BENCH_LINE_OHMS, HOLD_OHMS, HOLD_SIGMA)
+                yield crossbar, simulated.world
         finally:
             for driver in (*smus.values(), matrix):
                 driver.close()
             simulated.close()
 
 
-def _files(folder: Path, seed: int) -> Path:
+def _files(folder: Path, seed: int, *, is_four_wire: bool) -> Path:
     columns = [slot * 100 + column for slot in (1, 2, 3) for column in range(1, 13)]
-    rows = ", ".join(f"{name}: {letter}" for name, letter in zip(_SMUS, "ABCD", strict=True))
+    places = dict(zip(_SMUS, "ABCD", strict=True))
+    rows = ", ".join(f"{name}: {letter}" for name, letter in places.items())
+    lines = {"row": columns[:SIDE], "col": columns[SIDE : 2 * SIDE]}
     (folder / "wiring.yaml").write_text(
-        f"matrix: matrix\nsmus: {{{rows}}}\nrow_lines: {columns[:SIDE]}\ncol_lines: {columns[SIDE : 2 * SIDE]}\n"
+        f"matrix: matrix\nsmus: {{{rows}}}\nrow_lines: {lines['row']}\ncol_lines: {lines['col']}\n"
+        f"is_four_wire: {str(is_four_wire).lower()}\n"
         "device: {name: assumed, nominal_on_off_siemens: 9.6e-5, limits: {}}\n",
         encoding="utf-8",
     )
@@ -92,10 +135,27 @@ def _files(folder: Path, seed: int) -> Path:
     path.write_text(
         f"bench: truth\nseed: {seed}\nline_hertz: 50\ndie: {_die(np.random.default_rng(seed))}\ninstruments:\n{smus}"
         "  - {name: matrix, model: keithley_707b, address: 'GPIB0::16::INSTR', cards: [7174A, 7174A, 7174A]}\n"
-        "wiring: wiring.yaml\n",
+        + (_four_wire_cables(places, lines) if is_four_wire else "wiring: wiring.yaml\n"),
         encoding="utf-8",
     )
     return path
+
+
+def _four_wire_cables(places: dict[str, str], lines: dict[str, list[int]]) -> str:
+    found = [
+        line
+        for name, letter in places.items()
+        for line in (
+            f"{{from: {name}.hi, to: matrix.row.{letter}, ohms: {LONG_LEAD_OHMS}}}",
+            f"{{from: {name}.sense_hi, to: matrix.row.{letter}}}",
+        )
+    ]
+    found += [
+        f"{{from: matrix.col.{column}, to: die.{kind}.{number}}}"
+        for kind, columns in lines.items()
+        for number, column in enumerate(columns)
+    ]
+    return "cables:\n" + "".join(f"  - {line}\n" for line in found)
 
 
 @contextmanager
@@ -112,7 +172,7 @@ def in_memory(seed: int, accuracy: Accuracy, noise_amps: float) -> Iterator[Rig]
     }
     world = World.from_description(description, seed=seed, line_hertz=50)
     crossbar = NoisyCrossbar(WorldCrossbar(world), rng, accuracy, noise_amps)
-    yield Rig(crossbar, world, CONTACT_OHMS + MEMORY_LINE_OHMS)
+    yield Rig(crossbar, world.die, world, seed, CONTACT_OHMS + MEMORY_LINE_OHMS, accuracy=accuracy)
 
 
 class NoisyCrossbar(Crossbar):

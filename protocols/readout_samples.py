@@ -15,6 +15,9 @@ from mtjlab.roles import Crossbar, LineRead
 from .readout import amps_of
 from .readout_noise import own_variance, pooled_variance, student_factor
 
+_ENOUGH = 20
+"""Degrees of freedom that tell a variance well enough."""
+
 
 class Samples:
     """Readings of an array's cells at a few levels.
@@ -79,16 +82,30 @@ class Samples:
             resolution_amps: one count of the ammeter, which averaging does not divide.
         """
         done = {site: values for site, values in self.amps.items() if all(values)}
-        variance, freedom = pooled_variance([group for values in done.values() for group in values])
+        variances, freedom = _by_level(list(done.values()), len(self.levels))
         raw, noise = np.full(self.shape, np.nan), np.full(self.shape, np.nan)
         for site, values in done.items():
             raw[site] = _sum([w * float(np.mean(group)) for w, group in zip(weights, values, strict=True)])
             parts = [
                 w * w * max(own_variance(group, variance) / len(group), resolution_amps**2 / 12)
-                for w, group in zip(weights, values, strict=True)
+                for w, group, variance in zip(weights, values, variances, strict=True)
             ]
             noise[site] = np.sqrt(sum(parts))
         return Means(raw, noise * student_factor(freedom), freedom)
+
+
+def _by_level(cells: Sequence[Sequence[Sequence[float]]], levels: int) -> tuple[list[float], int]:
+    """Variance of a single reading at each level, and the degrees of freedom that all of them rest on.
+
+    An ammeter may use another range at another level and be noisier there. Of few readings the scatter at all levels
+    is taken together.
+    """
+    apart = [pooled_variance([values[k] for values in cells]) for k in range(levels)]
+    least = min(freedom for _, freedom in apart)
+    if least >= _ENOUGH:
+        return [variance for variance, _ in apart], least
+    variance, freedom = pooled_variance([group for values in cells for group in values])
+    return [variance] * levels, freedom
 
 
 @dataclass(frozen=True, eq=False)

@@ -119,15 +119,17 @@ class ReadSettings:
     def errors(self) -> ReadErrors:
         """Standard uncertainties that all reads have in common.
 
-        Sources' and ammeter's offsets are constant while a range is kept: they go out with the readings' difference.
+        Sources' and ammeter's offsets are constant while a range is kept: they go out with the readings' difference. If
+        they do not, a millivolt on a line that counts as grounded drives all its cells.
         """
         a = self.accuracy
         has_offset = len(self.levels) == 1
         of_offset = a.source_volts / abs(self.read_volts) if has_offset else 0.0
         return ReadErrors(
             meter=a.meter / a.divisor,
-            drive=math.hypot(a.source, of_offset) / a.divisor,
-            unselected=math.hypot(a.source, of_offset) / a.divisor,
+            drive=a.source / a.divisor,
+            unselected=a.source / a.divisor,
+            level_offset=of_offset / a.divisor,
             offset_siemens=a.meter_amps / abs(self.read_volts) / a.divisor if has_offset else 0.0,
             segment_ohms=self.segment_sigma_ohms,
             line_ohms=self.line_sigma_ohms,

@@ -36,6 +36,8 @@ class ReadErrors:
         drive: relative, of the level of the selected line.
         unselected: relative, of the levels of the others, if these are not zero.
         offset_siemens: of an offset that all reads have in common, siemens.
+        level_offset: of what every source adds to its level, in units of the bias: those of the driven and the sensed
+            line, and one for each level of the others.
         segment_ohms: of the wire between neighbouring cells, ohms.
         line_ohms: of the resistance in series with each line, ohms; scalar or (rows + cols,), lines independent.
         hold_ohms: of the resistance that unselected lines of one level have in common, ohms.
@@ -45,6 +47,7 @@ class ReadErrors:
     drive: float = 0.0
     unselected: float = 0.0
     offset_siemens: float = 0.0
+    level_offset: float = 0.0
     segment_ohms: float = 0.0
     line_ohms: ArrayLike = 0.0
     hold_ohms: float = 0.0
@@ -201,7 +204,15 @@ class _Problem:
         of_drive = response.of_levels[at, self.reads.driven]
         of_others = response.of_levels.sum(axis=1) - of_drive
         offset = np.full(self.raw.size, errors.offset_siemens)
-        return [errors.meter * self.raw, errors.drive * of_drive, errors.unselected * of_others, offset]
+        scales = [errors.meter * self.raw, errors.drive * of_drive, errors.unselected * of_others, offset]
+        return [*scales, *self._offsets(response, errors.level_offset)]
+
+    def _offsets(self, response: Response, offset: float) -> list[Floats]:
+        if offset == 0:
+            return []
+        at, per = np.arange(self.raw.size), response.per_level
+        held = [np.where(together, per, 0.0).sum(axis=1) for together in self.reads.held_together()]
+        return [offset * one for one in (per[at, self.reads.driven], per[at, self.reads.sensed], *held)]
 
     def _wires(self, siemens: Floats, response: Response, errors: ReadErrors) -> list[Floats]:
         ohms = np.broadcast_to(np.asarray(errors.line_ohms, dtype=np.float64), response.per_line_ohm.shape[1:])

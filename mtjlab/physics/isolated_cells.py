@@ -51,6 +51,7 @@ def isolated_cells(
     ohms = np.broadcast_to(np.asarray(errors.line_ohms, dtype=np.float64), rows + cols)
     of_ohms = np.sqrt(ohms[:rows, None] ** 2 + ohms[None, rows:] ** 2 + (errors.segment_ohms * segments) ** 2)
     changes = [errors.meter * seen, errors.drive * seen, np.full(raw.shape, errors.offset_siemens)]
+    changes += [errors.level_offset * seen] * 2  # of the driven line's source, and of the sensed one's
     common = np.stack(changes) / share**2
     parts = {
         "noise": np.where(is_read, noise, 0.0) / share**2,

@@ -52,6 +52,12 @@ class LineReads:
         levels[at, row], levels[at, rows + col] = 1.0, 0.0
         return cls(shape, levels, rows + col, row)
 
+    def held_together(self) -> list[Bools]:
+        """(reads, lines) for each level at which lines are held that are neither driven nor sensed: one source each."""
+        held, at = self.levels.copy(), np.arange(len(self.sensed))
+        held[at, self.sensed] = held[at, self.driven] = np.nan
+        return [held == level for level in np.unique(held[~np.isnan(held)])]
+
     def __post_init__(self) -> None:
         if np.isnan(self.levels[np.arange(len(self.sensed)), self.sensed]).any():
             raise InputError("a sensed line floats", remedy="Give it a level")
@@ -117,6 +123,7 @@ class Response:
         per_hold_ohm: (reads,), change per ohm that lines of one level have in common: one source holds all of them, and
             what they carry together moves all of them. The driven and the sensed line have sources of their own.
         of_levels: (reads, lines), share of each line's level in the current.
+        per_level: (reads, lines), change per bias that is added to a line's level; for floating lines it means nothing.
         cell_levels: (reads, cells), voltage of each cell over the bias.
     """
 
@@ -125,6 +132,7 @@ class Response:
     per_line_ohm: Floats
     per_hold_ohm: Floats
     of_levels: Floats
+    per_level: Floats
     cell_levels: Floats
 
 
@@ -175,17 +183,15 @@ def _linear(reads: LineReads, levels: Floats, adjoint: Floats, ports: Floats, re
         -of_levels * amps,
         _of_common_ohm(reads, amps, of_levels),
         of_levels * levels,
+        of_levels,
         cell_levels,
     )
 
 
 def _of_common_ohm(reads: LineReads, amps: Floats, of_levels: Floats) -> Floats:
     """First order: a milliohm or a hundred in common is little beside what the cells have."""
-    held, at = reads.levels.copy(), np.arange(len(reads.sensed))
-    held[at, reads.sensed] = held[at, reads.driven] = np.nan
-    found = np.zeros(len(held))
-    for level in np.unique(held[~np.isnan(held)]):
-        together = held == level
+    found = np.zeros(len(reads.sensed))
+    for together in reads.held_together():
         found -= np.where(together, amps, 0.0).sum(axis=1) * np.where(together, of_levels, 0.0).sum(axis=1)
     return found
 

@@ -14,8 +14,10 @@ from mtjlab.limits import DeviceLimits
 from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Line, Lines, Site, State
 from mtjlab.physics.deembed import Scheme, Wires
 from mtjlab.physics.line_reads import BiasDependence
+from mtjlab.protocols.readout import all_sites
 from mtjlab.protocols.readout_array import read_array, read_kernels, read_row
 from mtjlab.protocols.readout_noise import own_variance, pooled_variance, student_factor
+from mtjlab.protocols.readout_samples import Samples
 from mtjlab.protocols.readout_settings import Accuracy, ReadSettings, chosen_scheme
 from mtjlab.roles import Capabilities
 from mtjlab.sim_instruments.daffodil_board import SimDaffodilBoard
@@ -169,6 +171,31 @@ class TestReferenceCells:
         assert scaled.siemens == pytest.approx(true, rel=2e-3)
         assert scaled.provenance["sigma_instruments"] == pytest.approx(1e-3 * np.median(true), rel=0.1)
 
+    def test_what_they_cannot_remove_of_a_half_selected_read_stays(self, make_world: Any) -> None:
+        """An error of the unselected lines' level is no common factor: it goes with the other cells of a column."""
+        world, crossbar = make_world()
+        true, at = truth(world), Site(2, 3)
+        shared = {
+            "wires": true_wires(world, 0.06),
+            "bias": BIAS,
+            "accuracy": Accuracy(source=0.01, divisor=1.0),
+            "references": {at: float(true[at])},
+        }
+        measure = crossbar.measure
+
+        def off(lines: Any, sense: Any) -> Any:
+            rows, cols = (np.where(np.abs(v) < 0.09, 1.01 * v, v) for v in (lines.row_volts, lines.col_volts))
+            return measure(Lines(rows, cols), sense)
+
+        crossbar.measure = off
+        read = read_array(crossbar, ReadSettings(scheme=Scheme.HALF, **shared))
+        error = np.abs(read.siemens - true)
+        assert np.median(error / true) > 3e-3, "a percent of the level is not scaled away"
+        assert (error < 1.5 * read.sigma + 1e-9).all()
+        assert read.sigma[at] < 1e-3 * true[at]
+        grounded = read_array(crossbar, ReadSettings(scheme=Scheme.GROUNDED, **shared))
+        assert np.median(grounded.sigma / true) < 2e-3, "there it is one factor, and gone"
+
     def test_one_that_was_not_read_is_refused(self, make_world: Any) -> None:
         settings = ReadSettings(references={Site(5, 5): 1e-4})
         with pytest.raises(InputError, match="reference cell"):
@@ -237,6 +264,42 @@ def test_the_scheme_follows_from_what_the_crossbar_can_do() -> None:
         chosen_scheme(ReadSettings(scheme=Scheme.THIRD), can(3))
     with pytest.raises(InputError, match="any scheme"):
         chosen_scheme(ReadSettings(), can(2, floats=False))
+    isolating = replace(can(50, sensed=25), isolates_cells=True)
+    assert chosen_scheme(ReadSettings(wires=Wires(2.0)), isolating) is Scheme.FLOATING
+    assert chosen_scheme(ReadSettings(scheme=Scheme.GROUNDED), isolating) is Scheme.GROUNDED
+    with pytest.raises(InputError, match="transistors"):
+        chosen_scheme(ReadSettings(scheme=Scheme.GROUNDED, wires=Wires(2.0)), isolating)
+
+
+@pytest.mark.parametrize("scheme", [Scheme.GROUNDED, Scheme.HALF, Scheme.THIRD])
+def test_an_offset_that_is_left_in_drives_every_cell_of_the_lines(make_world: Any, scheme: Scheme) -> None:
+    world, crossbar = make_world()
+    measure = crossbar.measure
+
+    def shifted(lines: Any, sense: Any) -> Any:
+        """Whatever is not at the full bias comes from a source that is a millivolt off; the sensed line is not."""
+        rows, cols = (np.where(np.abs(v) < 0.09, v + 1e-3, v) for v in (lines.row_volts, lines.col_volts))
+        for line in sense:
+            cols[line.number] = 0.0
+        return measure(Lines(rows, cols), sense)
+
+    crossbar.measure = shifted
+    settings = ReadSettings(
+        scheme=scheme,
+        both_polarities=False,
+        removes_offset=False,
+        wires=true_wires(world, 0.06),
+        bias=BIAS,
+        accuracy=Accuracy(0, 1e-3, 0, 0, 0, 1.0),
+    )
+    # one cell at a time, so that only one line is sensed in each measurement
+    crossbar.measure_each = lambda reads, heard: [
+        heard(number, shifted(read.lines, [read.sense])[0]) for number, read in enumerate(reads)
+    ]
+    read = read_array(crossbar, settings)
+    error = np.abs(read.siemens - truth(world)) / truth(world)
+    assert np.median(error) > 5e-3
+    assert (np.abs(read.siemens - truth(world)) < 2 * read.sigma).all()
 
 
 @pytest.mark.parametrize("wrong", [{"read_volts": 0.0}, {"readings": 1}, {"readings": 9, "most_readings": 8}])
@@ -288,6 +351,13 @@ class TestSamples:
         assert own_variance(jumping[0], variance) == pytest.approx(np.var(jumping[0], ddof=1))
         assert own_variance(groups[0], variance) == variance
 
+    def test_levels_that_are_not_equally_noisy_count_each_by_its_own_noise(self) -> None:
+        samples, rng = Samples((10, 10), (0.1, -0.1), Scheme.GROUNDED), np.random.default_rng(3)
+        for site in all_sites((10, 10)):
+            samples.amps[site] = [list(rng.normal(0, size, 2)) for size in (1e-9, 8e-9)]
+        noise = samples.combined((5.0, -5.0), 0.0).noise
+        assert np.median(noise) == pytest.approx(5 * np.hypot(1e-9, 8e-9) / np.sqrt(2), rel=0.15)
+
     def test_nothing_is_known_from_single_readings(self) -> None:
         assert np.isnan(pooled_variance([[1.0], [np.inf, 1.0]])[0])
         assert np.isnan(student_factor(0))
@@ -298,12 +368,15 @@ class TestSamples:
 
 
 def test_a_board_is_read_with_the_same_protocol() -> None:
-    chip = DaffodilChip.draw(seed=7, segment_ohms=0.0, contact_ohms=1e-3, contact_spread=0.0)
+    chip = DaffodilChip.draw(seed=7, contact_spread=0.0)
     board = SimDaffodilBoard(chip, seed=7)
     crossbar = DaffodilCrossbar(board, kernel=22, limits=DeviceLimits(), wait=board.wait, clock=board.clock)
     with crossbar:
-        read = read_array(crossbar, sites=[Site(i, j) for i in range(0, 25, 6) for j in range(25)])
-    kernel = board.chip.kernels[22]
+        kernel = board.chip.kernels[22]
+        wires = Wires(kernel.die.description.segment_ohms, kernel.die.contact_ohms[:25], kernel.die.contact_ohms[25:])
+        sites = [Site(i, j) for i in range(0, 25, 6) for j in range(25)]
+        read = read_array(crossbar, ReadSettings(wires=wires), sites=sites)
+    assert read.conditions.scheme == "floating"
     junctions = kernel.die.siemens(0.1).reshape(25, 25)
     true = junctions / (1 + junctions * kernel.access.on_ohms(3.3))
     seen = np.isfinite(read.sigma) & (kernel.die.kind.reshape(25, 25) == 0)
