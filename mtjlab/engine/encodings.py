@@ -35,6 +35,14 @@ class Encoding(Protocol):
         """Values (..., outputs) of an output from those of its lines (..., lines): a linear map."""
         ...
 
+    def pairs(self, lines: Tensor, outputs: int) -> Tensor:
+        """Values (..., pairs) of every line less what it is compared with; `added` makes outputs of them."""
+        ...
+
+    def added(self, pairs: Tensor, outputs: int) -> Tensor:
+        """Values (..., outputs) from those of the pairs."""
+        ...
+
     def nearest_latents(self, weights: Tensor) -> Tensor:
         """Latent weights (..., latents), within -1..1, whose states make what is nearest to weights (..., outputs)."""
         ...
@@ -72,7 +80,14 @@ class Pairs:
 
     def joined(self, lines: Tensor, outputs: int) -> Tensor:
         """Plus less minus."""
-        pairs = lines[..., 0::2] - lines[..., 1::2]
+        return self.added(self.pairs(lines, outputs), outputs)
+
+    def pairs(self, lines: Tensor, outputs: int) -> Tensor:
+        """Plus less minus, the pairs of one output as neighbours."""
+        return lines[..., 0::2] - lines[..., 1::2]
+
+    def added(self, pairs: Tensor, outputs: int) -> Tensor:
+        """The pairs of an output added up."""
         if self.per_output == 1:
             return pairs
         return pairs.reshape(*pairs.shape[:-1], outputs, self.per_output).sum(dim=-1)
@@ -115,6 +130,14 @@ class Complementary:
         """Plus less minus."""
         return Pairs(self.per_output).joined(lines, outputs)
 
+    def pairs(self, lines: Tensor, outputs: int) -> Tensor:
+        """Plus less minus, the pairs of one output as neighbours."""
+        return lines[..., 0::2] - lines[..., 1::2]
+
+    def added(self, pairs: Tensor, outputs: int) -> Tensor:
+        """The pairs of an output added up."""
+        return Pairs(self.per_output).added(pairs, outputs)
+
     def nearest_latents(self, weights: Tensor) -> Tensor:
         """Pairs of one output change their sign one after the other, two units of weight apart."""
         middle = 2.0 * torch.arange(self.per_output, device=weights.device) - (self.per_output - 1)
@@ -149,6 +172,14 @@ class Reference:
     def joined(self, lines: Tensor, outputs: int) -> Tensor:
         """Each line less the references' mean."""
         return lines[..., :outputs] - lines[..., outputs:].mean(dim=-1, keepdim=True)
+
+    def pairs(self, lines: Tensor, outputs: int) -> Tensor:
+        """As `joined`: there is one line per output."""
+        return self.joined(lines, outputs)
+
+    def added(self, pairs: Tensor, outputs: int) -> Tensor:
+        """Nothing to add."""
+        return pairs
 
     def nearest_latents(self, weights: Tensor) -> Tensor:
         """Their sign decides."""

@@ -21,6 +21,7 @@ from ..errors import InputError
 from .cell_states import CellStates
 from .converters import Converters, quantised
 from .encodings import Encoding, Pairs
+from .partial_sums import PartialSums
 from .placed_wires import PlacedWires, TileWires
 
 
@@ -68,6 +69,7 @@ class LayerSettings:
         bias: whether there is a (software) bias.
         latent_limit: latent weights start evenly within it.
         wires: tiles with resistive wires that the layer is cut into; None for wires without resistance.
+        parts: limits on the parts that sums are made of; None for none.
     """
 
     devices: Devices = field(default_factory=Devices)
@@ -78,8 +80,14 @@ class LayerSettings:
     bias: bool = True
     latent_limit: float = 1.0
     wires: TileWires | None = None
+    parts: PartialSums | None = None
 
     def __post_init__(self) -> None:
+        if self.parts is not None and (self.devices.bias_ratio or self.converters.output_bits is not None):
+            raise InputError(
+                "limited parts do not go with devices that depend on bias, nor with ADCs",
+                remedy="Set bias_ratio to 0 and output_bits to None, or leave the parts out",
+            )
         if self.wires is not None:
             _refuse_bias_dependence(self.devices)
 
@@ -215,6 +223,9 @@ class CrossbarLinear(nn.Module):
         lines, beyond = self._devices()
         if self.wires is not None:
             lines = self.wires.seen(lines)
+        if self.settings.parts is not None:
+            pairs = self.settings.parts.of(applied, encoding.pairs(lines, self.outputs))
+            return self._with_noise(encoding.added(pairs, self.outputs), encoding.lines_per_output)
         if converters.output_bits is None:
             lines = encoding.joined(lines, self.outputs)
             beyond = None if beyond is None else encoding.joined(beyond, self.outputs)
