@@ -17,6 +17,9 @@ _SEPARATE = 6.0
 """Levels further apart than so many standard deviations of the readings are two: noise alone makes less than three."""
 _ROUNDS = 50
 
+_LEAST_INFORMATION = 1e-3
+"""On the logarithm of a rate; below it the data do not bound it."""
+
 
 @dataclass(frozen=True, eq=False)
 class TelegraphFit:
@@ -105,6 +108,14 @@ def rates_of(seconds: Floats, is_parallel: Bools, confidence: float = CONFIDENCE
 
     first_guess = np.log(np.array(exits) / np.array(exposure))
     found = minimize(unlikely, first_guess, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8}).x
-    wide = norm.ppf((1 + confidence) / 2) * np.sqrt(np.diag(np.linalg.pinv(curvature(unlikely, found))))
-    to_p, to_ap = (Estimate(*np.exp([x, x - w, x + w]).tolist()) for x, w in zip(found, wide, strict=True))
+    wide = norm.ppf((1 + confidence) / 2) * _deviations(curvature(unlikely, found))
+    with np.errstate(over="ignore"):
+        to_p, to_ap = (Estimate(*np.exp([x, x - w, x + w]).tolist()) for x, w in zip(found, wide, strict=True))
     return to_p, to_ap
+
+
+def _deviations(information: Floats) -> Floats:
+    """Of both logarithms; infinite where the cell flips so much faster than it is read that only a ratio is known."""
+    if not np.linalg.eigvalsh(information)[0] > _LEAST_INFORMATION:
+        return np.full(2, np.inf)
+    return np.asarray(np.sqrt(np.diag(np.linalg.inv(information))))

@@ -166,6 +166,15 @@ def test_telegraph_rates_cover_though_readings_miss_visits() -> None:
     assert fit.p_seconds.mean() == pytest.approx(1 / 6, rel=0.4)
 
 
+def test_a_cell_that_flips_between_any_two_readings_bounds_no_rate_from_above() -> None:
+    for seed in range(5):
+        is_p = np.random.default_rng(seed).random(400) < 0.3  # nothing left of the reading before
+        fit = fit_telegraph(np.arange(400.0), np.where(is_p, 2e-4, 1e-4))
+        for rate in (fit.to_p, fit.to_ap):
+            assert rate.low <= rate.value <= rate.high
+            assert rate.high == np.inf or rate.low > 0.2, "at least once in a few readings"
+
+
 def test_noise_alone_is_one_level() -> None:
     rng = np.random.default_rng(1)
     fit = fit_telegraph(np.arange(500.0), 1e-4 + 1e-6 * rng.standard_normal(500))
