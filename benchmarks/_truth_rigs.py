@@ -73,7 +73,7 @@ class Rig:
         junctions = self.die.siemens(volts)
         for _ in range(20 if self.access_ohms else 0):
             junctions = self.die.siemens(volts / (1 + junctions * self.access_ohms))
-        return (junctions / (1 + junctions * self.access_ohms)).reshape(self.crossbar.shape)
+        return np.asarray(junctions / (1 + junctions * self.access_ohms)).reshape(self.crossbar.shape)
 
 
 def _die(rng: np.random.Generator) -> str:
