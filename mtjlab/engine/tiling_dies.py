@@ -21,6 +21,7 @@ def place_on_dies(
     bits: Sequence[Ints] | None = None,
     input_powers: Sequence[Floats | None] | None = None,
     rounds: int = 4,
+    lines_per_tile: int | None = None,
 ) -> list[NetworkTiling]:
     """Place a network on every die, each by its own defects.
 
@@ -28,15 +29,15 @@ def place_on_dies(
         tiling: where to begin, `plain_tiling`.
         maps: both states of all kernels.
         bits: per layer, (inputs, lines) for all dies, or (dies, inputs, lines); None if not trained yet.
-        input_powers, rounds: as for `place_tiling`.
+        input_powers, rounds, lines_per_tile: as for `place_tiling`.
 
     Raises:
         InputError: the kernels are not those of the tiling; a die has no healthy cell (says which).
     """
-    wanted, found = (tiling.kernels, tiling.kernel_shape), (maps.kernels, maps.kernel_shape)
-    if wanted != found:
+    wanted, measured = (tiling.kernels, tiling.kernel_shape), (maps.kernels, maps.kernel_shape)
+    if wanted != measured:
         raise InputError(
-            f"a tiling on {wanted[0]} kernels of {wanted[1]}, but maps of {found[0]} kernels of {found[1]}"
+            f"a tiling on {wanted[0]} kernels of {wanted[1]}, but maps of {measured[0]} kernels of {measured[1]}"
         )
     maps.on_off_siemens()  # names dies without a healthy cell
     ap, p = maps.reachable()
@@ -44,7 +45,10 @@ def place_on_dies(
     for die in range(len(maps)):
         errors = cell_errors(CellPair(ap[die], p[die]), maps.status[die])
         own = None if bits is None else [each[die] if each.ndim == 3 else each for each in bits]
-        placed.append(place_tiling(tiling, errors, bits=own, input_powers=input_powers, rounds=rounds))
+        found = place_tiling(
+            tiling, errors, bits=own, input_powers=input_powers, rounds=rounds, lines_per_tile=lines_per_tile
+        )
+        placed.append(found)
     return placed
 
 

@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..nouns import Bools, Floats, Ints
 from .placement import StateErrors
 from .tiling import LayerTiling, NetworkTiling, Tile
+from .tiling_columns import with_columns_exchanged, with_tiles_cut
 
 IntArray = NDArray[np.int64]
 
@@ -34,6 +35,7 @@ def place_tiling(
     bits: Sequence[Ints] | None = None,
     input_powers: Sequence[Floats | None] | None = None,
     rounds: int = 4,
+    lines_per_tile: int | None = None,
 ) -> NetworkTiling:
     """Place a network on one die; never worse than `tiling` by `tiling_cost`. The same die always gives the same.
 
@@ -44,12 +46,17 @@ def place_tiling(
             the network is not trained yet.
         input_powers: per layer, (inputs,), mean square of each input, those for biases included; None: all alike.
         rounds: at most so many.
+        lines_per_tile: tiles are cut to so many lines. Every tile has an order of its own in which inputs sit on its
+            rows, so that smaller ones dodge more defects, but each takes a pass of its own when the network runs.
+            None: as they are.
 
     Raises:
         InputError: arrays of another shape than the tiling.
     """
     tasks = _tasks(tiling, errors, bits, input_powers)
-    start = _without_worst_columns(tiling, errors.mean)
+    start = with_columns_exchanged(tiling, [task.power for task in tasks], errors.mean)
+    if lines_per_tile is not None:
+        start = with_tiles_cut(start, lines_per_tile)
     occupied = _occupied(start)
     searches = [_Layer(layer, task, occupied) for layer, task in zip(start.layers, tasks, strict=True)]
     for search in searches:
@@ -255,31 +262,3 @@ def _occupied(tiling: NetworkTiling) -> Bools:
     for layer in tiling.layers:
         found[layer.cells] = True
     return found
-
-
-def _without_worst_columns(tiling: NetworkTiling, cost: Floats) -> NetworkTiling:
-    """What lies in the worst columns of the die moves to the best of those that are not used, whatever kernel."""
-    used, price = _occupied(tiling).any(axis=1).ravel(), cost.sum(axis=1).ravel()
-    spare = np.flatnonzero(~used)[np.argsort(price[~used], kind="stable")]
-    worst = np.flatnonzero(used)[np.argsort(-price[used], kind="stable")]
-    count = min(spare.size, worst.size)
-    pays = price[worst[:count]] > price[spare[:count]]
-    moved = np.arange(used.size)
-    moved[worst[:count][pays]] = spare[:count][pays]
-    return replace(tiling, layers=tuple(_with_columns(layer, moved, tiling.kernel_shape[1]) for layer in tiling.layers))
-
-
-def _with_columns(layer: LayerTiling, moved: IntArray, cols: int) -> LayerTiling:
-    """Columns numbered through all kernels go to moved[column]; tiles are put together anew."""
-    groups: dict[tuple[int, bytes, bytes], list[Tile]] = {}
-    for tile in layer.tiles:
-        kernels, columns = np.divmod(moved[tile.kernel * cols + tile.cols], cols)
-        for kernel in np.unique(kernels):
-            here = kernels == kernel
-            part = Tile(int(kernel), tile.rows, columns[here], tile.inputs, tile.lines[here])
-            groups.setdefault((part.kernel, tile.rows.tobytes(), tile.inputs.tobytes()), []).append(part)
-    tiles = [
-        replace(parts[0], cols=np.concatenate([t.cols for t in parts]), lines=np.concatenate([t.lines for t in parts]))
-        for parts in groups.values()
-    ]
-    return replace(layer, tiles=tuple(tiles))

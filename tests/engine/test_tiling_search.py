@@ -100,7 +100,11 @@ def test_defects_go_where_inputs_are_dark_and_where_bits_agree() -> None:
         kinds = {"bits": bits, "input_powers": powers}
         before = tiling_cost(plain, errors, **kinds) - floor
         after = tiling_cost(place_tiling(plain, errors, **kinds), errors, **kinds) - floor
-        assert after < 0.2 * before
+        assert after < 0.1 * before
+        finer = place_tiling(plain, errors, lines_per_tile=5, **kinds)
+        assert tiling_cost(finer, errors, **kinds) - floor < 0.8 * after
+    with pytest.raises(InputError, match="tiles of 0 lines"):
+        place_tiling(plain, errors, lines_per_tile=0)
 
 
 def test_the_same_die_gives_the_same_placement() -> None:
