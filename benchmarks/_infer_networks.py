@@ -51,12 +51,12 @@ class Trained:
 def wine(*, quick: bool) -> Trained:
     """13-6-3 on Wine, inputs of 5 bits, hidden activations of 4 bits and a sign."""
     precision = Precision(5, 4)
-    return _trained(load_wine(0), TrainingSettings(solutions=8, epochs=400 if quick else 3000, precision=precision))
+    return _trained(load_wine(0), TrainingSettings(solutions=8, epochs=400 if quick else 2000, precision=precision))
 
 
 def digits(*, quick: bool) -> Trained:
     """64-16-10 on the 8 x 8 digits, inputs of 4 bits (as they come), hidden activations of 6 bits and a sign."""
-    settings = TrainingSettings(solutions=2, epochs=300 if quick else 2500, g=3.0, hidden=16, precision=Precision(4, 6))
+    settings = TrainingSettings(solutions=2, epochs=300 if quick else 1500, g=3.0, hidden=16, precision=Precision(4, 6))
     return _trained(_digits(), settings)
 
 

@@ -211,13 +211,12 @@ def run(*, quick: bool) -> tuple[str, list[list[Any]], dict[str, Any]]:
     started = time.perf_counter()
     result: dict[str, Any] = {}
     number = digits(quick=quick)
-    samples = number.samples(20, 20) if quick else number.samples(100, 200)
-    for seed in range(1 if quick else 3):
-        result[f"Daffodil board, digits, chip {seed}"] = _on_board(seed, number, samples, defect_rates=_NONE)
+    samples = number.samples(20, 20) if quick else number.samples(50, 100)
+    result["Daffodil board, digits"] = _on_board(0, number, samples, defect_rates=_NONE)
     if not quick:
-        result["Daffodil board, digits, chip 0 with defects"] = _on_board(0, number, samples)
+        result["Daffodil board, digits, defects"] = _on_board(0, number, samples)
     wines = wine(quick=quick)
-    few = wines.samples(4, 4) if quick else wines.samples(30, 30)
+    few = wines.samples(4, 4) if quick else wines.samples(15, 30)
     for kind in KINDS:
         if kind.title in _SMU_BENCHES[: 1 if quick else None]:
             result[f"{kind.title}, Wine"] = _on_bench(kind, wines, few)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
@@ -101,6 +103,17 @@ class NetworkRun:
         """Largest difference of an output from its prediction; NaN if nothing was done."""
         difference = np.abs(self.outputs - self.predicted)[self._judged(self.predicted)]
         return float(difference.max()) if difference.size else float("nan")
+
+    def save(self, path: Path) -> Path:
+        """Write one .npz without pickled objects: outputs, predicted, labels, evaluation, line_siemens_1, _2 ...
+
+        A JSON header under "header" holds `as_result`.
+        """
+        kept: dict[str, Any] = {name: getattr(self, name) for name in ("outputs", "predicted", "labels", "evaluation")}
+        kept |= {f"line_siemens_{number}": found for number, found in enumerate(self.line_siemens, 1)}
+        with path.open("wb") as file:
+            np.savez_compressed(file, header=np.array(json.dumps(self.as_result())), **kept)
+        return path
 
     def as_result(self) -> dict[str, Any]:
         """As plain values, for a file or a report."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -264,9 +266,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_applied(
     assert [one.transactions for one in seen] == [0, 0]
 
 
-def test_a_result_is_plain_values(make_world: Any, in_state: Any) -> None:
-    import json
-
+def test_a_result_is_plain_values_and_every_sample_is_kept(make_world: Any, in_state: Any, tmp_path: Path) -> None:
     worlds, crossbars = arrays(make_world)
     plan = network(apart=True)
     known = as_planned(worlds, crossbars, plan, in_state)
@@ -275,3 +275,27 @@ def test_a_result_is_plain_values(make_world: Any, in_state: Any) -> None:
     assert told["samples"] == 6
     assert told["accuracy"]["value"] == run.accuracy.value
     assert sum(map(sum, told["confusion"])) == 6
+    with np.load(run.save(tmp_path / "run.npz"), allow_pickle=False) as stored:
+        assert json.loads(str(stored["header"])) == told
+        assert np.array_equal(stored["outputs"], run.outputs)
+        assert stored["line_siemens_3"].shape == (12, 4)
+
+
+def test_stopped_while_a_layer_is_written_the_map_so_far_is_kept(make_world: Any) -> None:
+    _, crossbars = arrays(make_world)
+    plan = network(apart=True)
+    known = [survey(crossbar)[1] for crossbar in crossbars]
+    answers = iter([False] * 50)
+    run = infer_network(
+        crossbars,
+        plan,
+        known,
+        samples(plan),
+        settings=NetworkSettings(precision=FINE, write=WriteSettings()),
+        is_stopped=lambda: next(answers, True),
+    )
+    assert (run.is_partial, run.reason) == (True, "stopped on request")
+    assert not run.done.any()
+    assert np.isnan(run.accuracy.value)
+    assert any(one.is_partial for one in run.maps)
+    assert 0 < run.cost.readings < 500
