@@ -1,0 +1,147 @@
+"""What a protocol asks of a Crossbar, counted on its way there, and the least time in which that could be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtjlab.bench_plan import Routes, Sources, blocks, driven, furthest_from_ground, routes_for, serves
+from mtjlab.drivers.daffodil_series import series_of
+from mtjlab.limits import DeviceLimits
+from mtjlab.nouns import Cost, Line, Lines, Reading
+from mtjlab.roles import (
+    Capabilities,
+    Crossbar,
+    HeardRead,
+    HeardWrite,
+    LineRead,
+    LineWrite,
+    WriteOutcome,
+    not_heard,
+)
+
+
+@dataclass(frozen=True)
+class LeastTimes:
+    """What nothing can save on one kind of Crossbar.
+
+    Attributes:
+        reading: integration or conversion of what is sensed at once, seconds.
+        change: relays that open and then others that close, seconds.
+        sources: of a bench with a matrix, which senses one line at a time; None where every line has its own.
+    """
+
+    reading: float
+    change: float = 0.0
+    sources: Sources | None = None
+
+
+class Tally(Crossbar):
+    """Passes everything on.
+
+    Attributes:
+        measurements: integrations, each of one line or of all that are sensed at once.
+        changes: relay changes that the bench's mix of sources needs for what was asked, reads of a series in any order.
+        pulse_seconds, waited_seconds: widths of all pulses; pauses that were asked for.
+    """
+
+    def __init__(self, inner: Crossbar, least: LeastTimes, wait: Callable[[float], None]) -> None:
+        self._inner, self._least, self._wait = inner, least, wait
+        self._routes: Routes = {}
+        self.measurements = self.changes = 0
+        self.pulse_seconds = self.waited_seconds = 0.0
+
+    @property
+    def floor_seconds(self) -> float:
+        """Integrations, relay changes, pulses and pauses, without any message, settling or computing."""
+        of_bench = self.measurements * self._least.reading + self.changes * self._least.change
+        return of_bench + self.pulse_seconds + self.waited_seconds
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """As inside."""
+        return self._inner.shape
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As inside."""
+        return self._inner.capabilities
+
+    @property
+    def limits(self) -> DeviceLimits | None:
+        """As inside."""
+        return self._inner.limits
+
+    @property
+    def spent(self) -> Cost:
+        """As inside."""
+        return self._inner.spent
+
+    def wait(self, seconds: float) -> None:
+        """A pause that a protocol asks for."""
+        self._wait(seconds)
+        self.waited_seconds += seconds
+
+    def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
+        """See Crossbar."""
+        readings = self._inner.measure(lines, sense)
+        self._count([LineRead(lines, line) for line in sense])
+        return readings
+
+    def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
+        """See Crossbar."""
+        readings = self._inner.measure_each(reads, heard=heard)
+        self._count(reads)
+        return readings
+
+    def pulse(self, lines: Lines, seconds: float) -> Reading:
+        """See Crossbar."""
+        top = self._inner.pulse(lines, seconds)
+        self._count_pulse(lines, seconds)
+        return top
+
+    def write_each(
+        self, writes: Sequence[LineWrite], seconds: float, *, heard: HeardWrite = not_heard
+    ) -> list[WriteOutcome]:
+        """See Crossbar."""
+        before = self.spent.readings
+        outcomes = self._inner.write_each(writes, seconds, heard=heard)
+        zeros = self.spent.readings - before - sum(len(outcome.readings) for outcome in outcomes)
+        self.measurements += zeros
+        for write, outcome in zip(writes, outcomes, strict=True):
+            self._count([write.read])
+            for lines in write.pulses[: outcome.pulses]:
+                self._count_pulse(lines, seconds)
+                self._count([write.read])
+        return outcomes
+
+    def idle(self) -> None:
+        """See Crossbar."""
+        self._inner.idle()
+
+    def _count(self, reads: Sequence[LineRead]) -> None:
+        sources = self._least.sources
+        if sources is None:
+            self.measurements += len(series_of(reads, together=True))
+            return
+        self.measurements += len(reads)
+        plan = blocks(reads, sources)
+        needed = [block for block in plan if not self._is_served(block.numbers, reads, sources)]
+        self.changes += len(needed)
+        if needed:
+            self._routes = needed[-1].routes
+
+    def _is_served(self, numbers: Sequence[int], reads: Sequence[LineRead], sources: Sources) -> bool:
+        return all(serves(self._routes, reads[n].lines, sources, reads[n].sense, None) for n in numbers)
+
+    def _count_pulse(self, lines: Lines, seconds: float) -> None:
+        self.pulse_seconds += seconds
+        sources = self._least.sources
+        if sources is None or np.isnan(lines.row_volts).all():
+            return
+        selected = furthest_from_ground(lines)
+        if not serves(self._routes, lines, sources, None, selected):
+            self.changes += 1
+            self._routes = routes_for([driven(lines)], sources, None, selected)
