@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from threading import Condition
 
+import numpy as np
+
 from .die_maps import DieMaps
 from .errors import InputError
 from .nouns import ArrayMap, DieId
@@ -33,7 +35,8 @@ class MapFeed:
     def hand(self, array_map: ArrayMap, kernel: int = 0) -> None:
         """Take the map of one kernel. A later one of an unfinished die replaces the earlier.
 
-        A partial map does not finish its die: a protocol that was interrupted hands over what it has.
+        A partial map does not finish its die, nor does one that lacks a state: protocols keep what they have on the
+        way, and when they are interrupted.
 
         Raises:
             InputError: there is no such kernel, the shape differs from the maps before, the die was passed on already,
@@ -43,7 +46,7 @@ class MapFeed:
             self._require_welcome(array_map, kernel)
             maps = self._open.setdefault(array_map.die, {})
             maps[kernel] = array_map
-            if len(maps) == self.kernels and not any(each.is_partial for each in maps.values()):
+            if len(maps) == self.kernels and all(_is_whole(each) for each in maps.values()):
                 self._complete.append(DieMaps.of([[maps[k] for k in range(self.kernels)]]))
                 del self._open[array_map.die]
                 self._changed.notify_all()
@@ -77,8 +80,7 @@ class MapFeed:
         """Dies that lack maps, each with the kernels that are there and whole."""
         with self._changed:
             return {
-                die: tuple(sorted(k for k, each in maps.items() if not each.is_partial))
-                for die, maps in self._open.items()
+                die: tuple(sorted(k for k, each in maps.items() if _is_whole(each))) for die, maps in self._open.items()
             }
 
     def so_far(self) -> DieMaps:
@@ -107,3 +109,9 @@ class MapFeed:
         if self._complete:
             return self._complete[0].kernel_shape
         return next((each.shape for maps in self._open.values() for each in maps.values()), None)
+
+
+def _is_whole(array_map: ArrayMap) -> bool:
+    """Whether the array was covered, in both states."""
+    both = np.isfinite(array_map.siemens_p) & np.isfinite(array_map.siemens_ap)
+    return not array_map.is_partial and bool(both.any())
