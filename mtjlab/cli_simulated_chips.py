@@ -100,9 +100,10 @@ class ChipBench:
         """Calibrate the board, then survey the chip at a place."""
         board = self.board_at(x, y)
         die = DieId(self.wafer.wafer, x, y)
-        return survey_chip(self._kernels(board), self.settings, die=die, progress=progress)
+        return survey_chip(self.kernels(board), self.settings, die=die, progress=progress)
 
-    def _kernels(self, board: SimDaffodilBoard) -> Iterator[tuple[str, Callable[[], Crossbar]]]:
+    def kernels(self, board: SimDaffodilBoard) -> Iterator[tuple[str, Callable[[], Crossbar]]]:
+        """Calibrate the board; then the name of each kernel, and what opens its Crossbar."""
         tables = self._calibrated(board)
         first = self._opened(board, 0, tables)
 
@@ -183,4 +184,4 @@ def _measure(bench: ChipBench, kept: Path, place: tuple[int, int]) -> None:
     survey = bench.measured(*place)
     path = _file(kept, place)
     survey.save(written := path.with_name(f"{path.stem}.{os.getpid()}.part"))
-    os.replace(written, path)
+    written.replace(path)

@@ -52,7 +52,7 @@ class ChipSurvey:
                 for name, m in self.maps.items()
             ],
         }
-        arrays = {name: np.stack([getattr(m, name) for m in self.maps.values()]) for name in _ARRAYS}
+        arrays: dict[str, Any] = {name: np.stack([getattr(m, name) for m in self.maps.values()]) for name in _ARRAYS}
         with path.open("wb") as file:
             np.savez(file, header=np.array(json.dumps(header)), found=self.found, **arrays)
         return path

@@ -137,10 +137,14 @@ class _Job:
         self._write("writing AP", alive, reset_volts[0])
         self._look(IN_AP)
         self._note(alive, set_volts[0], reset_volts[0])
+        self._retries(set_volts, reset_volts)
+        if self.retried and not self.crossbar.capabilities.isolates_cells:
+            self._write("resetting neighbours", alive, reset_volts[0])
+
+    def _retries(self, set_volts: list[float], reset_volts: list[float]) -> None:
+        self.retried = int(self._doubtful().sum())
         for attempt in range(1, max(len(set_volts), len(reset_volts))):
-            doubtful = self._doubtful(alive)
-            if attempt == 1:
-                self.retried = int(doubtful.sum())
+            doubtful = self._doubtful()
             if not doubtful.any() or not self._retry(doubtful, _at(set_volts, attempt), _at(reset_volts, attempt)):
                 return
 
@@ -178,8 +182,8 @@ class _Job:
         reads.in_p[cells], reads.in_ap[cells] = reads.look(IN_P)[cells], reads.look(IN_AP)[cells]
         reads.set_volts[cells], reads.reset_volts[cells] = set_volts, -reset_volts
 
-    def _doubtful(self, alive: Bools) -> Bools:
-        return np.asarray(alive & ~(self.reads.in_p > (1 + self.settings.least_step) * self.reads.in_ap))
+    def _doubtful(self) -> Bools:
+        return np.asarray(self.alive & ~(self.reads.in_p > (1 + self.settings.least_step) * self.reads.in_ap))
 
     def _retry(self, cells: Bools, set_volts: float, reset_volts: float) -> bool:
         """Once with higher pulses; False if the limits do not allow them."""
@@ -225,13 +229,14 @@ class _Job:
 
         def cells(name: str) -> Floats:
             is_alone = self.is_alone[LOOKS.index(name)] & isolates
-            return self.wires.cells(reads.look(name), is_beside, is_alone)
+            whole = _latest(reads.look(AS_FOUND), reads.look(name))
+            return np.where(np.isnan(reads.look(name)), np.nan, self.wires.cells(whole, is_beside, is_alone))
 
         found, *looks = (cells(name) for name in (AS_FOUND, IN_P, IN_AP))
         states = []
         for own, name, look in zip((reads.in_p, reads.in_ap), (IN_P, IN_AP), looks, strict=True):
             again = np.isfinite(own) & (own != reads.look(name))
-            whole = np.where(again, own, np.nan if isolates else reads.look(name))
+            whole = np.where(again, own, np.nan if isolates else _latest(reads.look(AS_FOUND), reads.look(name)))
             mended = self.wires.cells(whole, is_beside, none) if again.any() else own
             states.append(np.where(again, mended, np.where(np.isnan(own), own, look)))
         last = _latest(found, *looks, states[1])
@@ -252,7 +257,9 @@ class _Job:
             SCHEME_NAMES[read_scheme(self.crossbar.capabilities)],
             polarities=2,
             segment_ohms=None if wires is None else float(wires.segment_ohms),
-            line_ohms=None if wires is None else float(np.mean([np.mean(wires.row_ohms), np.mean(wires.col_ohms)])),
+            line_ohms=None
+            if wires is None
+            else float(np.mean([np.asarray(ohms).mean() for ohms in (wires.row_ohms, wires.col_ohms)])),
             is_four_wire=self.crossbar.capabilities.is_four_wire,
         )
 

@@ -58,13 +58,16 @@ class WireKnowledge:
         return np.where(known, found, raw)
 
     def sigma(self, siemens: Floats) -> Floats:
-        """Standard uncertainty of each cell from that of the wires, siemens; every cell of a row read at once."""
+        """Standard uncertainty of each cell from that of the wires, siemens; every cell of a row read at once.
+
+        What a column's level is off by acts through all of its cells, those of the rows that are not driven included.
+        """
         if self.segment_sigma_ohms == 0 and self.line_sigma_ohms == 0:
             return np.zeros(siemens.shape)
         g = np.where(np.isfinite(siemens), siemens, 0.0)
         of_segments = _Drops(Wires(1.0), (g.shape[0], g.shape[1]))
         per_segment = of_segments.along_rows(g, g) + g * of_segments.below
-        per_line = np.hypot(g.sum(axis=1, keepdims=True), g)
+        per_line = np.hypot(g.sum(axis=1, keepdims=True), g.sum(axis=0))
         return np.asarray(g * np.hypot(self.segment_sigma_ohms * per_segment, self.line_sigma_ohms * per_line))
 
 
