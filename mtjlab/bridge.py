@@ -115,8 +115,17 @@ def layer_siemens(array_map: ArrayMap, plan: LayerPlan) -> Floats:
     Raises:
         InputError: see `layer_cells`.
     """
-    ap, p = layer_cells(array_map, plan)
-    return np.where(plan.bits == State.P, p, ap)
+    return written_siemens(layer_cells(array_map, plan), plan.bits)
+
+
+def written_siemens(cells: CellPair, bits: NDArray[np.int8]) -> Floats:
+    """Conductances (..., inputs, lines) of cells that are asked for these bits, as far as they can follow.
+
+    Args:
+        cells: what they can be: `layer_cells`, `DieMaps.known_cells`, with or without an axis of dies.
+        bits: (inputs, lines), or with the same leading axes, 0 (AP) or 1 (P).
+    """
+    return np.where(np.asarray(bits) == State.P, cells.siemens_p, cells.siemens_ap)
 
 
 def planned_siemens(array_map: ArrayMap, plan: LayerPlan) -> Floats:

@@ -116,7 +116,7 @@ def _contents(path: Path) -> tuple[Any, dict[str, NDArray[Any]]]:
         pickled = "pickle" in str(error) or "Object arrays" in str(error)
         found = "it holds pickled objects, which can run anything" if pickled else f"not an exchange file ({error})"
         raise InputError(found, where=str(path), remedy="Give a file that `write_maps` wrote") from error
-    except (OSError, KeyError, EOFError, TypeError, AttributeError, BadZipFile, zlib.error) as error:
+    except (OSError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
         raise InputError(
             f"not an exchange file ({error})", where=str(path), remedy="Give a .npz file that `write_maps` wrote"
         ) from error

@@ -16,15 +16,15 @@ from mtjlab.nouns import ArrayMap, CellStatus, Conditions, DieId
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "exchange.md"
 
 
-def make_map(x: int, kernel: int) -> ArrayMap:
+def make_map(x: int, kernel: int, shape: tuple[int, int] = (4, 3)) -> ArrayMap:
     rng = np.random.default_rng([x, kernel])
-    ap = rng.uniform(0.9e-4, 1.1e-4, (4, 3))
+    ap = rng.uniform(0.9e-4, 1.1e-4, shape)
     p = 2 * ap
     p[0, 0] = ap[0, 0] = 1e-2
     p[1, 1] = np.nan
-    status = np.full((4, 3), CellStatus.OK, dtype=np.int8)
+    status = np.full(shape, CellStatus.OK, dtype=np.int8)
     status[0, 0] = CellStatus.SHORT
-    state = rng.integers(-1, 2, (4, 3)).astype(np.int8)
+    state = rng.integers(-1, 2, shape).astype(np.int8)
     conditions = Conditions(0.1, "V/2", 300.0, tesla=None, polarities=2)
     return ArrayMap(ap, p, ap, state, status, 0.01 * ap, conditions, DieId("Wé", x, -1), {"kernel": kernel}, x == 1)
 
@@ -77,6 +77,19 @@ def test_ten_lines_of_numpy_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     tampered(tmp_path / "dies.npz", tmp_path / "dies.npz", siemens_p=2 * maps.siemens_p)
     with pytest.raises(AssertionError):
         exec(code, {})
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="needs the source tree, not only the wheel")
+def test_the_example_of_placement_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = DieMaps.of([[make_map(x, kernel, (5, 6)) for kernel in range(3)] for x in range(2)])
+    maps.siemens_p[:, :, 1, 1] = 2e-4
+    write_maps(maps, tmp_path / "dies")
+    code = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["siemens"][0].shape == (2, 5, 6) and (names["siemens"][0] < 1e-3).all()  # no short under the layer
+    assert (names["targets"] >= 0).sum() == 5 * 6 + 3 * 4
 
 
 def test_a_changed_array_is_noticed(tmp_path: Path) -> None:
