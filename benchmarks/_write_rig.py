@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mtjlab.limits import DeviceLimits
-from mtjlab.nouns import ArrayMap, Bools, CellStatus, Ints, Site, State
+from mtjlab.nouns import ArrayMap, Bools, CellStatus, Conditions, Floats, Ints, Line, Lines, Site, State
 from mtjlab.physics import mtj
 from mtjlab.physics.die_description import DieDescription, Flaw, Kind
 from mtjlab.protocols.classify_defects import classify_defects
-from mtjlab.protocols.readout import nearest_state, readout
+from mtjlab.protocols.readout import READ_VOLTS, nearest_state
 from mtjlab.protocols.readout_settings import Accuracy
 from mtjlab.protocols.write_lines import WriteScheme
 from mtjlab.protocols.write_verify import WriteResult, WriteSettings, pulse_cell, write_verify
@@ -27,7 +27,6 @@ LIMIT_VOLTS = 0.9
 _SOURCE_ERROR = 1e-3
 """What a source may be off; beyond limit and error a cell counts as over-stressed."""
 _NOISE_AMPS = 20e-9
-_FIELD_TESLA = 0.5
 _LIMITS = DeviceLimits(write_volts_positive=LIMIT_VOLTS, write_volts_negative=LIMIT_VOLTS)
 BASE = WriteSettings(most_volts=LIMIT_VOLTS, searched_cells=6, scheme=WriteScheme.HALF, by_row=False)
 """No amplitude in it counts: all come from six cells of each die and polarity."""
@@ -62,21 +61,33 @@ class Subject:
 
     def put_back(self) -> None:
         """The pattern that was found."""
-        self.world.die.is_parallel[:] = self._found
-        for index in range(self._found.size):
+        self._put(self._found)
+
+    def _put(self, is_parallel: Bools) -> None:
+        self.world.die.is_parallel[:] = is_parallel
+        for index in range(is_parallel.size):
             self.world.circuit.cell_changed(index)
 
     def _map_by_field(self) -> ArrayMap:
-        """Both states of all cells, read after fields that bring them about; no pulse has touched the die."""
-        found = readout(self.crossbar)
-        states = []
-        for tesla in (_FIELD_TESLA, -_FIELD_TESLA):
-            self.world.field_tesla = tesla
-            self.world.wait(1e-3)
-            self.world.field_tesla = 0.0
-            states.append(readout(self.crossbar).siemens)
-        known = classify_defects(found.siemens, states[0], states[1], found.sigma, found.conditions)
-        return replace(known, siemens=found.siemens, state=nearest_state(found.siemens, known))
+        """Both states of all cells, read as fields that saturate would leave them; no pulse has touched the die."""
+        found, states = self._read(), []
+        for is_up in (True, False):
+            self._put(np.where(self.world.die.kind == Kind.JUNCTION, is_up, self._found))
+            states.append(self._read())
+        known = classify_defects(found, states[0], states[1], np.full_like(found, np.nan), Conditions(READ_VOLTS))
+        return replace(known, siemens=found, state=nearest_state(found, known))
+
+    def _read(self) -> Floats:
+        """All cells as they are, a row at a time."""
+        shape = self.crossbar.shape
+        amps = np.zeros((2, *shape))
+        for row in range(shape[0]):
+            for place, volts in enumerate((0.0, READ_VOLTS)):
+                lines = Lines.grounded(*shape)
+                lines.row_volts[row] = volts
+                readings = self.crossbar.measure(lines, [Line("col", col) for col in range(shape[1])])
+                amps[place, row] = [reading.amps for reading in readings]
+        return np.asarray((amps[1] - amps[0]) / READ_VOLTS)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def write_verify(
     Each cell that is not there yet gets pulses of rising amplitude (or width), each followed by one reading against the
     middle between the cell's two conductances. Then the cells that pulses have exposed are read again, and what was
     disturbed is mended, for at most `passes` rounds. Cells that cannot be written (defects) are read and left alone;
-    cells that refuse are marked UNWRITTEN. Nothing is on at the end.
+    cells that refuse are marked UNWRITTEN. Nothing is on when it returns.
 
     Args:
         target: shape (rows, cols), `State` per cell, UNKNOWN where it does not matter.
@@ -92,8 +92,7 @@ def write_verify(
             is_complete = True
         except Ended as ended:
             reason = str(ended)
-        finally:
-            crossbar.idle()
+        crossbar.idle()  # a fault or an interrupt is the bench's to clear up: it knows what is still on
     finally:
         written = replace(job.as_map(), is_partial=not is_complete)
         if keep:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mtjlab.errors import LimitError
+from mtjlab.errors import InputError, LimitError
 from mtjlab.limits import DeviceLimits
 from mtjlab.nouns import ArrayMap, CellStatus, Ints, Site, State
 from mtjlab.protocols.classify_defects import survey
@@ -33,19 +33,23 @@ def with_cell(reference: ArrayMap, site: Site, status: CellStatus) -> ArrayMap:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_good_cells_reach_their_targets(make_world: Any, seed: int) -> None:
+@pytest.mark.parametrize("by_row", [False, True])
+def test_good_cells_reach_their_targets(make_world: Any, seed: int, by_row: bool) -> None:
     world, crossbar = make_world(seed)
     _, known = survey(crossbar)
     before = crossbar.spent
     target = random_target(seed)
-    result = write_verify(crossbar, target, known)
+    result = write_verify(crossbar, target, known, settings=WriteSettings(by_row=by_row))
     assert (world.die.is_parallel.reshape(SHAPE) == target).all()
     assert (result.written.state == target).all()
     assert result.fidelity == 1.0
     assert result.unwritten == ()
     assert result.reason == "every writable cell is in its target state"
     assert result.cost == crossbar.spent - before
-    assert result.cost.pulses >= (target == State.P).sum()
+    assert result.unverified == ()
+    sets = int((target == State.P).sum())
+    assert 6 <= result.cost.pulses < sets if by_row else result.cost.pulses >= sets
+    assert not world.is_live
     assert world.incidents == []
 
 
@@ -152,7 +156,7 @@ def test_disturbed_neighbours_are_mended(make_world: Any, seed: int) -> None:
     world, crossbar = make_world(seed, delta=40.0)
     _, known = survey(crossbar)
     target = random_target(seed)
-    result = write_verify(crossbar, target, known)
+    result = write_verify(crossbar, target, known, settings=WriteSettings(by_row=False))
     assert result.mended > 0
     assert (world.die.is_parallel.reshape(SHAPE) == target).all()
     assert result.fidelity == 1.0
@@ -176,6 +180,24 @@ def test_an_amplitude_beyond_the_limits_is_refused_before_any_pulse(make_world: 
         write_verify(limited, np.ones(SHAPE, dtype=np.int8), known, keep=kept.append)
     assert limited.pulses == []
     assert kept[0].is_partial
+
+
+def test_no_polarity_is_tried_if_the_other_ones_amplitude_would_be_refused(make_world: Any, watched: Any) -> None:
+    _, known = survey(make_world()[1])
+    limited = watched(make_world(limits=DeviceLimits(write_volts_negative=0.5))[1])
+    with pytest.raises(LimitError, match=r"-0\.56 V"):
+        write_verify(limited, random_target(0), known)
+    assert limited.transactions == 0
+
+
+@pytest.mark.parametrize("name", ["target", "reference"])
+def test_a_map_of_another_shape_is_refused(make_world: Any, watched: Any, name: str) -> None:
+    _, known = survey(make_world()[1])
+    spy = watched(make_world(rows=5)[1])
+    target = np.ones((5, 6) if name == "reference" else SHAPE, dtype=np.int8)
+    with pytest.raises(InputError, match=rf"a {name} of \(6, 6\) for an array of \(5, 6\)"):
+        write_verify(spy, target, known)
+    assert spy.transactions == 0
 
 
 def test_retries_stop_at_the_devices_limit(make_world: Any, watched: Any) -> None:
