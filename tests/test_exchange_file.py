@@ -88,7 +88,8 @@ def test_the_example_of_placement_runs(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(code, names)
-    assert names["siemens"][0].shape == (2, 5, 6) and (names["siemens"][0] < 1e-3).all()  # no short under the layer
+    assert names["siemens"][0].shape == (2, 5, 6)
+    assert (names["siemens"][0][:, 1:] < 1e-3).all() and (names["siemens"][1] < 1e-3).all()  # shorts: under dark inputs
     assert (names["targets"] >= 0).sum() == 5 * 6 + 3 * 4
 
 
