@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,26 +16,34 @@ OpenBench = Callable[..., SimBench]
 OpenDriver = Callable[..., Instrument]
 
 
-@pytest.fixture
-def open_bench(tmp_path: Path) -> Iterator[OpenBench]:
-    """Opens a copy of a packaged bench in which each keyword has replaced the text of its key; closed afterwards."""
+@contextmanager
+def _benches_in(folder: Path) -> Iterator[OpenBench]:
     opened: list[SimBench] = []
 
     def open_it(name: str = "passive15", **changes: str) -> SimBench:
         packaged = bench_path(name)
-        shutil.copy(packaged.parent / f"{name}.wiring.yaml", tmp_path)
+        shutil.copy(packaged.parent / f"{name}.wiring.yaml", folder)
         text = packaged.read_text()
         for key, value in changes.items():
             old = next(line for line in text.splitlines() if line.startswith(f"{key}:"))
             text = text.replace(old, f"{key}: {value}")
-        path = tmp_path / "bench.yaml"
+        path = folder / "bench.yaml"
         path.write_text(text)
         opened.append(sim_bench(str(path)))
         return opened[-1]
 
-    yield open_it
-    for bench in opened:
-        bench.close()
+    try:
+        yield open_it
+    finally:
+        for bench in opened:
+            bench.close()
+
+
+@pytest.fixture
+def open_bench(tmp_path: Path) -> Iterator[OpenBench]:
+    """Opens a copy of a packaged bench in which each keyword has replaced the text of its key; closed afterwards."""
+    with _benches_in(tmp_path) as open_it:
+        yield open_it
 
 
 @pytest.fixture
@@ -53,9 +62,8 @@ def open_text(tmp_path: Path) -> Iterator[Callable[[str], SimBench]]:
         bench.close()
 
 
-@pytest.fixture
-def open_driver() -> Iterator[OpenDriver]:
-    """Opens a driver on a simulated bench; closed afterwards."""
+@contextmanager
+def _drivers() -> Iterator[OpenDriver]:
     opened: list[Instrument] = []
 
     def open_it(driver: Callable[..., Instrument], name: str, bench: SimBench) -> Instrument:
@@ -63,6 +71,27 @@ def open_driver() -> Iterator[OpenDriver]:
         opened.append(driver(name, address, visalib=f"{bench.path}@mtjlab"))
         return opened[-1]
 
-    yield open_it
-    for instrument in opened:
-        instrument.close()
+    try:
+        yield open_it
+    finally:
+        for instrument in opened:
+            instrument.close()
+
+
+@pytest.fixture
+def open_driver() -> Iterator[OpenDriver]:
+    """Opens a driver on a simulated bench; closed afterwards."""
+    with _drivers() as open_it:
+        yield open_it
+
+
+@pytest.fixture(scope="session")
+def opening() -> Callable[[Path], AbstractContextManager[tuple[OpenBench, OpenDriver]]]:
+    """`open_bench` and `open_driver` for longer than one test, with a folder of their own."""
+
+    @contextmanager
+    def both(folder: Path) -> Iterator[tuple[OpenBench, OpenDriver]]:
+        with _benches_in(folder) as open_bench, _drivers() as open_driver:
+            yield open_bench, open_driver
+
+    return both

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -29,7 +29,7 @@ from mtjlab.sim_instruments.daffodil_chip import DaffodilChip, ResistorCard
 from mtjlab.sim_instruments.simulated_bench import SimBench, bench_path
 from mtjlab.sim_instruments.world import Incident, World
 from mtjlab.sim_instruments.world_crossbar import WorldCrossbar
-from mtjlab.wiring import load_wiring
+from mtjlab.wiring import Wiring, load_wiring
 
 NO_DEFECTS = {"short": 0, "open": 0, "stuck_p": 0, "stuck_ap": 0}
 SITES = [Site(0, 0), Site(7, 3), Site(14, 14)]
@@ -169,33 +169,87 @@ BENCHES: dict[str, tuple[str, type[Instrument], type[Instrument], dict[str, Any]
 """Packaged bench, driver of its SMUs and of its matrix, what is changed in its wiring file."""
 
 
-@pytest.fixture(params=[*BENCHES, "world_crossbar", "daffodil"])
-def make_rig(request: pytest.FixtureRequest, open_bench: Callable[..., SimBench], open_driver: Callable) -> Callable:
-    def make(**limits: float) -> Rig:
-        packaged, of_smus, of_matrix, changes = BENCHES.get(request.param, BENCHES["2400s + 707B"])
-        wiring = load_wiring(bench_path(packaged).with_name(f"{packaged}.wiring.yaml"))
-        limited = DeviceLimits(**{**wiring.device.limits.model_dump(), **limits})
-        if request.param == "daffodil":
-            chip = DaffodilChip.draw(seed=5, defect_rates=NO_DEFECTS)
-            return DaffodilRig(SimDaffodilBoard(chip, seed=5), 19, limited)
-        if request.param == "world_crossbar":
-            world = World.from_description({"defect_rates": NO_DEFECTS}, seed=5, line_hertz=50)
-            return Rig(WorldCrossbar(world, limited), world, lambda: 0)
-        bench = open_bench(packaged, die=f"{{defect_rates: {NO_DEFECTS}}}")
-        device = wiring.device.model_copy(update={"limits": limited})
-        wiring = wiring.model_copy(update={"device": device, **changes})
-        opened = {name: open_driver(of_smus, name, bench) for name in bench.by_name if name != "matrix"}
-        parts = {f"{name}.{key}": part for name, smu in opened.items() for key, part in smu.submodules.items()}
-        matrix = open_driver(of_matrix, "matrix", bench)
-        scan_units = [smu for smu in opened.values() if isinstance(smu, ScanUnit)]
+@dataclass
+class OpenedBench:
+    """Instruments that stay open from one test to the next; each test prepares them anew and has a die untouched.
+
+    Attributes:
+        wiring: with what this kind of bench changes.
+    """
+
+    bench: SimBench
+    smus: dict[str, Instrument]
+    matrix: Instrument
+    wiring: Wiring
+
+    def __post_init__(self) -> None:
+        self._is_parallel = self.bench.world.die.is_parallel.copy()
+
+    @property
+    def drivers(self) -> list[Any]:
+        return [*self.smus.values(), self.matrix]
+
+    def crossbar(self, limits: DeviceLimits) -> MatrixCrossbar:
+        parts = {f"{name}.{key}": part for name, smu in self.smus.items() for key, part in smu.submodules.items()}
+        wiring = self.wiring.model_copy(update={"device": self.wiring.device.model_copy(update={"limits": limits})})
         crossbar = MatrixCrossbar(
-            opened | parts, matrix, wiring, scan_units=scan_units, clock=lambda: bench.world.seconds
+            self.smus | parts,
+            self.matrix,
+            wiring,
+            scan_units=[smu for smu in self.smus.values() if isinstance(smu, ScanUnit)],
+            clock=lambda: self.bench.world.seconds,
         )
         crossbar.start()
-        drivers = [*opened.values(), matrix]
-        return Rig(crossbar, bench.world, lambda: sum(d.writes + d.queries for d in drivers))
+        return crossbar
 
-    return make
+    def put_back(self, crossbar: MatrixCrossbar) -> None:
+        """The bench is shut down and the die as it was; after an incident everything is new."""
+        crossbar.shutdown()
+        if self.bench.world.incidents:
+            self.bench.reset()
+        world = self.bench.world
+        for index in np.flatnonzero(world.die.is_parallel != self._is_parallel).tolist():
+            world.die.is_parallel[index] = self._is_parallel[index]
+            world.circuit.cell_changed(index)
+
+
+@pytest.fixture(scope="module", params=[*BENCHES, "world_crossbar", "daffodil"])
+def kind(
+    request: pytest.FixtureRequest, opening: Callable, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str | OpenedBench]:
+    """A bench, open; of other kinds the name."""
+    if request.param not in BENCHES:
+        yield request.param
+        return
+    packaged, of_smus, of_matrix, changes = BENCHES[request.param]
+    wiring = load_wiring(bench_path(packaged).with_name(f"{packaged}.wiring.yaml")).model_copy(update=changes)
+    with opening(tmp_path_factory.mktemp("bench")) as (open_bench, open_driver):
+        bench = open_bench(packaged, die=f"{{defect_rates: {NO_DEFECTS}}}")
+        smus = {name: open_driver(of_smus, name, bench) for name in bench.by_name if name != "matrix"}
+        yield OpenedBench(bench, smus, open_driver(of_matrix, "matrix", bench), wiring)
+
+
+@pytest.fixture
+def make_rig(kind: str | OpenedBench) -> Iterator[Callable]:
+    made: list[MatrixCrossbar] = []
+
+    def make(**limits: float) -> Rig:
+        packaged = load_wiring(bench_path("passive15").with_name("passive15.wiring.yaml"))
+        wiring = kind.wiring if isinstance(kind, OpenedBench) else packaged
+        limited = DeviceLimits(**{**wiring.device.limits.model_dump(), **limits})
+        if isinstance(kind, OpenedBench):
+            made.append(kind.crossbar(limited))
+            return Rig(made[-1], kind.bench.world, lambda: sum(d.writes + d.queries for d in kind.drivers))
+        if kind == "daffodil":
+            chip = DaffodilChip.draw(seed=5, defect_rates=NO_DEFECTS)
+            return DaffodilRig(SimDaffodilBoard(chip, seed=5), 19, limited)
+        world = World.from_description({"defect_rates": NO_DEFECTS}, seed=5, line_hertz=50)
+        return Rig(WorldCrossbar(world, limited), world, lambda: 0)
+
+    yield make
+    for crossbar in made:
+        assert isinstance(kind, OpenedBench)
+        kind.put_back(crossbar)
 
 
 @pytest.fixture
