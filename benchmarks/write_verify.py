@@ -11,7 +11,7 @@ import numpy as np
 from ._write_rig import BASE, Outcome, Subject, Way, one_shot, verifying, written
 
 _SPREADS = (0.05, 0.10, 0.15, 0.20)
-_FACTORS = (1.3, 1.4)
+_FACTORS = (1.25, 1.32, 1.4)
 _WAYS: dict[str, Way] = {
     **{f"one shot, {factor:g} x": one_shot(factor) for factor in _FACTORS},
     "verified, no re-check": verifying(replace(BASE, passes=0)),

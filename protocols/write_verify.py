@@ -24,6 +24,7 @@ from mtjlab.nouns import (
 from mtjlab.roles import Crossbar
 
 from .characterize_run import Budget, Ended, IsStopped, not_stopped
+from .leave_idle import left_idle
 from .readout import READ_VOLTS, Keep, nearest_state
 from .write_field import FieldStart, initialise_by_field
 from .write_lines import WriteScheme, chosen_write_scheme, write_lines
@@ -67,7 +68,7 @@ def write_verify(
     Each cell that is not there yet gets pulses of rising amplitude (or width), each followed by one reading against the
     middle between the cell's two conductances. Then the cells that pulses have exposed are read again, and what was
     disturbed is mended, for at most `passes` rounds. Cells that cannot be written (defects) are read and left alone;
-    cells that refuse are marked UNWRITTEN. Nothing is on when it returns.
+    cells that refuse are marked UNWRITTEN. Nothing is on at the end.
 
     Args:
         target: shape (rows, cols), `State` per cell, UNKNOWN where it does not matter.
@@ -87,12 +88,11 @@ def write_verify(
     job = _Job(crossbar, target, reference, settings or WriteSettings(), read_volts, progress, budget, is_stopped)
     reason, is_complete = "interrupted", False
     try:
-        try:
+        with left_idle(crossbar):
             reason = job.run(field_start)
             is_complete = True
-        except Ended as ended:
-            reason = str(ended)
-        crossbar.idle()  # a fault or an interrupt is the bench's to clear up: it knows what is still on
+    except Ended as ended:
+        reason = str(ended)
     finally:
         written = replace(job.as_map(), is_partial=not is_complete)
         if keep:
