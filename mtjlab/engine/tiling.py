@@ -139,6 +139,25 @@ def plain_tiling(
     raise _no_fit(layer_sizes, kernels, kernel_shape, bias_inputs, has_reference)
 
 
+def tiling_of_shapes(
+    shapes: Sequence[tuple[int, int]], *, kernels: int = 32, kernel_shape: tuple[int, int] = (25, 25)
+) -> NetworkTiling:
+    """The same for layers that are no chain, such as convolutions: (inputs, outputs) of each, in pairs of lines.
+
+    Raises:
+        InputError: they do not fit.
+    """
+    try:
+        layers = _laid(shapes, [False] * len(shapes), Strips.of(kernels, kernel_shape), 0, False)
+    except NoRoomError:
+        need, have = sum(2 * i * o for i, o in shapes), kernels * kernel_shape[0] * kernel_shape[1]
+        raise InputError(
+            f"layers of {list(shapes)} need {need} devices, {kernels} arrays of {kernel_shape} have {have}",
+            remedy="Use smaller layers or more arrays",
+        ) from None
+    return NetworkTiling(layers, kernels, kernel_shape)
+
+
 def layer_shapes(layer_sizes: Sequence[int], bias_inputs: int = 0) -> list[tuple[int, int]]:
     """(inputs with those for biases, outputs) of every layer. Raises InputError for sizes that make no network."""
     if len(layer_sizes) < 2 or min(layer_sizes) < 1 or bias_inputs < 0:
