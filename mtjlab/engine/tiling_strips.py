@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import defaultdict
 from typing import NamedTuple
 
@@ -39,7 +40,8 @@ class Strips:
 
     def __init__(self, free: list[Strip]) -> None:
         self._by_height: dict[int, list[Strip]] = defaultdict(list)
-        for strip in free:
+        self._seen: dict[tuple[int, int], int] = {}  # per height and count: no run begins before this place
+        for strip in sorted(free):
             self._give(strip)
 
     @classmethod
@@ -95,30 +97,37 @@ class Strips:
     def _take(self, height: int, count: int) -> list[Strip] | None:
         """The first `count` strips side by side, of the least height that is enough; taken from the free ones."""
         for enough in sorted(self._by_height):
-            strips = self._by_height[enough]
-            first = self._first_run(strips, count) if enough >= height else None
+            first = self._first_run(enough, count) if enough >= height else None
             if first is not None:
+                strips = self._by_height[enough]
                 taken = strips[first : first + count]
                 del strips[first : first + count]
+                self._forget(enough, but=count)
                 return taken
         return None
 
     def _tallest(self, count: int) -> int:
         """Height of the tallest strips of which `count` lie side by side."""
         for height in sorted(self._by_height, reverse=True):
-            if self._first_run(self._by_height[height], count) is not None:
+            if self._first_run(height, count) is not None:
                 return height
         raise NoRoomError
 
-    @staticmethod
-    def _first_run(strips: list[Strip], count: int) -> int | None:
-        """Where `count` strips of one kernel and row begin; strips are in order."""
-        for first in range(len(strips) - count + 1):
+    def _first_run(self, height: int, count: int) -> int | None:
+        """Where `count` strips of this height in one kernel and row begin; strips are in order."""
+        strips = self._by_height[height]
+        for first in range(self._seen.get((height, count), 0), len(strips) - count + 1):
             if strips[first][:2] == strips[first + count - 1][:2]:
+                self._seen[height, count] = first
                 return first
+        self._seen[height, count] = len(strips)
         return None
 
     def _give(self, strip: Strip) -> None:
         if strip.height:
-            self._by_height[strip.height].append(strip)
-            self._by_height[strip.height].sort()
+            insort(self._by_height[strip.height], strip)
+            self._forget(strip.height)
+
+    def _forget(self, height: int, but: int | None = None) -> None:
+        for key in [key for key in self._seen if key[0] == height and key[1] != but]:
+            del self._seen[key]
