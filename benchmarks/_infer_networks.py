@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mtjlab.engine.datasets import WineData, load_wine, stratified_split
 from mtjlab.engine.perceptron import Perceptron, Precision, accuracy, ideal_outputs
 from mtjlab.engine.tiling import LayerTiling, plain_tiling
-from mtjlab.engine.training import TrainingSettings, train
 from mtjlab.nouns import Floats, Ints, LayerPlan, LayerTile, TiledLayerPlan, TiledWeightPlan
 from mtjlab.physics.die_description import Kind
 from mtjlab.protocols.infer_plans import LabelledSamples
@@ -50,14 +50,13 @@ class Trained:
 
 def wine(*, quick: bool) -> Trained:
     """13-6-3 on Wine, inputs of 5 bits, hidden activations of 4 bits and a sign."""
-    precision = Precision(5, 4)
-    return _trained(load_wine(0), TrainingSettings(solutions=8, epochs=400 if quick else 2000, precision=precision))
+    return _trained(load_wine(0), solutions=8, epochs=400 if quick else 2000, precision=Precision(5, 4))
 
 
 def digits(*, quick: bool) -> Trained:
     """64-16-10 on the 8 x 8 digits, inputs of 4 bits (as they come), hidden activations of 6 bits and a sign."""
-    settings = TrainingSettings(solutions=2, epochs=300 if quick else 1500, g=3.0, hidden=16, precision=Precision(4, 6))
-    return _trained(_digits(), settings)
+    epochs = 300 if quick else 1500
+    return _trained(_digits(), solutions=2, epochs=epochs, g=3.0, hidden=16, precision=Precision(4, 6))
 
 
 def _digits() -> WineData:
@@ -70,7 +69,10 @@ def _digits() -> WineData:
     return WineData(np.asarray(bundle.data, dtype=np.float64) / 16, labels, train_part, test, names, ())
 
 
-def _trained(data: WineData, settings: TrainingSettings) -> Trained:
+def _trained(data: WineData, **how: Any) -> Trained:
+    from mtjlab.engine.training import TrainingSettings, train  # PyTorch takes seconds, which a list need not
+
+    settings = TrainingSettings(**how)
     found = train(data, settings)
     outputs = ideal_outputs(found, data.train_features, settings.g, settings.precision)
     best = int(np.argmax(accuracy(outputs, data.train_labels)))
