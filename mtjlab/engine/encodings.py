@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .straight_through import plus_less_minus
 
 
 class Encoding(Protocol):
@@ -84,7 +85,7 @@ class Pairs:
 
     def pairs(self, lines: Tensor, outputs: int) -> Tensor:
         """Plus less minus, the pairs of one output as neighbours."""
-        return lines[..., 0::2] - lines[..., 1::2]
+        return plus_less_minus(lines)
 
     def added(self, pairs: Tensor, outputs: int) -> Tensor:
         """The pairs of an output added up."""
@@ -132,7 +133,7 @@ class Complementary:
 
     def pairs(self, lines: Tensor, outputs: int) -> Tensor:
         """Plus less minus, the pairs of one output as neighbours."""
-        return lines[..., 0::2] - lines[..., 1::2]
+        return plus_less_minus(lines)
 
     def added(self, pairs: Tensor, outputs: int) -> Tensor:
         """The pairs of an output added up."""

@@ -20,9 +20,11 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .cell_states import CellStates
 from .converters import Converters, quantised
+from .copies_product import copies_product
 from .encodings import Encoding, Pairs
 from .partial_sums import PartialSums
 from .placed_wires import PlacedWires, TileWires
+from .straight_through import hard_states
 
 
 @dataclass(frozen=True)
@@ -174,9 +176,7 @@ class CrossbarLinear(nn.Module):
 
     def states(self) -> Tensor:
         """States (copies, inputs, lines) as the forward pass uses them, 0 (AP) or 1 (P), gradient straight through."""
-        hard = (self.latent > 0).to(self.latent.dtype)
-        soft = self.latent / 2
-        states = self.settings.encoding.states(hard + (soft - soft.detach()), self.outputs)
+        states = self.settings.encoding.states(hard_states(self.latent), self.outputs)
         flips = self.settings.devices.flip_probability
         if not (self.training and flips):
             return states
@@ -186,8 +186,7 @@ class CrossbarLinear(nn.Module):
     @torch.no_grad()
     def bits(self) -> Tensor:
         """Wanted states, int8, shape (copies, inputs, lines)."""
-        hard = (self.latent > 0).to(self.latent.dtype)
-        return self.settings.encoding.states(hard, self.outputs).to(torch.int8)
+        return self.settings.encoding.states(hard_states(self.latent), self.outputs).to(torch.int8)
 
     def conductances(self) -> Tensor:
         """Shape (C, inputs, lines), in units of weight, with the device errors of training."""
@@ -198,8 +197,7 @@ class CrossbarLinear(nn.Module):
         if inputs.ndim != 3 or inputs.shape[-1] != self.inputs:
             raise InputError(f"inputs of shape {tuple(inputs.shape)}, wanted (copies or 1, samples, {self.inputs})")
         applied = quantised(inputs, self.settings.converters.input_bits)
-        sums = self._sums(applied)
-        return sums * self.gain + self.bias
+        return self._gained_sums(applied) + self.bias
 
     @torch.no_grad()
     def clamp_latent(self) -> None:
@@ -217,36 +215,36 @@ class CrossbarLinear(nn.Module):
             found, beyond = found * factor, None if beyond is None else beyond * factor
         return found, beyond
 
-    def _sums(self, applied: Tensor) -> Tensor:
-        """Weighted sums in units of weight; line by line only where something happens to single lines."""
+    def _gained_sums(self, applied: Tensor) -> Tensor:
+        """Weighted sums times the gain; line by line only where something happens to single lines."""
         converters, encoding = self.settings.converters, self.settings.encoding
         lines, beyond = self._devices()
         if self.wires is not None:
             lines = self.wires.seen(lines)
         if self.settings.parts is not None:
             pairs = self.settings.parts.of(applied, encoding.pairs(lines, self.outputs))
-            return self._with_noise(encoding.added(pairs, self.outputs), encoding.lines_per_output)
-        if converters.output_bits is None:
-            lines = encoding.joined(lines, self.outputs)
-            beyond = None if beyond is None else encoding.joined(beyond, self.outputs)
-            return self._with_noise(self._currents(applied, lines, beyond), encoding.lines_per_output)
+            return self.gain * self._with_noise(encoding.added(pairs, self.outputs), encoding.lines_per_output)
+        if converters.output_bits is None:  # weights are fewer than sums: the gain costs less there
+            weights = self.gain * encoding.joined(lines, self.outputs)
+            beyond = None if beyond is None else self.gain * encoding.joined(beyond, self.outputs)
+            return self._with_noise(self._currents(applied, weights, beyond), encoding.lines_per_output, self.gain)
         read = converters.read(self._with_noise(self._currents(applied, lines, beyond), 1))
-        return encoding.joined(read, self.outputs)
+        return self.gain * encoding.joined(read, self.outputs)
 
     def _currents(self, applied: Tensor, conductances: Tensor, beyond: Tensor | None) -> Tensor:
         """Inputs times conductances, and what devices in AP conduct more at the voltage of their input than at none.
 
         The shape of that rise is that of the TMR of `Devices`, also where known cells have another.
         """
-        currents = torch.matmul(applied, conductances)
+        currents = copies_product(applied, conductances)
         if beyond is None:
             return currents
         u = (applied * self.settings.devices.bias_ratio) ** 2
-        return currents + torch.matmul(applied * u / (1 + u + self.settings.devices.tmr), beyond)
+        return currents + copies_product(applied * u / (1 + u + self.settings.devices.tmr), beyond)
 
-    def _with_noise(self, currents: Tensor, lines: float) -> Tensor:
+    def _with_noise(self, currents: Tensor, lines: float, gain: Tensor | float = 1.0) -> Tensor:
         noise = self.settings.devices.read_noise
-        return currents + noise * lines**0.5 * self._drawn(torch.randn, currents.shape) if noise else currents
+        return currents + gain * noise * lines**0.5 * self._drawn(torch.randn, currents.shape) if noise else currents
 
     def _drawn(self, draw: Callable[..., Tensor], shape: torch.Size) -> Tensor:
         """Random numbers where the layer is; drawn where the generator is, so that both may be anywhere."""
