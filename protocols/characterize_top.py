@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from mtjlab.errors import InputError
 from mtjlab.nouns import Line, Lines, Reading, Site
 
@@ -58,8 +56,9 @@ class TopMeter:
     def _has_row_changed(self) -> bool:
         """Whether the row conducts otherwise than before; then what the other cells take is forgotten."""
         shape, row = self._run.crossbar.shape, Line("row", self._site.row)
-        driven = Lines(np.zeros(shape[0]), np.full(shape[1], self._read_volts))
-        now = self._run.sensed(driven, row) / self._read_volts
+        driven = Lines.grounded(*shape)
+        driven.row_volts[self._site.row] = self._read_volts  # columns alike, which a matrix that holds lines can do
+        now = -self._run.sensed(driven, row) / self._read_volts
         has_changed = not abs(now - self._row_siemens) < _CHANGE * abs(now) / shape[1]
         if has_changed:
             self._others.clear()
