@@ -31,11 +31,13 @@ class LeastTimes:
         reading: integration or conversion of what is sensed at once, seconds.
         change: relays that open and then others that close, seconds.
         sources: of a bench with a matrix, which senses one line at a time; None where every line has its own.
+        repeats: whether a reading that is asked for again takes time again.
     """
 
     reading: float
     change: float = 0.0
     sources: Sources | None = None
+    repeats: bool = True
 
 
 class Tally(Crossbar):
@@ -124,17 +126,13 @@ class Tally(Crossbar):
     def _count(self, reads: Sequence[LineRead]) -> None:
         sources = self._least.sources
         if sources is None:
-            self.measurements += len(series_of(reads, together=True))
+            known = len(series_of(reads, together=True))
+            distinct = len({(r.lines.row_volts.tobytes(), r.lines.col_volts.tobytes()) for r in reads})
+            self.measurements += known if self._least.repeats else distinct
             return
         self.measurements += len(reads)
-        plan = blocks(reads, sources)
-        needed = [block for block in plan if not self._is_served(block.numbers, reads, sources)]
-        self.changes += len(needed)
-        if needed:
-            self._routes = needed[-1].routes
-
-    def _is_served(self, numbers: Sequence[int], reads: Sequence[LineRead], sources: Sources) -> bool:
-        return all(serves(self._routes, reads[n].lines, sources, reads[n].sense, None) for n in numbers)
+        self._routes, changes = _fewest_changes(reads, sources, self._routes)
+        self.changes += changes
 
     def _count_pulse(self, lines: Lines, seconds: float) -> None:
         self.pulse_seconds += seconds
@@ -145,3 +143,24 @@ class Tally(Crossbar):
         if not serves(self._routes, lines, sources, None, selected):
             self.changes += 1
             self._routes = routes_for([driven(lines)], sources, None, selected)
+
+
+def _fewest_changes(reads: Sequence[LineRead], sources: Sources, present: Routes) -> tuple[Routes, int]:
+    """What is connected after a series of reads in the best order, and how often relays had to move.
+
+    A reading with all lines at 0 V needs no routes of its own where its column is sensed at a voltage as well.
+    """
+    now, needed = present, dict[frozenset[tuple[str, frozenset[Line]]], Routes]()
+    by_sense: dict[Line, Routes] = {}
+    plan = sorted(blocks(reads, sources), key=lambda block: not _has_level(reads[block.numbers[-1]].lines))
+    for block in plan:
+        of_block = [reads[number] for number in block.numbers]
+        known = [present, *([by_sense[of_block[0].sense]] if of_block[0].sense in by_sense else [])]
+        if not any(all(serves(routes, read.lines, sources, read.sense, None) for read in of_block) for routes in known):
+            needed[frozenset(block.routes.items())] = now = block.routes
+            by_sense[of_block[0].sense] = block.routes
+    return now, len(needed)
+
+
+def _has_level(lines: Lines) -> bool:
+    return bool(np.nan_to_num(lines.row_volts).any() or np.nan_to_num(lines.col_volts).any())

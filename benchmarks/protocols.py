@@ -138,7 +138,15 @@ def _memory(shape: Shape) -> Iterator[Spot]:
     world = World.from_description(description, seed=5, line_hertz=50)
     crossbar = WorldCrossbar(world, _MANY)
     known = _known(world.die, shape)
-    yield Spot("in memory", crossbar, LeastTimes(READ_SECONDS), known, lambda: world.seconds, lambda: 0, world.wait)
+    yield Spot(
+        "in memory",
+        crossbar,
+        LeastTimes(READ_SECONDS, repeats=False),
+        known,
+        lambda: world.seconds,
+        lambda: 0,
+        world.wait,
+    )
 
 
 def _known(die: Die, shape: Shape) -> ArrayMap:
