@@ -117,9 +117,9 @@ def run(*, quick: bool) -> tuple[str, list[list[Any]], dict[str, Any]]:
             results[name] = {"missing": str(error)}
     rows: list[list[Any]] = [["engine", "version", "largest error", "noise ratio"]]
     for name, found in results.items():
-        error = f"{found['largest_error']:.1e}" if "largest_error" in found else "not installed"
+        largest = f"{found['largest_error']:.1e}" if "largest_error" in found else "not installed"
         ratio = f"{found['noise_ratio']:.3f}" if "noise_ratio" in found else ""
-        rows.append([name, found.get("version", ""), error, ratio])
+        rows.append([name, found.get("version", ""), largest, ratio])
     return "Sums of other engines on measured conductances, relative to the largest", rows, {"engines": results}
 
 

@@ -134,6 +134,12 @@ class DieMaps:
         """What every cell can be, each (dies, kernels, rows, cols), siemens; NaN where it is not known."""
         return reachable_cells(self.siemens, self.siemens_ap, self.siemens_p, self.status)
 
+    def at(self, name: str, index: tuple[IntArray, IntArray, IntArray]) -> NDArray[Any]:
+        """One of the arrays (`MAP_ARRAYS`: "sigma", "status" ...) under a layer on every die: (dies, inputs, lines)."""
+        if name not in MAP_ARRAYS:
+            raise InputError(f"maps have no array {name!r}", remedy=f"Choose one of {', '.join(MAP_ARRAYS)}")
+        return np.ascontiguousarray(getattr(self, name)[:, index[0], index[1], index[2]])
+
     def cells(self, index: tuple[IntArray, IntArray, IntArray]) -> CellPair:
         """What the cells under a layer can be on every die: (dies, inputs, lines), siemens; NaN where it is not known.
 

@@ -69,6 +69,15 @@ def test_cells_under_a_layer_are_neither_clamped_nor_filled_in() -> None:
     np.testing.assert_array_equal(maps.known_cells((kernel, row, col)).siemens_p, p[:, 2:])
 
 
+def test_status_and_uncertainty_under_a_layer_are_at_hand() -> None:
+    maps = make_dies()
+    index = plain_tiling([5, 2, 2], kernels=2, kernel_shape=SHAPE).layers[0].cells
+    np.testing.assert_array_equal(maps.at("status", index)[2, 0, :3], [CellStatus.SHORT, CellStatus.OPEN, 4])
+    np.testing.assert_array_equal(maps.at("sigma", index)[1, 2:], maps.sigma[1, 0, 2:, :4])
+    with pytest.raises(InputError, match="no array 'volts'"):
+        maps.at("volts", index)
+
+
 def test_dies_are_selected_by_number_and_by_mask() -> None:
     maps = make_dies()
     assert [die.x for die in maps.select([2, 0]).dies] == [2, 0]

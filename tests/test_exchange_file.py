@@ -3,10 +3,13 @@
 import json
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mtjlab.die_maps import MAP_ARRAYS, DieMaps
 from mtjlab.errors import InputError
@@ -53,6 +56,28 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         assert getattr(found, name).dtype == getattr(maps, name).dtype
     assert (found.dies, found.conditions, found.provenance) == (maps.dies, maps.conditions, maps.provenance)
     np.testing.assert_array_equal(found.is_partial, maps.is_partial)
+
+
+@given(seed=st.integers(0, 2**32 - 1), shape=st.tuples(*(st.integers(1, 4) for _ in range(4))))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_any_values_come_back_bit_for_bit(seed: int, shape: tuple[int, int, int, int]) -> None:
+    rng = np.random.default_rng(seed)
+    floats = rng.choice([np.nan, np.inf, 0.0, -1e-12, 5e-324, 1e-4], (4, *shape)) * rng.choice([1.0, 1 / 3], shape)
+    conditions = tuple(tuple(Conditions(0.1, kelvin=float(k)) for k in range(shape[1])) for _ in range(shape[0]))
+    maps = DieMaps(
+        *floats,
+        state=rng.integers(-1, 2, shape).astype(np.int8),
+        status=rng.integers(0, 12, shape).astype(np.int8),
+        dies=tuple(DieId("W", x, -x) for x in range(shape[0])),
+        conditions=conditions,
+        provenance=tuple(tuple({"k": k, "ok": True} for k in range(shape[1])) for _ in range(shape[0])),
+        is_partial=rng.integers(0, 2, shape[:2]).astype(bool),
+    )
+    with TemporaryDirectory() as folder:
+        found = read_maps(write_maps(maps, Path(folder) / "any"))
+    for name in MAP_ARRAYS:
+        assert getattr(found, name).tobytes() == getattr(maps, name).tobytes()
+    assert (found.dies, found.conditions, found.provenance) == (maps.dies, maps.conditions, maps.provenance)
 
 
 def test_a_single_map_from_a_run_folder_is_a_die_of_one_kernel(tmp_path: Path) -> None:
