@@ -313,7 +313,7 @@ class BenchRig(Rig):
 
 
 MakeRig = Callable[[], Rig]
-BENCHES = ("passive15", "linked15")
+BENCHES = ("passive15", "linked15", "biased15")
 
 
 def small_bench(name: str, folder: Path) -> tuple[SimBench, Any, Any]:

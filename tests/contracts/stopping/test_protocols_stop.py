@@ -46,8 +46,7 @@ from mtjlab.protocols.write_verify import write_verify
 LINES = 3
 SHAPE = (LINES, LINES)
 SITE, OTHER = Site(1, 2), Site(0, 1)
-KINDS = ("memory", "board", "passive15", "linked15")
-EXAMPLES = {"memory": 8, "board": 4, "passive15": 3, "linked15": 2}
+EXAMPLES = {"memory": 8, "board": 4, "passive15": 3, "linked15": 2, "biased15": 3}
 MakeRig = Callable[[], Any]
 
 # what is run, and what of its result is compared
@@ -202,6 +201,10 @@ SCANNING = (
     "wires and contacts",
 )
 """What the instruments of a bench that scans do by themselves, and two that they do not."""
+HOLDING = ("quasi-static loop", "TMR against bias", "write and verify")
+"""What puts lines at other levels than a matrix that holds them likes best."""
+ONLY = {"linked15": SCANNING, "biased15": HOLDING}
+"""Benches whose single cells go the same way as those of others."""
 
 
 @dataclass
@@ -251,12 +254,7 @@ def check_kept(case: Case, whole: Whole, kept: Sequence[Any], done: dict[str, in
     assert found[both] == pytest.approx(expected[: found.size][both], rel=0.05)
 
 
-PARAMETERS = [
-    pytest.param(kind, name, id=f"{kind}-{name}")
-    for kind in KINDS
-    for name in CASES
-    if kind != "linked15" or name in SCANNING
-]
+PARAMETERS = [pytest.param(kind, name, id=f"{kind}-{name}") for kind in EXAMPLES for name in ONLY.get(kind, CASES)]
 
 
 @pytest.mark.parametrize(("kind", "name"), PARAMETERS, indirect=["kind"])
