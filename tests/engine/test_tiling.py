@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtjlab.engine.tiling import NetworkTiling, devices_needed, plain_tiling
+from mtjlab.engine.tiling import NetworkTiling, devices_needed, plain_tiling, tiling_of_shapes
 from mtjlab.errors import InputError
 
 
@@ -91,3 +91,12 @@ def test_sizes_that_make_no_network_are_refused() -> None:
         plain_tiling([196])
     with pytest.raises(InputError, match="make no network"):
         plain_tiling([196, 0, 10])
+
+
+def test_layers_that_are_no_chain_are_laid_too() -> None:
+    shapes = [(9, 8), (72, 16), (64, 10)]
+    tiling = tiling_of_shapes(shapes, kernels=8)
+    assert [layer.cells.row.shape for layer in tiling.layers] == [(i, 2 * o) for i, o in shapes]
+    assert used_cells(tiling).size == np.unique(used_cells(tiling)).size == sum(2 * i * o for i, o in shapes)
+    with pytest.raises(InputError, match=r"need 3728 devices, 4 arrays of \(25, 25\) have 2500"):
+        tiling_of_shapes(shapes, kernels=4)
