@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from ..die_maps import DieMaps
 from ..errors import InputError
-from ..nouns import Floats, Ints
+from ..nouns import Ints
 from .cell_states import CellStates
 from .convert import CrossbarNetwork, convert
 from .encodings import Pairs
@@ -21,7 +22,7 @@ from .partial_sums import PartialSums
 from .placement import CellPair
 from .tiling import CellIndex, NetworkTiling, tiling_of_shapes
 
-Parameters = dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]
+Parameters = dict[str, NDArray[np.float32]]
 """Trained values by name, copies as the leading axis."""
 
 CLASSES = 10
@@ -115,7 +116,9 @@ def parameters_of(network: CrossbarNetwork) -> Parameters:
     return {name: value.detach().cpu().numpy().copy() for name, value in network.named_parameters()}
 
 
-def with_parameters(network: CrossbarNetwork, parameters: Mapping[str, Floats], copies: Sequence[int]) -> None:
+def with_parameters(
+    network: CrossbarNetwork, parameters: Mapping[str, NDArray[np.float32]], copies: Sequence[int]
+) -> None:
     """Put values of these copies into a network of as many copies.
 
     Raises:
