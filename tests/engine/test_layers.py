@@ -12,6 +12,7 @@ from mtjlab.engine.cell_states import CellStates
 from mtjlab.engine.converters import Converters
 from mtjlab.engine.encodings import Complementary, Encoding, Pairs, Reference
 from mtjlab.engine.layers import CrossbarLinear, Devices, LayerSettings
+from mtjlab.engine.partial_sums import PartialSums
 from mtjlab.engine.perceptron import EXACT, Perceptron, Precision, ideal_outputs, matrix_outputs
 from mtjlab.engine.placement import CellPair
 from mtjlab.errors import InputError
@@ -294,6 +295,35 @@ def test_line_currents_are_read_with_the_bits_and_the_range_of_the_adc() -> None
     found = layer(torch.ones(1, 1, 10)).detach()[0, 0]
     assert found.tolist() == [14.0 - 10.0, 14.0 - 10.0]  # lines carry 20 (clipped to 14) and 10 (a step is 2)
     assert (layer(torch.full((1, 1, 10), 0.59)).detach() == 12.0 - 6.0).all()  # 11.8 and 5.9
+
+
+@pytest.mark.parametrize(("encoding", "pairs"), [(Pairs(), 1), (Pairs(3), 3), (Complementary(2), 2), (Reference(), 1)])
+def test_limited_parts_are_cut_pair_by_pair_before_they_are_added(encoding: Encoding, pairs: int) -> None:
+    whole = CrossbarLinear(10, 2, copies=3, settings=replace(IDEAL, encoding=encoding, gain=0.5))
+    layer = CrossbarLinear(10, 2, copies=3, settings=replace(whole.settings, parts=PartialSums(4, 0.7)))
+    x = inputs(1, 6, 10)
+    wanted = torch.zeros(3, 6, 2)
+    lines = whole.conductances().detach()
+    for part in (slice(0, 4), slice(4, 8), slice(8, 10)):
+        currents = torch.matmul(x[..., part], lines[:, part])
+        if isinstance(encoding, Reference):
+            differences = currents[..., :2] - currents[..., 2:].mean(dim=-1, keepdim=True)
+        else:
+            differences = currents[..., 0::2] - currents[..., 1::2]
+        wanted += differences.clamp(-0.7, 0.7).reshape(3, 6, 2, pairs).sum(dim=-1)
+    torch.testing.assert_close(layer(x).detach(), 0.5 * wanted)
+    assert not torch.allclose(layer(x), whole(x))
+    wide = CrossbarLinear(10, 2, copies=3, settings=replace(layer.settings, parts=PartialSums(4, 1e3)))
+    torch.testing.assert_close(wide(x), whole(x))
+
+
+def test_limited_parts_do_not_go_with_adcs_or_bias_dependence() -> None:
+    with pytest.raises(InputError, match="leave the parts out"):
+        replace(with_devices(bias_ratio=0.5), parts=PartialSums())
+    with pytest.raises(InputError, match="leave the parts out"):
+        LayerSettings(converters=Converters(output_bits=8), parts=PartialSums())
+    with pytest.raises(InputError, match="at least one input"):
+        PartialSums(0)
 
 
 # Seeds, places, wrong input
