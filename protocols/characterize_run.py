@@ -11,6 +11,8 @@ from mtjlab.errors import BudgetError, InputError
 from mtjlab.nouns import FLOATING, Cost, Line, Lines, Progress, Reading, Site, unheard
 from mtjlab.roles import Crossbar
 
+from .leave_idle import left_idle
+
 R = TypeVar("R")
 
 IsStopped = Callable[[], bool]
@@ -141,18 +143,17 @@ class Run:
         """
         reason, is_partial = "interrupted", True
         try:
-            reason, is_partial = act(), False
-        except Ended as ended:
-            reason = str(ended)
-        except BudgetError as refused:
-            reason = refused.what
+            with left_idle(self.crossbar):
+                try:
+                    reason, is_partial = act(), False
+                except Ended as ended:
+                    reason = str(ended)
+                except BudgetError as refused:
+                    reason = refused.what
         finally:
-            try:
-                self.crossbar.idle()
-            finally:
-                found = result(Ending(reason, is_partial, self.cost, self._joules))
-                if keep:
-                    keep(found)
+            found = result(Ending(reason, is_partial, self.cost, self._joules))
+            if keep:
+                keep(found)
         return found
 
     def _check_budget(self, what: str, spent: float, most: float | None) -> None:
