@@ -184,12 +184,16 @@ class _Job:
 
     def _write_all(self, wrong: Sequence[Site]) -> None:
         """All sets, then all resets: cells already written to P see only half-selects that push towards P."""
-        for state in (State.P, State.AP):
-            sites = [site for site in wrong if self.target[site] == state]
-            if self.settings.searched_cells and sites:
-                sites = self._search(sites, state)
-            tasks = [CellTask(site, state, self._pulses(state, self.settings)) for site in sites]
-            self._write(tasks, f"writing {_NAMES[state]}")
+        sites = {state: [site for site in wrong if self.target[site] == state] for state in (State.P, State.AP)}
+        if not self.settings.searched_cells:  # one series: instruments that write by themselves are told once
+            self._write([task for state in sites for task in self._first_tasks(sites[state], state)], "writing")
+            return
+        for state, own in sites.items():
+            left = self._search(own, state) if own else own
+            self._write(self._first_tasks(left, state), f"writing {_NAMES[state]}")
+
+    def _first_tasks(self, sites: Sequence[Site], state: State) -> list[CellTask]:
+        return [CellTask(site, state, self._pulses(state, self.settings)) for site in sites]
 
     def _search(self, sites: list[Site], state: State) -> list[Site]:
         """Take amplitudes from a few of these cells; returns those that are still to be written."""
