@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,12 +31,20 @@ _SAY_EVERY_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class _Extent:
-    """How much is done: solutions trained, epochs, arrays of each kind, kinds of arrays (None: all)."""
+    """How much is done.
+
+    Attributes:
+        solutions, epochs: of the training.
+        arrays: of each kind, over which the solutions are spread.
+        kinds: how many of the sizes; None for all sizes and all worse conditions.
+        every: under the worse conditions, only every so many-th solution is written.
+    """
 
     solutions: int
     epochs: int
     arrays: int
     kinds: int | None
+    every: int = 3
 
 
 _FULL = _Extent(solutions=300, epochs=2000, arrays=10, kinds=None)
@@ -119,12 +127,12 @@ def _study(
     networks: _Networks, extent: _Extent, seed: int, workers: int, out: Path
 ) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
     """The result as plain values, and every solution as run, by kind of array."""
-    from mtjlab.protocols.wine_study_conditions import CONDITIONS, assumptions
+    from mtjlab.protocols.wine_study_conditions import SIZES, WORSE, assumptions
 
     from .engine.wine_summary import pooled, summarise
 
     started = time.perf_counter()
-    kinds = CONDITIONS[: extent.kinds]
+    kinds = dict.fromkeys(SIZES[: extent.kinds], 1) | ({} if extent.kinds else dict.fromkeys(WORSE, extent.every))
     rows = _run_all(networks, kinds, extent.arrays, seed, workers, out)
     arrays = {
         kind.name: {
@@ -149,14 +157,19 @@ def _study(
 
 
 def _run_all(
-    networks: _Networks, kinds: Sequence[StudyConditions], arrays: int, seed: int, workers: int, out: Path
+    networks: _Networks, kinds: Mapping[StudyConditions, int], arrays: int, seed: int, workers: int, out: Path
 ) -> dict[str, list[dict[str, Any]]]:
-    """Solutions as run, by kind, in their order: a block of them on each array, arrays side by side."""
+    """Solutions as run, by kind, in their order: a block of them on each array, arrays side by side.
+
+    Args:
+        kinds: which solutions are written under which conditions: every first, every third ...
+    """
     import joblib
 
     from .engine.wine_jobs import run_jobs
 
-    jobs = {kind.name: _jobs(networks, kind, arrays, seed) for kind in kinds}
+    numbers = range(len(networks.perceptron))
+    jobs = {kind.name: _jobs(networks, kind, numbers[::every], arrays, seed) for kind, every in kinds.items()}
     every = [job for of_kind in jobs.values() for job in of_kind]
     backend = {"backend": "loky", "inner_max_num_threads": 1} if workers > 1 else {"backend": "threading"}
     with _time_left("writing and running on arrays") as progress, joblib.parallel_config(n_jobs=workers, **backend):
@@ -164,7 +177,7 @@ def _run_all(
     return {name: [row for job in of_kind for row in found[job.key]] for name, of_kind in jobs.items()}
 
 
-def _jobs(networks: _Networks, kind: StudyConditions, arrays: int, seed: int) -> list[Job]:
+def _jobs(networks: _Networks, kind: StudyConditions, solutions: range, arrays: int, seed: int) -> list[Job]:
     import numpy as np
 
     from .engine.wine_jobs import Job, content_key
@@ -173,7 +186,7 @@ def _jobs(networks: _Networks, kind: StudyConditions, arrays: int, seed: int) ->
     wafer = kind.wafer()
     places = sorted(wafer.places, key=lambda place: (np.hypot(*place), place))[:arrays]
     jobs = []
-    for place, numbers in zip(places, np.array_split(np.arange(len(networks.perceptron)), len(places)), strict=True):
+    for place, numbers in zip(places, np.array_split(np.array(solutions), len(places)), strict=True):
         block = networks.perceptron.pick(numbers.tolist())
         settings = [_STUDY_FORMAT, asdict(kind), wafer.model_dump(), list(place), seed, STUDY_G, numbers.tolist()]
         wines = (networks.data.features, networks.data.labels, networks.data.train)

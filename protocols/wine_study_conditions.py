@@ -80,17 +80,19 @@ def _blind() -> RunSettings:
     return RunSettings(write=fixed)
 
 
-CONDITIONS = (
+SIZES = (
     StudyConditions("40 nm", 40.0),
     StudyConditions("50 nm", 50.0),
     StudyConditions("65 nm", 65.0),
     StudyConditions("85 nm", 85.0),
+)
+"""Sizes of junctions whose P resistance goes from 8 to 1.8 kilohm."""
+WORSE = (
     StudyConditions("85 nm, 5 ohm wires", 85.0, segment_ohms=5.0),
     StudyConditions("50 nm, plain placement", 50.0, is_placed=False),
     StudyConditions("50 nm, one pulse per cell", 50.0, run=_blind()),
 )
-"""Four sizes, and three ways in which it is worse: poor wires under large junctions, defects under the layers, write
-errors that nobody mends."""
+"""Poor wires under large junctions, defects under the layers, write errors that nobody mends."""
 
 
 def assumptions() -> list[str]:

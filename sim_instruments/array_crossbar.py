@@ -28,6 +28,8 @@ THREE_UNITS = Capabilities(3, 1, shortest_pulse_seconds=0.0, can_float=False, sc
 """What three source-measure units behind a matrix can do: the driven lines, the held ones, and one that is sensed."""
 _UNEVENTFUL = 1e-9
 """Expected events below which a stretch of time is taken to have none."""
+_MOST_EVENTS = 2000
+"""After so many events in one stretch the state is random anyway."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class ArrayCrossbar(Crossbar):
     def _expose_reads(self, levels: Floats) -> None:
         """Reads disturb as well. Thinning: candidates come at a rate that no read exceeds, and most are none."""
         bound = self._network.rate_bound(self._largest_cell_volts(levels))
-        candidates = int(self._rng.poisson(bound * READ_SECONDS * len(levels)))
+        candidates = min(int(self._rng.poisson(bound * READ_SECONDS * len(levels))), _MOST_EVENTS)
         for at in np.sort(self._rng.integers(0, len(levels), candidates)):
             rates = self._rates(levels[at])
             if self._rng.random() * bound < rates.sum():
@@ -174,7 +176,7 @@ class ArrayCrossbar(Crossbar):
     def _expose(self, levels: Floats, seconds: float) -> None:
         """Cells leave their state and break down while the levels last: exponential waiting, event by event."""
         left = seconds
-        while True:
+        for _ in range(_MOST_EVENTS):
             rates = self._rates(levels)
             total = float(rates.sum())
             wait = self._rng.exponential(1 / total) if total * left > _UNEVENTFUL else left

@@ -44,7 +44,6 @@ class ArrayNetwork:
         """A cell has another conductance now."""
         self._reduction = self._reduction.with_cell(index, float(self._die.siemens()[index]))
         self._solver = None
-        self._bounds.clear()
 
     def line_amps(self, levels: Floats) -> Floats:
         """Amps from the sources into the lines, shape (patterns, lines); `levels` (patterns, lines), volts."""
@@ -57,11 +56,19 @@ class ArrayNetwork:
         return np.asarray(self._reduction.to_cells @ lines - self._reduction.of_cells[:, curved] @ excess)[:, 0]
 
     def rate_bound(self, volts: float) -> float:
-        """At least the rate of all events, 1/s, while no cell sees more than so many volts."""
+        """At least the rate of all events, 1/s, while no cell sees more than so many volts, whatever its state."""
         if volts not in self._bounds:
-            full = np.full(self._die.kind.size, volts)
-            worst = np.maximum(self._die.switching_rates(full), self._die.switching_rates(-full))
-            self._bounds[volts] = float((worst + self._die.breakdown_rates(full)).sum())
+            die = self._die
+            full = np.full(die.kind.size, volts)
+            drives = [
+                mtj.drive(is_parallel, sign * full, die.set_volts, die.reset_volts)
+                for is_parallel in (True, False)
+                for sign in (1, -1)
+            ]
+            worst = np.maximum.reduce(
+                [mtj.switching_rate(drive, die.delta, die.description.damping_seconds) for drive in drives]
+            )
+            self._bounds[volts] = float((worst + die.breakdown_rates(full)).sum())
         return self._bounds[volts]
 
     def _solve(self, levels: Floats) -> tuple[Floats, Floats]:
