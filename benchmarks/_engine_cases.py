@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mtjlab.engine.activations import fast_tanh
 from mtjlab.engine.cell_states import CellStates
 from mtjlab.engine.convert import CrossbarNetwork, convert
 from mtjlab.engine.datasets import load_wine
@@ -74,7 +75,7 @@ def wine_batch(device: str, networks: int, epochs: int) -> dict[str, Any]:
     shared, wanted = features[None], labels.expand(networks, -1)
 
     def outputs() -> Tensor:
-        return torch.tanh(layers[1](torch.tanh(layers[0](shared))))
+        return fast_tanh(layers[1](fast_tanh(layers[0](shared))))
 
     def loss() -> Tensor:
         logits = (3.0 * outputs()).transpose(1, 2)
