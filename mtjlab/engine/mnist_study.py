@@ -138,6 +138,10 @@ class MnistStudy:
         """Errors (copies, dies) of single networks on all dies."""
         return np.stack([self._errors(parameters, [copy], cells) for copy in copies])
 
+    def on_own(self, parameters: Parameters, cells: Sequence[CellStates]) -> Floats:
+        """Errors (dies,) of networks made one per die, each on its own."""
+        return self._errors(parameters, range(len(self.maps)), cells)
+
     def unseen(self, parameters: Parameters, cells: Sequence[CellStates]) -> Floats:
         """Errors (seeds, dies) of statistics-aware networks, each die judged by those that never saw its fold."""
         every = self.on_dies(parameters, range(_FOLDS * self.settings.seeds), cells)
