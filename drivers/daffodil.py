@@ -16,7 +16,7 @@ through wires without resistance their cells would carry nothing, through real o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -37,6 +37,9 @@ from .daffodil_settings import DaffodilSettings
 
 _SHORTEST_CYCLES = 5
 """Length of a write event that the library starts with; shorter ones are not used."""
+
+
+_KEPT_PLANS = 1000
 
 
 class DaffodilCrossbar(Crossbar):
@@ -78,6 +81,7 @@ class DaffodilCrossbar(Crossbar):
         self._clock, self._started = clock, clock()
         self._pulses = self._readings = 0
         self._budget = PulseBudget(limits or DeviceLimits())
+        self._plans: dict[tuple[bytes, bytes, tuple[Line, ...]], list[KernelRead]] = {}
 
     def __enter__(self) -> DaffodilCrossbar:
         return self
@@ -126,8 +130,9 @@ class DaffodilCrossbar(Crossbar):
         Raises InputError if a sensed line is not driven, or if rows float while columns beside the sensed ones are at
         another level: they are not connected and could not pull them.
         """
-        self._check_read(lines, sense)
-        found = self._found(lines, sense)
+        found: dict[Line, Reading] = {}
+        for one in self._looked_at(lines, tuple(sense)):
+            found |= self._measured(one)
         self._readings += len(sense)
         return [found[line] for line in sense]
 
@@ -138,10 +143,12 @@ class DaffodilCrossbar(Crossbar):
         reading that is asked for again is made again, under the same conditions.
         """
         for read in reads:
-            self._check_read(read.lines, [read.sense])
+            self._looked_at(read.lines, (read.sense,))
         found: dict[int, Reading] = {}
         for sense, numbers in series_of(reads, together=self._settings.reads_together):
-            together = self._found(reads[numbers[0]].lines, sense)
+            together: dict[Line, Reading] = {}
+            for one in self._looked_at(reads[numbers[0]].lines, tuple(sense)):
+                together |= self._measured(one)
             self._readings += len(numbers)
             for number in numbers:
                 found[number] = together[reads[number].sense]
@@ -233,16 +240,19 @@ class DaffodilCrossbar(Crossbar):
 
     # reading
 
-    def _found(self, lines: Lines, sense: Iterable[Line]) -> dict[Line, Reading]:
-        """All that is asked is looked at before anything is sent."""
-        groups: dict[tuple[str, float], list[int]] = {}
-        for line in sense:
-            groups.setdefault((line.axis, float(_levels(lines, line.axis)[line.number])), []).append(line.number)
-        asked = [self._asked(lines, axis, level, numbers) for (axis, level), numbers in groups.items()]
-        found: dict[Line, Reading] = {}
-        for one in asked:
-            found |= self._measured(one)
-        return found
+    def _looked_at(self, lines: Lines, sense: tuple[Line, ...]) -> list[KernelRead]:
+        """What is to be asked, after all of it has been checked; kept, since readings are repeated."""
+        key = lines.row_volts.tobytes(), lines.col_volts.tobytes(), sense
+        if (asked := self._plans.get(key)) is None:
+            self._check_read(lines, sense)
+            groups: dict[tuple[str, float], list[int]] = {}
+            for line in sense:
+                groups.setdefault((line.axis, float(_levels(lines, line.axis)[line.number])), []).append(line.number)
+            asked = [self._asked(lines, axis, level, numbers) for (axis, level), numbers in groups.items()]
+            if len(self._plans) >= _KEPT_PLANS:
+                self._plans.clear()
+            self._plans[key] = asked
+        return asked
 
     def _asked(self, lines: Lines, axis: str, level: float, numbers: list[int]) -> KernelRead:
         """The whole array as if it were one kernel. Raises InputError or LimitError if it cannot be done."""
@@ -289,7 +299,7 @@ class DaffodilCrossbar(Crossbar):
         port.set_rows(write.rows)
         port.set_cols(write.cols)
         gate = port.gate_code(port.full_gate_volts if write.gate_volts is None else write.gate_volts)
-        port.set_gates(dict.fromkeys(write.cols, gate))
+        port.set_gates(tuple(write.cols), gate)
         port.write(tuple(write.rows), tuple(write.cols), seconds)
 
 

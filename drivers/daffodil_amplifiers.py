@@ -131,7 +131,7 @@ class Amplifiers:
         levels = {i: asked.zero + code for i, code in asked.driven.items()}
         (port.set_cols if senses_rows else port.set_rows)(levels)
         rows, cols = (asked.sensed, tuple(levels)) if senses_rows else (tuple(levels), asked.sensed)
-        port.set_gates(dict.fromkeys(cols, port.gate_code(port.full_gate_volts)))
+        port.set_gates(cols, port.gate_code(port.full_gate_volts))
         outputs = [port.read(rows, cols, self._settings.read_seconds) for _ in range(averages)]
         return port.volts(reference) - np.array(outputs)
 

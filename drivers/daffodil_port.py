@@ -139,6 +139,8 @@ class BoardPort:
         self.volts_per_code = board.dac_calcvout(1) - board.dac_calcvout(0)
         self.lowest_code = self._lowest_code()
         self._sent: dict[str, Any] = {}
+        self._adc_volts: dict[int, float] = {}
+        self._all_gates: dict[tuple[tuple[int, ...], int], dict[int, int]] = {}
 
     def _lowest_code(self) -> int:
         """Of the window that lines may be in."""
@@ -198,17 +200,27 @@ class BoardPort:
         """Register values of some columns."""
         self._set("cols", codes, self._board.setcoldacs, self._board.setcoldac_channel)
 
-    def set_gates(self, codes: dict[int, int]) -> None:
-        """Register values of these columns' gates; all others are at the chip's ground."""
-        whole = {i: codes.get(i, self.lowest_code) for i in range(SIDE)}
-        self._set("gates", whole, self._board.setgatedacs, self._board.setgatedac_channel)
+    def set_gates(self, cols: Sequence[int], code: int) -> None:
+        """Register value of these columns' gates; all others are at the chip's ground."""
+        key = tuple(cols), code
+        if key not in self._all_gates:
+            self._all_gates[key] = {i: code if i in key[0] else self.lowest_code for i in range(SIDE)}
+        whole = self._all_gates[key]
+        if self._sent.get("gates") != whole:
+            self._set("gates", whole, self._board.setgatedacs, self._board.setgatedac_channel)
 
     def read(self, rows: Sequence[int], cols: Sequence[int], seconds: float) -> list[float]:
         """One event with these lines connected; returns the volts of all amplifier outputs."""
         self._enable(rows, cols)
         self._board.read_pulse_len = self.cycles(seconds)
         self._ask(self._board.event)
-        return [float(self._board.adc_predict_voltage(code)) for code in self._ask(self._board.retrievecurrents)]
+        return [self._converted(code) for code in self._ask(self._board.retrievecurrents)]
+
+    def _converted(self, code: int) -> float:
+        """Volts of an ADC's register value; a series of readings asks for few different ones many times."""
+        if (volts := self._adc_volts.get(code)) is None:
+            volts = self._adc_volts[code] = float(self._board.adc_predict_voltage(code))
+        return volts
 
     def write(self, rows: Sequence[int], cols: Sequence[int], seconds: float) -> None:
         """One event with these lines connected for `seconds`; returns when it is over."""
@@ -226,14 +238,17 @@ class BoardPort:
         self._enable((), ())
         if "reference" not in self._sent:
             self.configure(OUTER_PRODUCT, self.lowest_code, full_gates=True)
-        self.set_gates({})
+        self.set_gates((), self.lowest_code)
         self.set_rows(dict.fromkeys(range(SIDE), self.lowest_code))
         self.set_cols(dict.fromkeys(range(SIDE), self.lowest_code))
 
     def _enable(self, rows: Sequence[int], cols: Sequence[int]) -> None:
         # in place: the library keeps lists, and clients may hold them
-        self._board.ROW_EN_tobe[:] = [int(i in rows) for i in range(SIDE)]
-        self._board.COL_EN_tobe[:] = [int(j in cols) for j in range(SIDE)]
+        for enables, lines in ((self._board.ROW_EN_tobe, rows), (self._board.COL_EN_tobe, cols)):
+            bits = [0] * SIDE
+            for line in lines:
+                bits[line] = 1
+            enables[:] = bits
 
     def _set(
         self,

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from mtjlab.nouns import Floats
-from mtjlab.physics import mtj
-from mtjlab.physics.crossbar_fields import CrossbarFields, solve_drive
-from mtjlab.physics.crossbar_selectors import with_access
-from mtjlab.physics.crossbar_wires import Wires
+from mtjlab.physics.crossbar_wires import NOT_CONNECTED, Wires
 
-from .die import Die
+from .daffodil_cells import DieArrays
+from .daffodil_ladder import Ended, LadderRun, ladder_of
+from .die import LONG, Die
+
+if TYPE_CHECKING:
+    from .daffodil_solver import CellArrays
 
 _QUIET = 1e-10
 """Expected number of events below which a stretch of time counts as uneventful, as in world.py."""
+_NEXT_TO_NONE = 0.01
+"""Volts across a junction that hardly change its rates."""
 _MOST_EVENTS = 2000
-_MOST_STEPS = 60
-_SETTLED = 1e-13
+_KEPT_POINTS = 4
+"""Readings at two polarities go to and fro."""
 
 
 @dataclass(frozen=True)
@@ -107,23 +114,58 @@ class Kernel:
         self.wires = Wires.of(
             self.shape, d.segment_ohms, left=die.contact_ohms[: d.rows], bottom=die.contact_ohms[d.rows :]
         )
-        self._last: tuple[bytes, bytes, Point] | None = None
+        self._arrays = DieArrays(die)
+        self._long_seconds = LONG * d.damping_seconds
+        self._points: OrderedDict[tuple[bytes, bytes], Point] = OrderedDict()
+        self._totals: WeakKeyDictionary[Point, float] = WeakKeyDictionary()
         self._bounds: dict[int, float] = {}
 
     def point(self, bias: Bias) -> Point:
-        """Solve the network exactly at this bias; kept until bias or cells change."""
-        key, state = bias.key, self.die.is_parallel.tobytes() + self.die.kind.tobytes()
-        if self._last is None or self._last[:2] != (key, state):
-            self._last = (key, state, self._solved(bias))
-        return self._last[2]
+        """Solve the network exactly at this bias; the last few are kept while bias and cells are the same."""
+        key = bias.key, self.die.is_parallel.tobytes() + self.die.kind.tobytes()
+        if (found := self._points.get(key)) is None:
+            found = self._points[key] = self._solved(bias)
+            if len(self._points) > _KEPT_POINTS:
+                self._points.popitem(last=False)
+        return found
 
     def _solved(self, bias: Bias) -> Point:
-        cells = _Cells(self, bias)
-        left, bottom = (np.isfinite(end) for end in (self.wires.row_ohms[:, 0], self.wires.col_ohms[-1]))
-        ohms = np.concatenate([bias.row_ohms[left], bias.col_ohms[bottom]])
-        volts = self.wires.drive(left=bias.row_volts, bottom=bias.col_volts)
-        fields = solve_drive(cells.siemens, self.wires, volts, ohms=ohms, law=cells.law)
-        return cells.point_of(fields)
+        if (run := self._ladder(bias)) is not None and run.solve():
+            junction, volts, amps = run.on_grids(self.shape)
+        else:
+            from .daffodil_solver import network_point
+
+            junction, volts, amps, is_found = network_point(self._cells(bias), *self._driven_wires(bias))
+            if not is_found:
+                raise ArithmeticError("the junctions have no operating point that Newton's method finds")
+        # Kirchhoff along each line: what its cells carry enters or leaves the array at its one end
+        return Point(junction, volts, amps, -amps.sum(axis=1), amps.sum(axis=0))
+
+    def _cells(self, bias: Bias) -> CellArrays:
+        gate = bias.over_source_volts.ravel()
+        return self._arrays.cells(self.access.saturation_amps(gate), self.access.on_ohms(gate))
+
+    def _driven_wires(self, bias: Bias) -> tuple[Floats, Floats, Floats, Floats]:
+        """Wires with what drives their ends in series, and voltages at the ends, as the solver takes them."""
+        rows, cols = self.shape
+        row_ohms, col_ohms = self.wires.row_ohms.copy(), self.wires.col_ohms.copy()
+        row_ohms[:, 0] += np.where(np.isnan(bias.row_volts), NOT_CONNECTED, bias.row_ohms)
+        col_ohms[-1] += np.where(np.isnan(bias.col_volts), NOT_CONNECTED, bias.col_ohms)
+        row_volts, col_volts = np.zeros((rows, 2)), np.zeros((2, cols))
+        row_volts[:, 0] = np.where(np.isinf(row_ohms[:, 0]), 0.0, bias.row_volts)
+        col_volts[1] = np.where(np.isinf(col_ohms[-1]), 0.0, bias.col_volts)
+        return row_ohms, col_ohms, row_volts, col_volts
+
+    def _ladder(self, bias: Bias) -> LadderRun | None:
+        """The cells that are connected, if they lie in one column."""
+        is_on = bias.over_source_volts > self.access.threshold_volts
+        if np.count_nonzero(is_on.any(axis=0)) != 1:
+            return None
+        row_ohms, col_ohms, _, _ = self._driven_wires(bias)
+        ladder = ladder_of(is_on, bias.row_volts, bias.col_volts, row_ohms, col_ohms)
+        return (
+            None if ladder is None else LadderRun(self._cells(bias), self._arrays.rates(), ladder, self._long_seconds)
+        )
 
     def expose(self, bias: Bias, seconds: float, rng: np.random.Generator, broke: Callable[[int], None]) -> None:
         """Let time pass under a bias: junctions switch and break as their rates say, the network solved after each.
@@ -131,23 +173,49 @@ class Kernel:
         Args:
             broke: told of every cell that breaks down.
         """
-        left = seconds
-        for _ in range(_MOST_EVENTS):
-            volts = self.point(bias).junction_volts.ravel()
-            if self._bound(float(np.abs(volts).max(initial=0.0))) * left < _QUIET:
-                return
-            switching, breaking = self.die.switching_rates(volts), self.die.breakdown_rates(volts)
-            total = float(switching.sum() + breaking.sum())
+        left, events, run = seconds, 0, self._quiet_ladder(bias, seconds)
+        while events < _MOST_EVENTS:
+            if run is not None:
+                ended = run.expose(rng, left, seconds, _QUIET, _MOST_EVENTS - events)
+                left, events = ended.left, events + ended.events
+                if ended.is_over:
+                    return
+                run = self._resumed(run, ended, bias, seconds, rng, broke)
+                continue
+            point = self.point(bias)
+            total = self._total_rate(point, bias, seconds)
             if total * left < _QUIET or (until := rng.exponential(1 / total)) >= left:
                 return
-            left -= until
-            self._happen(np.concatenate([switching, breaking]), volts, seconds - left, rng, broke)
+            left, events = left - until, events + 1
+            volts = point.junction_volts.ravel()
+            running = np.cumsum(self._rates(volts))
+            chosen = int(np.searchsorted(running, rng.random() * running[-1], side="right"))
+            self._happen(chosen, volts, seconds - left, rng, broke)
+
+    def _quiet_ladder(self, bias: Bias, seconds: float) -> LadderRun | None:
+        """The one column that is connected, if no cell without a voltage would change meanwhile."""
+        return self._ladder(bias) if self._is_quiet(seconds) else None
+
+    def _resumed(
+        self,
+        run: LadderRun,
+        ended: Ended,
+        bias: Bias,
+        seconds: float,
+        rng: np.random.Generator,
+        broke: Callable[[int], None],
+    ) -> LadderRun | None:
+        """After what the compiled run leaves to others; None where it cannot go on."""
+        if ended.is_lost:
+            return None
+        chosen = ended.cell + (self.die.kind.size if ended.is_breakdown else 0)
+        self._happen(chosen, run.on_grids(self.shape)[0].ravel(), seconds - ended.left, rng, broke)
+        return self._ladder(bias)
 
     def _happen(
-        self, rates: Floats, volts: Floats, seconds: float, rng: np.random.Generator, broke: Callable[[int], None]
+        self, chosen: int, volts: Floats, seconds: float, rng: np.random.Generator, broke: Callable[[int], None]
     ) -> None:
-        running = np.cumsum(rates)
-        chosen = int(np.searchsorted(running, rng.random() * running[-1], side="right"))
+        """A cell may switch, or, counted on from the number of cells, its barrier breaks."""
         if chosen >= volts.size:
             self.die.break_down(chosen - volts.size)
             broke(chosen - volts.size)
@@ -155,6 +223,32 @@ class Kernel:
         part = self.die.reached_part(chosen, volts, 0.0, seconds)
         if part >= 1 or rng.random() < part:  # thinning: in the first nanoseconds the rate is still growing
             self.die.is_parallel[chosen] = not self.die.is_parallel[chosen]
+
+    def _rates(self, volts: Floats) -> Floats:
+        """Of switching of every cell, then of breakdown, 1/s."""
+        return np.concatenate([self.die.switching_rates(volts), self.die.breakdown_rates(volts)])
+
+    def _total_rate(self, point: Point, bias: Bias, seconds: float) -> float:
+        """Of all events, 1/s; zero where a bound says that nothing happens meanwhile."""
+        if self._is_quiet(seconds) and np.isfinite(total := self._quick_rate(point, bias)):
+            return total
+        volts = point.junction_volts.ravel()
+        if self._bound(float(np.abs(volts).max(initial=0.0))) * seconds < _QUIET:
+            return 0.0
+        return float(self._rates(volts).sum())
+
+    def _is_quiet(self, seconds: float) -> bool:
+        """Whether cells with next to no voltage would not change meanwhile."""
+        return self._bound(_NEXT_TO_NONE) * seconds < _QUIET
+
+    def _quick_rate(self, point: Point, bias: Bias) -> float:
+        """Without the cells that have next to no voltage, or whose bias holds them; kept while the point is."""
+        if (total := self._totals.get(point)) is None:
+            from .daffodil_solver import total_rate
+
+            volts, rates = point.junction_volts.ravel(), self._arrays.rates()
+            total = self._totals[point] = float(total_rate(self._cells(bias), rates, volts, _NEXT_TO_NONE))
+        return total
 
     def _bound(self, volts: float) -> float:
         """At least the rate of all events while no junction sees more than this, 1/s."""
@@ -170,71 +264,6 @@ class Kernel:
             self.die.is_parallel[:] = as_found
             self._bounds[step] = float((worst + self.die.breakdown_rates(full)).sum())
         return self._bounds[step]
-
-
-class _Cells:
-    """Junctions in series with their transistors at one bias, as the network's solver wants them."""
-
-    def __init__(self, kernel: Kernel, bias: Bias) -> None:
-        die, self._shape = kernel.die, kernel.shape
-        gate = bias.over_source_volts.ravel()
-        self._on = np.flatnonzero(kernel.access.saturation_amps(gate) > 0)
-        self._saturation = kernel.access.saturation_amps(gate[self._on])
-        self._ohms = kernel.access.on_ohms(gate[self._on])
-        self._p, self._tmr = die.siemens_p[self._on], die.tmr[self._on]
-        self._half, self._is_parallel = die.description.tmr_half_volts, die.is_parallel[self._on]
-        unbiased = die.siemens(0.0)[self._on]
-        self._dead = np.flatnonzero(~die.is_tunnelling[self._on])
-        self._dead_siemens = unbiased[self._dead]
-        self._at_rest = with_access(unbiased, self._ohms)
-        self.siemens = self._spread(self._at_rest)
-        self._start = self._at_rest * self._ohms
-
-    def _spread(self, values: Floats) -> Floats:
-        """Values of the cells that are on, on the grid; zero elsewhere."""
-        grid = np.zeros(self._shape)
-        grid.ravel()[self._on] = values
-        return grid
-
-    def law(self, cell_volts: Floats) -> tuple[Floats, Floats]:
-        """Current beyond the linear one, and its slope; see `crossbar_fields.Law`."""
-        volts = cell_volts.ravel()[self._on]
-        _, amps, slope = self._series(volts)
-        beyond = amps - self._at_rest * volts
-        return self._spread(beyond), self._spread(np.maximum(slope, 0.0) - self._at_rest)
-
-    def point_of(self, fields: CrossbarFields) -> Point:
-        """What the solution means."""
-        volts = fields.cell_volts.ravel()[self._on]
-        junction, amps, _ = self._series(volts)
-        carried = self._spread(amps)
-        # Kirchhoff along each line: what its cells carry enters or leaves the array at its one end
-        return Point(self._spread(junction), self._spread(volts), carried, -carried.sum(axis=1), carried.sum(axis=0))
-
-    def _series(self, volts: Floats) -> tuple[Floats, Floats, Floats]:
-        """Junction's share of each cell's voltage, current, and d(current)/d(voltage): Newton between bounds."""
-        low, high = np.minimum(volts, 0.0), np.maximum(volts, 0.0)
-        share = volts * (1 - self._start)
-        for _ in range(_MOST_STEPS):
-            amps, own = self._junctions(share)
-            bent = np.tanh((volts - share) / (self._saturation * self._ohms))
-            channel = (1 - bent**2) / self._ohms
-            excess = amps - self._saturation * bent
-            low, high = np.where(excess < 0, share, low), np.where(excess > 0, share, high)
-            stepped = share - excess / (own + channel)
-            outside = (stepped < low) | (stepped > high)
-            before, share = share, np.where(outside, (low + high) / 2, stepped)
-            if float(np.abs(share - before).max(initial=0.0)) < _SETTLED:
-                break
-        amps, own = self._junctions(share)
-        return share, amps, own * channel / (own + channel)
-
-    def _junctions(self, volts: Floats) -> tuple[Floats, Floats]:
-        """Current and slope of the bare junctions."""
-        siemens = mtj.conductance(self._is_parallel, volts, self._p, self._tmr, self._half)
-        slope = mtj.current_slope(self._is_parallel, volts, self._p, self._tmr, self._half)
-        siemens[self._dead] = slope[self._dead] = self._dead_siemens
-        return siemens * volts, slope
 
 
 def _lowest(row_volts: Floats, col_volts: Floats) -> Floats:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mtjlab.nouns import Floats
+
 CODES = 4096
 DAC_CHANNELS = 16
 ADC_CHANNELS = 4
@@ -101,9 +103,10 @@ class Adc:
         """Register value that stands for these volts."""
         return round(CODES * value / (gain + 1) / self.vref)
 
-    def convert(self, channel: int, volts: float) -> None:
-        """Put the value of one input into its register; it stays within 12 bits."""
-        self.registers[channel] = min(max(self.invert_voltage(volts, self.gain), 0), CODES - 1)
+    def convert_all(self, volts: Floats) -> None:
+        """Put the values of the first inputs into their registers; they stay within 12 bits."""
+        codes = [min(max(self.invert_voltage(value, self.gain), 0), CODES - 1) for value in volts.tolist()]
+        self.registers[: len(codes)] = codes
 
 
 @dataclass

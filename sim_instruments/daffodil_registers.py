@@ -77,11 +77,15 @@ class DaffodilRegisters(ABC):
             Pot([PotChannel(float(e), float(w)) for e, w in zip(*pair, strict=True)])
             for pair in zip(ends, wipers, strict=True)
         ]
+        maps = {"row": _row_channel, "col": _col_channel, "gate": _gate_channel}
+        places = {kind: [place(i) for i in range(SIDE)] for kind, place in maps.items()} | {"reference": [_REFERENCE]}
+        self._outputs = {kind: [self.dacs[d].all_channels[n] for d, n in own] for kind, own in places.items()}
+        self._feedback = [self.dpots[k // ADC_CHANNELS].all_channels[k % ADC_CHANNELS] for k in range(SIDE)]
         self._amplifiers = Amplifiers(s.offset_volts * rng.standard_normal(SIDE), s.lowest_volts, s.highest_volts)
 
     def true_ohms(self) -> Floats:
         """Feedback that each amplifier really has, shape (25,)."""
-        return np.array([self.dpots[k // ADC_CHANNELS].all_channels[k % ADC_CHANNELS].true_ohms for k in range(SIDE)])
+        return np.array([channel.true_ohms for channel in self._feedback])
 
     # converters
 
@@ -177,7 +181,12 @@ class DaffodilRegisters(ABC):
 
     def retrievecurrents(self) -> list[int]:
         """Readings of all 25 channels, as the last event left them."""
-        return [self.retrievecurrent_channel(k) for k in range(SIDE)]
+        return [code for adc in self.adcs for code in adc.registers][:SIDE]
+
+    def convert(self, volts: Floats) -> None:
+        """Put what is at the inputs of all channels, shape (25,), into the ADCs' registers."""
+        for part, adc in enumerate(self.adcs):
+            adc.convert_all(volts[part * ADC_CHANNELS : (part + 1) * ADC_CHANNELS])
 
     def retrievecurrent_channel(self, channel_no: int) -> int:
         """Reading of one channel."""
@@ -200,10 +209,7 @@ class DaffodilRegisters(ABC):
 
     def output_volts(self, kind: str) -> Floats:
         """What the outputs of "row", "col", "gate" or "reference" really put out."""
-        maps = {"row": _row_channel, "col": _col_channel, "gate": _gate_channel}
-        places = [maps[kind](i) for i in range(SIDE)] if kind in maps else [_REFERENCE]
-        channels = [self.dacs[part].all_channels[number] for part, number in places]
-        return np.array([channel.vout + channel.error_volts for channel in channels])
+        return np.array([channel.vout + channel.error_volts for channel in self._outputs[kind]])
 
     # potentiometers
 

@@ -9,7 +9,7 @@ from mtjlab.physics import mtj, switching
 from mtjlab.physics.die_description import DieDescription, Kind
 from mtjlab.physics.populations import DrawnDie, draw_die
 
-_LONG = 200.0
+LONG = 200.0
 """Times t_d, the damping time, after which a cell leaves with its final rate."""
 
 
@@ -86,7 +86,7 @@ class Die:
 
     def is_long(self, seconds: float) -> bool:
         """Whether a bias that lasts so long makes cells leave with their final rate nearly all the time."""
-        return seconds > _LONG * self.description.damping_seconds
+        return seconds > LONG * self.description.damping_seconds
 
     def average_part(self, volts: Floats, field_tesla: float, seconds: float) -> Floats:
         """How much of its final rate each cell has on average while a bias that has just come lasts so long."""

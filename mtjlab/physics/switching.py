@@ -92,6 +92,16 @@ def _looked_up(spline: Floats, *places: Floats) -> Floats:
     return np.asarray(ndimage.map_coordinates(spline, flat, order=3, mode="nearest", prefilter=False)).reshape(shape)
 
 
+def log_rate_spline() -> tuple[Floats, Floats]:
+    """For compiled code that looks rates up by itself: coefficients of `SwitchingTable.log_rates`, and its grid.
+
+    The grid is the first place and the step of asinh(drive), then of ln Delta, shape (4,). Inside the edges the cubic
+    B-spline with these coefficients is what `relaxation_rate` takes.
+    """
+    drives, deltas = np.arcsinh(_DRIVES), np.log(_DELTAS)
+    return _splines()[0], np.array([drives[0], drives[1] - drives[0], deltas[0], deltas[1] - deltas[0]])
+
+
 def _barrier(drive: ArrayLike, delta: ArrayLike) -> Floats:
     return np.asarray(np.asarray(delta) * np.maximum(1 - np.asarray(drive), 0.0) ** 2)
 

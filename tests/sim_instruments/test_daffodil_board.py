@@ -148,7 +148,7 @@ class TestSurface:
         assert np.median(cells[0]) != np.median(cells[2])
         assert np.median(cells[0]) == pytest.approx(np.pi * 50e-9**2 / 4 / 10e-12, rel=0.15)
         shorts = sum(int((kernel.die.kind == Kind.SHORT).sum()) for kernel in first.kernels)
-        assert shorts > 10
+        assert shorts > 0
 
     @pytest.mark.parametrize("lines", [[{"axis": "row", "line": 3, "kind": "short"}]])
     def test_lines_that_touch_are_refused(self, lines: Any) -> None:

@@ -1,0 +1,113 @@
+"""One connected column of a Daffodil kernel, a ladder: compiled code switches its cells one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mtjlab.nouns import Bools, Floats
+
+if TYPE_CHECKING:
+    from .daffodil_solver import CellArrays, Ladder, RateArrays
+
+
+class Ended(NamedTuple):
+    """How a stretch of time ended.
+
+    Attributes:
+        how: one of `daffodil_solver`'s five ways.
+        left: time to go, seconds.
+        cell: the one concerned.
+        events: so far.
+    """
+
+    how: int
+    left: float
+    cell: int
+    events: int
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more happens, or too much has."""
+        return self.how in (0, 1)
+
+    @property
+    def is_breakdown(self) -> bool:
+        """The cell's barrier breaks down; else the cell may switch, being in its first nanoseconds."""
+        return self.how == 3
+
+    @property
+    def is_lost(self) -> bool:
+        """Compiled code cannot go on."""
+        return self.how == 4
+
+
+def ladder_of(is_on: Bools, row_volts: Floats, col_volts: Floats, row_ohms: Floats, col_ohms: Floats) -> Ladder | None:
+    """The connected cells, if they all lie in one column that is driven.
+
+    Args:
+        is_on: (rows, cols), cells whose transistors are on.
+        row_volts, col_volts: of the sources; NaN where a line floats.
+        row_ohms, col_ohms: (rows, cols + 1), (rows + 1, cols), those of the sources included.
+    """
+    from .daffodil_solver import Ladder
+
+    cols = np.flatnonzero(is_on.any(axis=0))
+    if cols.size != 1 or not np.isfinite(col_volts[cols[0]]) or not np.isfinite(col_ohms[-1, cols[0]]):
+        return None
+    col = int(cols[0])
+    to_cells = row_ohms[:, : col + 1].sum(axis=1)
+    rows = np.flatnonzero(is_on[:, col] & np.isfinite(row_volts) & np.isfinite(to_cells))
+    if not rows.size:
+        return None
+    to_source = np.cumsum(col_ohms[:0:-1, col])[::-1][rows]
+    below = to_source - np.append(to_source[1:], 0.0)
+    return Ladder(
+        rows * is_on.shape[1] + col, to_cells[rows], row_volts[rows] - col_volts[col], np.ascontiguousarray(below)
+    )
+
+
+class LadderRun:
+    """Cells of one column under a pulse, switched one after the other.
+
+    Args:
+        cells, rates, ladder: see `daffodil_solver`.
+        long_seconds: after which a cell leaves with its final rate.
+    """
+
+    def __init__(self, cells: CellArrays, rates: RateArrays, ladder: Ladder, long_seconds: float) -> None:
+        self.cells, self.rates, self.ladder, self.long_seconds = cells, rates, ladder, long_seconds
+        self.volts = ladder.row_volts.copy()
+        self.junction, self.amps = self.volts.copy(), np.zeros(self.volts.size)
+
+    def solve(self) -> bool:
+        """Bring volts, junction volts and amps to the operating point; False if there is none to be found."""
+        from .daffodil_solver import ladder_point
+
+        return bool(ladder_point(self.cells, self.ladder, self.volts, self.junction, self.amps))
+
+    def on_grids(self, shape: tuple[int, int]) -> tuple[Floats, Floats, Floats]:
+        """Junction volts, cell volts and amps of all cells, zero off the ladder."""
+        junction, volts, amps = (np.zeros(shape) for _ in range(3))
+        for grid, values in ((junction, self.junction), (volts, self.volts), (amps, self.amps)):
+            grid.ravel()[self.ladder.cells] = values
+        return junction, volts, amps
+
+    def expose(self, rng: np.random.Generator, left: float, seconds: float, quiet: float, most: int) -> Ended:
+        """Switch cells as their rates say, until something happens that is not for compiled code.
+
+        Args:
+            left, seconds: time to go, and of the whole exposure.
+            quiet: expected number of events that counts as none.
+            most: events.
+        """
+        from .daffodil_solver import LOST, expose_ladder
+
+        if not self.solve():
+            return Ended(LOST, left, 0, 0)
+        at = self.volts, self.junction, self.amps
+        found = expose_ladder(
+            self.cells, self.rates, self.ladder, *at, rng, left, seconds, self.long_seconds, quiet, most
+        )
+        return Ended(*found)

@@ -1,0 +1,373 @@
+"""Compiled operating points of a Daffodil kernel; imported only when needed, for compiling takes seconds.
+
+Junctions in series with their transistors, and the wires of the lines, solved together by Newton's method: the whole
+network by `mtjlab.physics.cell_kernels`, or, where only one column is connected, its ladder by elimination from the
+far end. The same physics as `daffodil_kernel._Cells`, which says what it is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.random import Generator
+
+from mtjlab.nouns import Bools, Floats
+from mtjlab.physics.cell_kernels import solve_cells
+from mtjlab.physics.line_kernels import wire_fields
+
+_SETTLED = 1e-8
+"""A step of so many volts is the last one: its square is what is still missing."""
+_MOST_STEPS = 60
+_NEWTON = 1e-9
+"""Change of the voltages after which a step of Newton, whose error is its square, was the last one."""
+_MOST_NEWTON = 60
+_ROUGH, _FINE = 1e-8, 1e-14
+"""Tolerances of the linear network in the first step of Newton and in the later ones."""
+
+
+class CellArrays(NamedTuple):
+    """Of every cell, shape (cells,): its junction, and its transistors at one bias.
+
+    Attributes:
+        is_parallel: state.
+        siemens_p, tmr: of the junction.
+        dead_siemens: conductance of a short or open cell; negative where the barrier is intact.
+        saturation_amps, on_ohms: of the transistors; zero saturation where they are off.
+        half_volts: bias at which half of the TMR is left, shape (1,).
+    """
+
+    is_parallel: Bools
+    siemens_p: Floats
+    tmr: Floats
+    dead_siemens: Floats
+    saturation_amps: Floats
+    on_ohms: Floats
+    half_volts: Floats
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _junction(c: CellArrays, k: int, volts: float) -> tuple[float, float]:
+    """Current and slope of a bare junction, as `mtj.conductance` and `mtj.current_slope` have them."""
+    if c.dead_siemens[k] >= 0:
+        return c.dead_siemens[k] * volts, c.dead_siemens[k]
+    p = c.siemens_p[k]
+    if c.is_parallel[k]:
+        return p * volts, p
+    rise = (volts / c.half_volts[0]) ** 2
+    u, t0 = 1 + rise, c.tmr[k]
+    return p * volts * u / (u + t0), p * ((u + t0) * (u + 2 * rise) - u * 2 * rise) / (u + t0) ** 2
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _rest_siemens(c: CellArrays, k: int) -> float:
+    g = _junction(c, k, 0.0)[1]
+    return g / (1 + g * c.on_ohms[k])  # type: ignore[no-any-return]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def series(c: CellArrays, k: int, volts: float, share: float) -> tuple[float, float, float]:
+    """Junction's share of a cell's voltage, its current and d(current)/d(voltage): Newton between bounds.
+
+    Args:
+        share: where to begin.
+    """
+    low, high = min(volts, 0.0), max(volts, 0.0)
+    share = min(max(share, low), high)
+    saturation, ohms = c.saturation_amps[k], c.on_ohms[k]
+    amps = slope = channel = step = 0.0
+    for _ in range(_MOST_STEPS):
+        amps, slope = _junction(c, k, share)
+        bent = _tanh((volts - share) / (saturation * ohms))
+        channel = (1 - bent * bent) / ohms
+        excess = amps - saturation * bent
+        if excess < 0:
+            low = share
+        elif excess > 0:
+            high = share
+        step = -excess / (slope + channel)
+        if abs(step) < _SETTLED:
+            break
+        if share + step < low or share + step > high:
+            step = (low + high) / 2 - share
+        share += step
+    return share + step, amps + slope * step, slope * channel / (slope + channel)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _tanh(x: float) -> float:
+    """Most cells of a kernel have next to no voltage, where two terms of the series are exact."""
+    return math.tanh(x) if abs(x) > 1e-3 else x - x**3 / 3 + x**5 / 7.5
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def network_point(
+    c: CellArrays,
+    row_ohms: Floats,
+    col_ohms: Floats,
+    row_volts: Floats,
+    col_volts: Floats,
+) -> tuple[Floats, Floats, Floats, bool]:
+    """Junction volts, cell volts and cell amps, (rows, cols), and whether it converged.
+
+    Args:
+        row_ohms, col_ohms: (rows, cols + 1), (rows + 1, cols); infinite at ends that are not driven.
+        row_volts, col_volts: (rows, 2), (2, cols) at the ends.
+    """
+    m, n = row_ohms.shape[0], col_ohms.shape[1]
+    g, offset, volts = np.zeros((m, n)), np.zeros((m, n)), np.zeros((m, n))
+    junction, amps = np.zeros((m, n)), np.zeros((m, n))
+    none, no_lines = np.zeros((0, 0)), np.zeros(0)
+    for i in range(m):
+        for j in range(n):
+            if c.saturation_amps[i * n + j] > 0:
+                g[i, j] = _rest_siemens(c, i * n + j)
+                junction[i, j] = 1 - g[i, j] * c.on_ohms[i * n + j]
+    most = 200 + 20 * (m + n)
+    flows, _, free, took = solve_cells(
+        g, row_ohms, col_ohms, row_volts, col_volts, none, none, no_lines, none, no_lines, (none, none), _ROUGH, most
+    )
+    _cell_volts(flows, row_ohms, col_ohms, row_volts, col_volts, free, volts)
+    scale = max(np.abs(volts).max(), 1e-300)
+    junction *= volts
+    for _ in range(_MOST_NEWTON):
+        change = 0.0
+        for i in range(m):
+            for j in range(n):
+                k, before = i * n + j, volts[i, j]
+                if c.saturation_amps[k] > 0:
+                    junction[i, j], amps[i, j], slope = series(c, k, before, junction[i, j])
+                    g[i, j] = max(slope, 0.0)
+                    offset[i, j] = amps[i, j] - g[i, j] * before
+                    flows[i, j] = g[i, j] * before
+        flows, _, free, took = solve_cells(
+            g, row_ohms, col_ohms, row_volts, col_volts, offset, none, no_lines, flows, free, (none, none), _FINE, most
+        )
+        if took >= most:
+            return junction, volts, amps, False
+        change = _cell_volts(flows + offset, row_ohms, col_ohms, row_volts, col_volts, free, volts)
+        if change <= _NEWTON * scale:
+            break
+    else:
+        return junction, volts, amps, False
+    for i in range(m):
+        for j in range(n):
+            if c.saturation_amps[i * n + j] > 0:
+                junction[i, j], amps[i, j], _ = series(c, i * n + j, volts[i, j], junction[i, j])
+            else:
+                volts[i, j] = 0.0
+    return junction, volts, amps, True
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _cell_volts(
+    amps: Floats, row_ohms: Floats, col_ohms: Floats, row_volts: Floats, col_volts: Floats, free: Floats, volts: Floats
+) -> float:
+    """Fill in the voltage of every cell; returns its largest change."""
+    _, _, rows, cols = wire_fields(amps, row_ohms, col_ohms, row_volts, col_volts, free)
+    most = 0.0
+    for i in range(volts.shape[0]):
+        for j in range(volts.shape[1]):
+            now = rows[i, j] - cols[i, j]
+            most = max(most, abs(now - volts[i, j]))
+            volts[i, j] = now
+    return most
+
+
+class Ladder(NamedTuple):
+    """The cells of one connected column on rows that are driven, from the top.
+
+    Attributes:
+        cells: indices on the kernel.
+        row_ohms: from each row's source to its cell.
+        row_volts: of the sources, against that of the column.
+        below_ohms: from each cell's column node to the next one's, or to the column's source.
+    """
+
+    cells: np.ndarray[tuple[int], np.dtype[np.int64]]
+    row_ohms: Floats
+    row_volts: Floats
+    below_ohms: Floats
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def ladder_point(c: CellArrays, ladder: Ladder, volts: Floats, junction: Floats, amps: Floats) -> bool:
+    """Solve from the volts that are given, in place, all of shape (cells on the ladder,); whether it converged.
+
+    With I = a + b d for each cell at its last voltage d, the current J in the column below it is A - B c, c its node's
+    voltage: eliminated from the top, where no current comes from above.
+    """
+    size = volts.size
+    a, b = np.empty(size), np.empty(size)
+    whole, part = np.empty(size), np.empty(size)
+    scale = max(np.abs(ladder.row_volts).max(), 1e-300)
+    for _ in range(_MOST_NEWTON):
+        upper_a = upper_b = 0.0
+        for i in range(size):
+            k = ladder.cells[i]
+            junction[i], amps[i], slope = series(c, k, volts[i], junction[i])
+            slope = max(slope, 0.0)
+            loss = 1 + slope * ladder.row_ohms[i]
+            a[i] = (amps[i] - slope * volts[i] + slope * ladder.row_volts[i]) / loss
+            b[i] = slope / loss
+            whole[i], part[i] = upper_a + a[i], upper_b + b[i]
+            left = 1 + part[i] * ladder.below_ohms[i]
+            upper_a, upper_b = whole[i] / left, part[i] / left
+        node, change = 0.0, 0.0
+        for i in range(size - 1, -1, -1):
+            left = 1 + part[i] * ladder.below_ohms[i]
+            node += ladder.below_ohms[i] * (whole[i] - part[i] * node) / left
+            flow = a[i] - b[i] * node
+            now = ladder.row_volts[i] - ladder.row_ohms[i] * flow - node
+            change = max(change, abs(now - volts[i]))
+            volts[i] = now
+        if change <= _NEWTON * scale:
+            for i in range(size):
+                junction[i], amps[i], _ = series(c, ladder.cells[i], volts[i], junction[i])
+            return True
+    return False
+
+
+class RateArrays(NamedTuple):
+    """What switching and breakdown of every cell depend on; see `mtj.drive`, `switching.leaving_rate`, `mtj`.
+
+    Attributes:
+        is_junction, is_tunnelling: which cells switch, which break.
+        delta, set_volts, reset_volts, breakdown_volts: of each.
+        per_decade: of the breakdown rate, volts, shape (1,).
+        damping_seconds: shape (1,).
+        spline: coefficients of the table of log rates.
+        grid: first place and step of asinh(drive) and of ln(Delta), shape (4,).
+    """
+
+    is_junction: Bools
+    is_tunnelling: Bools
+    delta: Floats
+    set_volts: Floats
+    reset_volts: Floats
+    breakdown_volts: Floats
+    per_decade: Floats
+    damping_seconds: Floats
+    spline: Floats
+    grid: Floats
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _weights(part: float) -> tuple[float, float, float, float]:
+    """Of the cubic B-spline at so much beyond the second of four places."""
+    back = 1 - part
+    first, last = back**3 / 6, part**3 / 6
+    second = 2 / 3 - part**2 / 2 * (2 - part)
+    return first, second, 1 - first - second - last, last
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def log_rate(spline: Floats, grid: Floats, drive: float, delta: float) -> float:
+    """The table inside its edges, NaN at them and beyond; as `switching` looks it up."""
+    x, y = (math.asinh(drive) - grid[0]) / grid[1], (math.log(delta) - grid[2]) / grid[3]
+    i, j = math.floor(x), math.floor(y)
+    if i < 1 or j < 1 or i + 2 >= spline.shape[0] or j + 2 >= spline.shape[1]:
+        return math.nan
+    of_x, of_y = _weights(x - i), _weights(y - j)
+    found = 0.0
+    for s in range(4):
+        for t in range(4):
+            found += of_x[s] * of_y[t] * spline[i - 1 + s, j - 1 + t]
+    return found
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def switching_rate(c: CellArrays, r: RateArrays, k: int, volts: float) -> float:
+    """1/s; zero for a bias that holds the state, NaN where the table ends."""
+    if not r.is_junction[k]:
+        return 0.0
+    drive = -volts / r.reset_volts[k] if c.is_parallel[k] else volts / r.set_volts[k]
+    if drive <= 0:
+        return 0.0
+    barrier = r.delta[k] * max(1 - drive, 0.0) ** 2
+    return math.exp(log_rate(r.spline, r.grid, drive, r.delta[k]) - barrier) / r.damping_seconds[0]  # type: ignore[no-any-return]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def total_rate(c: CellArrays, r: RateArrays, junction: Floats, least_volts: float) -> float:
+    """Of all events, 1/s, without the cells that their bias holds; NaN where the table of rates ends.
+
+    Args:
+        junction: (cells,), volts.
+        least_volts: cells with less are left out.
+    """
+    total = 0.0
+    for k in range(junction.size):
+        if abs(junction[k]) < least_volts:
+            continue
+        total += switching_rate(c, r, k, junction[k]) + _breakdown_rate(r, k, junction[k])
+    return total
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _breakdown_rate(r: RateArrays, k: int, volts: float) -> float:
+    if not r.is_tunnelling[k]:
+        return 0.0
+    return 10 ** min((abs(volts) - r.breakdown_volts[k]) / r.per_decade[0], 30.0)  # type: ignore[no-any-return]
+
+
+STAYED, OVER, EARLY, BROKE, LOST = 0, 1, 2, 3, 4
+"""How a stretch of `expose_ladder` ends: nothing more happens, too many events, a cell that may switch in the first
+nanoseconds, a barrier that breaks, no solution."""
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def expose_ladder(
+    c: CellArrays,
+    r: RateArrays,
+    ladder: Ladder,
+    volts: Floats,
+    junction: Floats,
+    amps: Floats,
+    rng: Generator,
+    left: float,
+    seconds: float,
+    long_seconds: float,
+    quiet: float,
+    most: int,
+) -> tuple[int, float, int, int]:
+    """Switch cells as their rates say; how it ended, the time left, the cell concerned, and the events so far.
+
+    Cells off the ladder and such as their bias holds do not switch: the caller has made sure that they would not.
+
+    Args:
+        volts, junction, amps: (cells on the ladder,), as `ladder_point` left them; kept up to date.
+        left, seconds: time to go, and of the whole exposure.
+        long_seconds: after which rates are final ones.
+    """
+    size = volts.size
+    running = np.empty(2 * size)
+    for event in range(most):
+        total = 0.0
+        for i in range(size):
+            total += switching_rate(c, r, ladder.cells[i], junction[i])
+            running[i] = total
+        for i in range(size):
+            k = ladder.cells[i]
+            total += _breakdown_rate(r, k, junction[i])
+            running[size + i] = total
+        if not total < math.inf:
+            return LOST, left, 0, event
+        if total * left < quiet:
+            return STAYED, left, 0, event
+        until = rng.exponential(1 / total)
+        if until >= left:
+            return STAYED, left, 0, event
+        left -= until
+        chosen = np.searchsorted(running, rng.random() * total, side="right")
+        if chosen >= size:
+            return BROKE, left, ladder.cells[chosen - size], event + 1
+        k = ladder.cells[chosen]
+        if seconds - left <= long_seconds:
+            return EARLY, left, k, event + 1
+        c.is_parallel[k] = not c.is_parallel[k]
+        if not ladder_point(c, ladder, volts, junction, amps):
+            return LOST, left, 0, event + 1
+    return OVER, left, 0, most
