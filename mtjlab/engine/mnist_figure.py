@@ -95,13 +95,13 @@ def _draw_transfer(axes: Axes, block: Mapping[str, Any]) -> None:
 def _draw_shorts(axes: Axes, forms: Mapping[str, Mapping[str, Any]]) -> None:
     for k, (name, block) in enumerate(forms.items()):
         for way, style in (("ideal", "--"), ("statistics", "-")):
-            curve = block["by_shorts"][way]
+            curve = block["by_defects"][way]["short"]
             label = f"{name}, {WAYS[way]}"
             axes.plot(
                 [int(n) for n in curve], list(curve.values()), style, color=_COLOURS[k], marker="o", ms=3, label=label
             )
     axes.set_xscale("symlog", linthresh=1)
-    numbers = [int(n) for n in next(iter(forms.values()))["by_shorts"]["ideal"]]
+    numbers = [int(n) for n in next(iter(forms.values()))["by_defects"]["ideal"]["short"]]
     axes.set_xticks(numbers, [str(n) for n in numbers])
     axes.minorticks_off()
     axes.set_xlabel("shorts on an otherwise healthy die")

@@ -25,9 +25,9 @@ def mnist_page(result: Mapping[str, Any], figure: str) -> str:
         "## The dies",
         _defect_table(dies),
         *(part for name, block in result["forms"].items() for part in _form(name, block)),
-        "## Error against the number of shorts",
-        "Mean over dies that are healthy but for so many shorts at random places among the cells in use.",
-        _shorts_table(result["forms"]),
+        "## Error against the number of defects",
+        "Mean over dies that are healthy but for so many defects of one kind at random places among the cells in use.",
+        *_defects_tables(result["forms"]),
         "## Sensitivity",
         "Loss (cross-entropy on the test pictures) over dies drawn from the measured statistics with so many times the "
         "defects: mean ± standard deviation.",
@@ -84,14 +84,18 @@ def _defect_table(dies: Mapping[str, Any]) -> str:
     return _table(["cells per die, as classified", "mean", "fewest", "most"], rows)
 
 
-def _shorts_table(forms: Mapping[str, Any]) -> str:
-    numbers = list(next(iter(forms.values()))["by_shorts"]["ideal"])
-    rows = [
-        [f"{name}, {WAYS[way]}", *(f"{block['by_shorts'][way][n]:.1f}" for n in numbers)]
-        for name, block in forms.items()
-        for way in ("ideal", "statistics")
-    ]
-    return _table(["shorts", *numbers], rows)
+def _defects_tables(forms: Mapping[str, Any]) -> list[str]:
+    """A table per kind of defect."""
+    kinds = next(iter(forms.values()))["by_defects"]["ideal"]
+    found = []
+    for kind, numbers in kinds.items():
+        rows = [
+            [f"{name}, {WAYS[way]}", *(f"{block['by_defects'][way][kind][n]:.1f}" for n in numbers)]
+            for name, block in forms.items()
+            for way in ("ideal", "statistics")
+        ]
+        found.append(_table([f"{kind.replace('_', ' ')}: how many", *numbers], rows))
+    return found
 
 
 def _sensitivity_table(forms: Mapping[str, Any]) -> str:

@@ -30,6 +30,12 @@ Say = Callable[[str, int, int], None]
 """Called as say(what, done, total)."""
 
 _FOLDS = 2
+_COUNTS = {
+    "short": (0, 1, 2, 5, 10, 20, 50),
+    "open": (0, 20, 100, 400),
+    "stuck_p": (0, 20, 100, 400),
+    "stuck_ap": (0, 20, 100, 400),
+}
 _VERSION = "1"
 """Counts up when a stage returns something else, so that kept ones are computed anew."""
 
@@ -41,8 +47,8 @@ class StudySettings:
     Attributes:
         seeds: independent trainings of ideal and statistics-aware networks.
         ideal, statistics, hardware, tuning: how each is trained. `tuning` starts from a statistics-aware network.
-        sampled: dies drawn for the sensitivity and for each number of shorts.
-        shorts: numbers of shorts on otherwise healthy dies.
+        sampled: dies drawn for the sensitivity and for each number of defects.
+        counts: numbers of defects of each kind on otherwise healthy dies, by kind.
         lines_per_tile: see `place_on_dies`.
     """
 
@@ -52,7 +58,7 @@ class StudySettings:
     hardware: NetworkSettings = field(default_factory=lambda: NetworkSettings(epochs=8))
     tuning: NetworkSettings = field(default_factory=lambda: NetworkSettings(epochs=2, learning_rate=0.005))
     sampled: int = 40
-    shorts: tuple[int, ...] = (0, 1, 2, 5, 10, 20, 50)
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: dict(_COUNTS))
     lines_per_tile: int | None = None
 
 
@@ -63,7 +69,7 @@ QUICK = StudySettings(
     hardware=NetworkSettings(epochs=1),
     tuning=NetworkSettings(epochs=1, learning_rate=0.005),
     sampled=5,
-    shorts=(0, 5, 20),
+    counts={"short": (0, 5, 20), "open": (20,)},
 )
 
 
@@ -188,17 +194,19 @@ class MnistStudy:
         tensors = {name: torch.as_tensor(values) for name, values in record.items()}
         return [CellStates(tensors[f"off_{k}"], tensors[f"swing_{k}"]) for k in range(count)]
 
-    def by_shorts(self, parameters: Parameters, copy: int) -> dict[int, Floats]:
-        """Errors on `sampled` dies that are healthy but for so many shorts anywhere."""
+    def by_defects(self, parameters: Parameters, copy: int) -> dict[str, dict[int, Floats]]:
+        """Errors on `sampled` dies that are healthy but for so many defects of one kind anywhere."""
         typical = self.fold_statistics[0]
         healthy = FittedDies(replace(typical.times(0.0), rate_spread=0.0), self.shapes)
-        found = {}
-        for number in self.settings.shorts:
-            random = torch.Generator().manual_seed(number)
-            cells = healthy.draw(self.settings.sampled, random)
-            _put_shorts(cells, number, typical, random)
-            found[number] = self._errors(parameters, [copy], cells)
-            self.say("errors against shorts", len(found), len(self.settings.shorts))
+        found: dict[str, dict[int, Floats]] = {}
+        for kind, numbers in self.settings.counts.items():
+            found[kind] = {}
+            for number in numbers:
+                random = torch.Generator().manual_seed(number)
+                cells = healthy.draw(self.settings.sampled, random)
+                put_defects(cells, kind, number, typical, random)
+                found[kind][number] = self._errors(parameters, [copy], cells)
+            self.say("errors against numbers of defects", len(found), len(self.settings.counts))
         return found
 
     def sensitivity(self, parameters: Parameters, copy: int) -> dict[float, Floats]:
@@ -271,12 +279,21 @@ def mnist_stage(config: Any) -> Mapping[str, Any]:
     raise NotImplementedError(f"stages such as {config} are computed by MnistStudy")
 
 
-def _put_shorts(cells: Sequence[CellStates], number: int, typical: DefectStatistics, random: torch.Generator) -> None:
-    """So many shorts at random cells of all layers together, in place."""
+def put_defects(
+    cells: Sequence[CellStates], kind: str, number: int, typical: DefectStatistics, random: torch.Generator
+) -> None:
+    """So many defects of a kind at random cells of all layers together, on every die, in place.
+
+    Args:
+        kind: "short", "open", "stuck_p" or "stuck_ap".
+    """
     sizes = [layer.off[0].numel() for layer in cells]
+    starts = np.cumsum([0, *sizes])
     for die in range(len(cells[0].off)):
-        for cell in torch.randperm(sum(sizes), generator=random)[:number].tolist():
-            k, place = (0, cell) if cell < sizes[0] else (1, cell - sizes[0])
-            weight = typical.short_weight * float(torch.exp(typical.short_spread * torch.randn(1, generator=random)))
-            cells[k].off[die].view(-1)[place] = weight
-            cells[k].swing[die].view(-1)[place] = 0.0
+        for cell in torch.randperm(int(starts[-1]), generator=random)[:number].tolist():
+            k = int(np.searchsorted(starts, cell, side="right")) - 1
+            off, swing = (part[die].view(-1) for part in cells[k])
+            place = cell - int(starts[k])
+            own = {"open": 0.0, "stuck_ap": float(off[place]), "stuck_p": float(off[place] + swing[place])}
+            short = typical.short_weight * float(torch.exp(typical.short_spread * torch.randn(1, generator=random)))
+            off[place], swing[place] = (short if kind == "short" else own[kind]), 0.0

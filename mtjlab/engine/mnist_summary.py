@@ -40,10 +40,7 @@ def summarise(study: MnistStudy) -> dict[str, Any]:
         "form": study.form.name,
         "devices": study.devices,
         **summarise_ways(baseline, errors),
-        "by_shorts": {
-            name: {str(k): _rounded(100 * float(v.mean())) for k, v in study.by_shorts(own, 0).items()}
-            for name, own in (("ideal", ideal), ("statistics", statistics))
-        },
+        "by_defects": {name: _by_defects(study, own) for name, own in (("ideal", ideal), ("statistics", statistics))},
         "sensitivity": {
             name: {f"{k:g}": _loss(v) for k, v in study.sensitivity(own, 0).items()}
             for name, own in (("ideal", ideal), ("statistics", statistics))
@@ -100,6 +97,14 @@ def _errors(study: MnistStudy, ideal: Parameters, statistics: Parameters) -> dic
         "statistics_placed": _by_fold(study, statistics, placed),
         "tuned": study.on_own(tuned, study.cells),
         "placed_tuned": study.on_own(both, placed),
+    }
+
+
+def _by_defects(study: MnistStudy, parameters: Parameters) -> dict[str, dict[str, float]]:
+    """Mean errors by kind and number of defects."""
+    return {
+        kind: {str(number): _rounded(100 * float(errors.mean())) for number, errors in curve.items()}
+        for kind, curve in study.by_defects(parameters, 0).items()
     }
 
 

@@ -68,6 +68,18 @@ def errors_on(
     return np.asarray((outputs.argmax(axis=-1) != labels).mean(axis=-1), dtype=np.float64)
 
 
+def ensemble_errors(
+    network: CrossbarNetwork,
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    cells: Sequence[CellStates] | None = None,
+) -> float:
+    """Fraction of wrong answers when the copies, on one die or each on its own, vote with their mean probabilities."""
+    outputs = torch.as_tensor(outputs_of(network, features, cells))
+    votes = torch.softmax(outputs, dim=-1).mean(dim=0).numpy()
+    return float((votes.argmax(axis=-1) != labels).mean())
+
+
 def die_of(cells: Sequence[CellStates], die: int) -> list[CellStates]:
     """The cells of one die, (1, inputs, lines) per layer."""
     return [CellStates(layer.off[die : die + 1], layer.swing[die : die + 1]) for layer in cells]
