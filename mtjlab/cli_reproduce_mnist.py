@@ -179,11 +179,11 @@ def _write(folder: Path, result: dict[str, Any]) -> Path:
     """Page, figure and result in a folder; returns the page's path."""
     from .engine.mnist_figure import draw_mnist
     from .engine.mnist_page import mnist_page
-    from .engine.wine_jobs import write_json
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "reproduce-mnist.json", result)
+        text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+        (folder / "reproduce-mnist.json").write_text(text, encoding="utf-8", newline="\n")
         draw_mnist(folder / "reproduce-mnist.png", result["forms"])
         page = folder / "reproduce-mnist.md"
         page.write_text(mnist_page(result, "reproduce-mnist.png"), encoding="utf-8", newline="\n")
