@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .cli_reproduce_mnist import mnist
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .engine.wine_jobs import Job
 
 reproduce = typer.Typer(help="Published systems on simulated arrays, with figures and tables.", no_args_is_help=True)
+reproduce.command("mnist")(mnist)
 
 _STUDY_FORMAT = 1
 """Counts up when what a block of solutions returns changes, so that stored blocks are computed anew."""
