@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 import os
 import struct
 import zlib
@@ -168,7 +169,7 @@ def _parsed(content: bytes, path: Path) -> NDArray[np.uint8]:
     if len(content) < start:
         raise InputError("an IDX file that ends within its header", where=str(path))
     shape = struct.unpack(f">{axes}I", content[4:start])
-    if len(content) - start != int(np.prod(shape, dtype=np.int64)):
+    if len(content) - start != math.prod(shape):
         raise InputError(f"{len(content) - start} bytes for an array of {shape}", where=str(path))
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 
