@@ -48,7 +48,7 @@ class DieArrays:
         description = die.description
         self._half_volts = np.array([description.tmr_half_volts])
         self._dead_siemens = np.where(die.is_tunnelling, -1.0, die.siemens(0.0))
-        spline, grid = _table()
+        rates, parts, grid = _tables()
         self._rates = RateArrays(
             np.asarray(die.kind == Kind.JUNCTION),
             die.is_tunnelling,
@@ -58,11 +58,12 @@ class DieArrays:
             die.breakdown_volts,
             np.array([description.breakdown_volts_per_decade]),
             np.array([description.damping_seconds]),
-            spline,
+            rates,
+            parts,
             grid,
         )
 
 
 @cache
-def _table() -> tuple[Floats, Floats]:
-    return switching.log_rate_spline()
+def _tables() -> tuple[Floats, Floats, Floats]:
+    return switching.splines()

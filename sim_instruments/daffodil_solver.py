@@ -21,8 +21,8 @@ from mtjlab.physics.line_kernels import wire_fields
 _SETTLED = 1e-8
 """A step of so many volts is the last one: its square is what is still missing."""
 _MOST_STEPS = 60
-_NEWTON = 1e-9
-"""Change of the voltages after which a step of Newton, whose error is its square, was the last one."""
+_NEWTON = 2e-5
+"""Change of the voltages, relative to the largest, after which a step of Newton is the last: its square is missing."""
 _MOST_NEWTON = 60
 _ROUGH, _FINE = 1e-8, 1e-14
 """Tolerances of the linear network in the first step of Newton and in the later ones."""
@@ -62,14 +62,8 @@ def _junction(c: CellArrays, k: int, volts: float) -> tuple[float, float]:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _rest_siemens(c: CellArrays, k: int) -> float:
-    g = _junction(c, k, 0.0)[1]
-    return g / (1 + g * c.on_ohms[k])  # type: ignore[no-any-return]
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def series(c: CellArrays, k: int, volts: float, share: float) -> tuple[float, float, float]:
-    """Junction's share of a cell's voltage, its current and d(current)/d(voltage): Newton between bounds.
+def series(c: CellArrays, k: int, volts: float, share: float) -> tuple[float, float, float, float]:
+    """Junction's volts, current, d(current)/d(volts) and d(junction's volts)/d(volts): Newton between bounds.
 
     Args:
         share: where to begin.
@@ -93,7 +87,8 @@ def series(c: CellArrays, k: int, volts: float, share: float) -> tuple[float, fl
         if share + step < low or share + step > high:
             step = (low + high) / 2 - share
         share += step
-    return share + step, amps + slope * step, slope * channel / (slope + channel)
+    part = channel / (slope + channel)
+    return share + step, amps + slope * step, slope * part, part
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -120,28 +115,30 @@ def network_point(
     g, offset, volts = np.zeros((m, n)), np.zeros((m, n)), np.zeros((m, n))
     junction, amps = np.zeros((m, n)), np.zeros((m, n))
     none, no_lines = np.zeros((0, 0)), np.zeros(0)
+    shares, slopes = np.zeros((m, n)), np.zeros((m, n))
     for i in range(m):
         for j in range(n):
-            if c.saturation_amps[i * n + j] > 0:
-                g[i, j] = _rest_siemens(c, i * n + j)
-                junction[i, j] = 1 - g[i, j] * c.on_ohms[i * n + j]
+            k = i * n + j
+            if c.saturation_amps[k] > 0:
+                g[i, j], shares[i, j] = _secant(c, k, _across(i, j, row_ohms, col_ohms, row_volts, col_volts))
     most = 200 + 20 * (m + n)
     flows, _, free, took = solve_cells(
         g, row_ohms, col_ohms, row_volts, col_volts, none, none, no_lines, none, no_lines, (none, none), _ROUGH, most
     )
     _cell_volts(flows, row_ohms, col_ohms, row_volts, col_volts, free, volts)
     scale = max(np.abs(volts).max(), 1e-300)
-    junction *= volts
+    before = np.empty((m, n))
     for _ in range(_MOST_NEWTON):
-        change = 0.0
+        before[:] = volts
         for i in range(m):
             for j in range(n):
-                k, before = i * n + j, volts[i, j]
+                k, at = i * n + j, volts[i, j]
                 if c.saturation_amps[k] > 0:
-                    junction[i, j], amps[i, j], slope = series(c, k, before, junction[i, j])
+                    junction[i, j], amps[i, j], slope, share = series(c, k, at, shares[i, j] * at)
+                    shares[i, j], slopes[i, j] = share, slope
                     g[i, j] = max(slope, 0.0)
-                    offset[i, j] = amps[i, j] - g[i, j] * before
-                    flows[i, j] = g[i, j] * before
+                    offset[i, j] = amps[i, j] - g[i, j] * at
+                    flows[i, j] = g[i, j] * at
         flows, _, free, took = solve_cells(
             g, row_ohms, col_ohms, row_volts, col_volts, offset, none, no_lines, flows, free, (none, none), _FINE, most
         )
@@ -155,10 +152,31 @@ def network_point(
     for i in range(m):
         for j in range(n):
             if c.saturation_amps[i * n + j] > 0:
-                junction[i, j], amps[i, j], _ = series(c, i * n + j, volts[i, j], junction[i, j])
+                step = volts[i, j] - before[i, j]
+                junction[i, j] += shares[i, j] * step
+                amps[i, j] += slopes[i, j] * step
             else:
                 volts[i, j] = 0.0
     return junction, volts, amps, True
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _across(i: int, j: int, row_ohms: Floats, col_ohms: Floats, row_volts: Floats, col_volts: Floats) -> float:
+    """Voltage of a cell but for the wires; zero where one of its lines floats."""
+    m, n = row_ohms.shape[0], col_ohms.shape[1]
+    is_driven = row_ohms[i, 0] < math.inf and col_ohms[m, j] < math.inf and n > 0
+    return row_volts[i, 0] - col_volts[1, j] if is_driven else 0.0  # type: ignore[no-any-return]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _secant(c: CellArrays, k: int, volts: float) -> tuple[float, float]:
+    """Conductance of junction and transistors at a voltage, and the junction's part of a small change of it."""
+    rest = _junction(c, k, 0.0)[1]
+    start = 1 / (1 + rest * c.on_ohms[k])
+    if volts == 0.0:
+        return rest * start, start
+    _, amps, _, share = series(c, k, volts, volts * start)
+    return amps / volts, share
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -207,7 +225,7 @@ def ladder_point(c: CellArrays, ladder: Ladder, volts: Floats, junction: Floats,
         upper_a = upper_b = 0.0
         for i in range(size):
             k = ladder.cells[i]
-            junction[i], amps[i], slope = series(c, k, volts[i], junction[i])
+            junction[i], amps[i], slope, _ = series(c, k, volts[i], junction[i])
             slope = max(slope, 0.0)
             loss = 1 + slope * ladder.row_ohms[i]
             a[i] = (amps[i] - slope * volts[i] + slope * ladder.row_volts[i]) / loss
@@ -225,7 +243,7 @@ def ladder_point(c: CellArrays, ladder: Ladder, volts: Floats, junction: Floats,
             volts[i] = now
         if change <= _NEWTON * scale:
             for i in range(size):
-                junction[i], amps[i], _ = series(c, ladder.cells[i], volts[i], junction[i])
+                junction[i], amps[i], _, _ = series(c, ladder.cells[i], volts[i], junction[i])
             return True
     return False
 
@@ -239,7 +257,8 @@ class RateArrays(NamedTuple):
         per_decade: of the breakdown rate, volts, shape (1,).
         damping_seconds: shape (1,).
         spline: coefficients of the table of log rates.
-        grid: first place and step of asinh(drive) and of ln(Delta), shape (4,).
+        parts: likewise of how much of the final rate is reached on average.
+        grid: first place and step of asinh(drive), of ln(Delta) and of ln(tau), shape (6,).
     """
 
     is_junction: Bools
@@ -251,6 +270,7 @@ class RateArrays(NamedTuple):
     per_decade: Floats
     damping_seconds: Floats
     spline: Floats
+    parts: Floats
     grid: Floats
 
 
@@ -313,9 +333,39 @@ def _breakdown_rate(r: RateArrays, k: int, volts: float) -> float:
     return 10 ** min((abs(volts) - r.breakdown_volts[k]) / r.per_decade[0], 30.0)  # type: ignore[no-any-return]
 
 
+@njit(cache=True, error_model="numpy", nogil=True)
+def reached_part(c: CellArrays, r: RateArrays, k: int, volts: float, seconds: float) -> float:
+    """How much of its final rate a cell has reached so long after its bias came; NaN where the table ends.
+
+    As `switching.reached_part`: the slope of part(tau) tau, with part the average that the table has.
+    """
+    drive = -volts / r.reset_volts[k] if c.is_parallel[k] else volts / r.set_volts[k]
+    tau = seconds / r.damping_seconds[0]
+    before = math.exp(min(_log_part(r, drive, r.delta[k], 0.99 * tau), 0.0)) * 0.99 * tau
+    after = math.exp(min(_log_part(r, drive, r.delta[k], 1.01 * tau), 0.0)) * 1.01 * tau
+    return min(max((after - before) / (0.02 * tau), 0.0), 1.0)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _log_part(r: RateArrays, drive: float, delta: float, tau: float) -> float:
+    parts, grid = r.parts, r.grid
+    x, y = (math.asinh(drive) - grid[0]) / grid[1], (math.log(delta) - grid[2]) / grid[3]
+    z = (math.log(tau) - grid[4]) / grid[5]
+    i, j, p = math.floor(x), math.floor(y), math.floor(z)
+    if min(i, j, p) < 1 or i + 2 >= parts.shape[0] or j + 2 >= parts.shape[1] or p + 2 >= parts.shape[2]:
+        return math.nan
+    of_x, of_y, of_z = _weights(x - i), _weights(y - j), _weights(z - p)
+    found = 0.0
+    for s in range(4):
+        for t in range(4):
+            for u in range(4):
+                found += of_x[s] * of_y[t] * of_z[u] * parts[i - 1 + s, j - 1 + t, p - 1 + u]
+    return found
+
+
 STAYED, OVER, EARLY, BROKE, LOST = 0, 1, 2, 3, 4
 """How a stretch of `expose_ladder` ends: nothing more happens, too many events, a cell that may switch in the first
-nanoseconds, a barrier that breaks, no solution."""
+nanoseconds, where the table does not tell, a barrier that breaks, no solution."""
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -365,8 +415,13 @@ def expose_ladder(
         if chosen >= size:
             return BROKE, left, ladder.cells[chosen - size], event + 1
         k = ladder.cells[chosen]
+        part = 1.0
         if seconds - left <= long_seconds:
-            return EARLY, left, k, event + 1
+            part = reached_part(c, r, k, junction[chosen], seconds - left)
+            if math.isnan(part):
+                return EARLY, left, k, event + 1
+        if part < 1 and not rng.random() < part:
+            continue
         c.is_parallel[k] = not c.is_parallel[k]
         if not ladder_point(c, ladder, volts, junction, amps):
             return LOST, left, 0, event + 1

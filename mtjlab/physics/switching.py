@@ -92,14 +92,14 @@ def _looked_up(spline: Floats, *places: Floats) -> Floats:
     return np.asarray(ndimage.map_coordinates(spline, flat, order=3, mode="nearest", prefilter=False)).reshape(shape)
 
 
-def log_rate_spline() -> tuple[Floats, Floats]:
-    """For compiled code that looks rates up by itself: coefficients of `SwitchingTable.log_rates`, and its grid.
+def splines() -> tuple[Floats, Floats, Floats]:
+    """For compiled code that looks rates up by itself: what `relaxation_rate` and `hazard` take inside the edges.
 
-    The grid is the first place and the step of asinh(drive), then of ln Delta, shape (4,). Inside the edges the cubic
-    B-spline with these coefficients is what `relaxation_rate` takes.
+    Returns coefficients of cubic B-splines of `SwitchingTable.log_rates` and of `log_parts`, and the grid: first place
+    and step of asinh(drive), of ln Delta and of ln tau, shape (6,).
     """
-    drives, deltas = np.arcsinh(_DRIVES), np.log(_DELTAS)
-    return _splines()[0], np.array([drives[0], drives[1] - drives[0], deltas[0], deltas[1] - deltas[0]])
+    places = np.arcsinh(_DRIVES), np.log(_DELTAS), np.log(_TAUS)
+    return (*_splines(), np.array([value for place in places for value in (place[0], place[1] - place[0])]))
 
 
 def _barrier(drive: ArrayLike, delta: ArrayLike) -> Floats:

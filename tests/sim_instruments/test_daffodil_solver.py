@@ -13,7 +13,7 @@ from mtjlab.physics import mtj
 from mtjlab.physics.crossbar_fields import solve_drive
 from mtjlab.sim_instruments.daffodil_chip import DaffodilChip
 from mtjlab.sim_instruments.daffodil_kernel import Bias, Kernel
-from mtjlab.sim_instruments.daffodil_solver import log_rate, switching_rate, total_rate
+from mtjlab.sim_instruments.daffodil_solver import log_rate, reached_part, switching_rate, total_rate
 
 RATES = {"short": 0.02, "open": 0.02, "stuck_p": 0.01, "stuck_ap": 0.01}
 
@@ -37,7 +37,7 @@ def share_of(kernel: Kernel, index: int, volts: float, gate: float) -> tuple[flo
         return amps(share) - saturation * np.tanh((volts - share) / (saturation * ohms))
 
     share = float(brentq(excess, 1.01 * min(volts, 0), 1.01 * max(volts, 0), xtol=1e-16, rtol=1e-14)) if volts else 0.0
-    return share, amps(share)
+    return share, float(amps(share))
 
 
 def check_point(kernel: Kernel, bias: Bias) -> None:
@@ -93,7 +93,7 @@ class TestPoints:
         kernel, bias = made(), write_bias(9, -0.7)
         ladder = kernel.point(bias)
         network = made()
-        network._ladder = lambda bias: None  # type: ignore[method-assign]
+        network._ladder = lambda bias: None
         whole = network.point(bias)
         for name in ("junction_volts", "cell_volts", "cell_amps", "row_amps"):
             assert getattr(ladder, name) == pytest.approx(getattr(whole, name), rel=1e-8, abs=1e-13)
@@ -124,9 +124,19 @@ class TestRates:
         assert (found[~pushed] == 0).all()
 
     def test_where_the_table_ends_there_is_no_answer(self) -> None:
-        _, _, *_, spline, grid = made()._arrays.rates()
+        *_, spline, _, grid = made()._arrays.rates()
         assert np.isnan(log_rate(spline, grid, 1.0, 1.5))
         assert np.isnan(log_rate(spline, grid, 1e3, 60.0))
+
+    @pytest.mark.parametrize("seconds", [5e-10, 4e-9, 1e-7])
+    def test_the_first_nanoseconds_are_those_of_the_table(self, seconds: float) -> None:
+        kernel = made()
+        cells, rates = kernel._cells(write_bias(0, 0.9)), kernel._arrays.rates()
+        pushed = np.flatnonzero((kernel.die.kind == 0) & ~kernel.die.is_parallel)[:20]
+        junction = np.full(625, 0.9)
+        for index in pushed.tolist():
+            plain = kernel.die.reached_part(index, junction, 0.0, seconds)
+            assert reached_part(cells, rates, index, 0.9, seconds) == pytest.approx(plain, rel=1e-9, abs=1e-12)
 
     def test_their_sum_is_that_of_all_events(self) -> None:
         kernel, bias = made(), write_bias(3, -0.6)
@@ -139,8 +149,9 @@ class TestRates:
 class TestExposure:
     def written(self, kernel: Kernel, *, is_compiled: bool, seed: int, volts: float, seconds: float) -> list[int]:
         if not is_compiled:
-            kernel._quiet_ladder = lambda bias, seconds: None  # type: ignore[method-assign]
-        rng, broke = np.random.default_rng(seed), []
+            kernel._quiet_ladder = lambda bias, seconds: None
+        broke: list[int] = []
+        rng = np.random.default_rng(seed)
         for col in range(0, 25, 4):
             kernel.expose(write_bias(col, volts), seconds, rng, broke.append)
         return broke
