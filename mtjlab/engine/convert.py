@@ -134,7 +134,7 @@ def convert(
     body = copy.deepcopy(model)
     made = {module: exchange.made(name, module) for name, module in _walked(body, software) if _is_layer(module)}
     is_chain = all(type(module) is nn.Sequential for module in body.modules() if module._modules)
-    return CrossbarNetwork(_exchanged(body, made), exchange.fold, is_chain=is_chain)
+    return CrossbarNetwork(_exchanged(body, made), exchange.fold, is_chain=is_chain).train(model.training)
 
 
 class _Exchange:

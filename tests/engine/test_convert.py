@@ -151,6 +151,31 @@ def test_dies_under_the_layers_are_a_copies_axis_too() -> None:
         torch.testing.assert_close(network(x)[0], together[die])
 
 
+def test_every_die_is_normalised_by_itself_while_training_and_by_the_mean_afterwards() -> None:
+    network = convert(nn.Sequential(nn.Linear(5, 4, bias=False), nn.BatchNorm1d(4)).double())
+    crossbar, norm = network.crossbars()["0"], network.body[1]
+    ap = np.random.default_rng(5).uniform(0.5, 1.5, (3, 5, 8))
+    crossbar.use_cells(CellStates.of(CellPair(ap, 2 * ap), 1.0, dtype=torch.float64))
+    x = samples(1, 50, 5).double()
+    sums = crossbar(x).detach()
+    for _ in range(2):
+        found = network(x).detach()
+        torch.testing.assert_close(found.mean(dim=1), torch.zeros(3, 4, dtype=torch.float64), atol=1e-12, rtol=0)
+        torch.testing.assert_close(
+            found.var(dim=1, correction=0), torch.ones(3, 4, dtype=torch.float64), rtol=1e-3, atol=0
+        )
+    torch.testing.assert_close(norm.running_mean, 0.19 * sums.mean(dim=1).mean(dim=0, keepdim=True))
+    torch.testing.assert_close(norm.running_var, 0.81 + 0.19 * sums.var(dim=1).mean(dim=0, keepdim=True))
+    wanted = (sums - norm.running_mean) / (norm.running_var + 1e-5).sqrt()
+    torch.testing.assert_close(network.eval()(x), wanted)
+
+
+def test_a_network_is_in_the_mode_of_its_model() -> None:
+    assert convert(MODELS["images"][0]()).training
+    network = convert(MODELS["images"][0]().eval())
+    assert not any(module.training for module in network.modules())
+
+
 def test_a_converted_network_learns_every_copy_for_itself() -> None:
     torch.manual_seed(6)
     model = nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(96, 2))

@@ -188,6 +188,22 @@ def test_a_placed_layer_lies_where_its_tiles_say() -> None:
     assert layer(torch.ones(1, 3, 5)).shape == (1, 3, 2)
 
 
+def test_what_else_lies_on_the_arrays_may_differ_between_dies() -> None:
+    wires, idle = Wires.of((ROWS, COLS), 25.0), cells(3, 1)
+    idle[1] *= 2.0
+    placed = PlacedWires(wires, NORM, idle, np.arange(8).reshape(2, 4))
+    layer = CrossbarLinear(2, 2).double()
+    layer.use_wires(placed)
+    assert layer.copies_out == 3
+    seen = placed.seen(layer.conductances())
+    for die in range(3):
+        full = idle[die, 0].copy()
+        full[:2] = layer.conductances().detach()[0].numpy() * NORM
+        wanted = crossbar.transfer_siemens(full, 25.0)[:2] / NORM
+        np.testing.assert_allclose(seen[die].detach().numpy(), wanted, rtol=1e-10)
+    assert not torch.allclose(seen[0], seen[1])
+
+
 def test_tiles_that_overlap_or_leave_cells_out_are_refused() -> None:
     wires = Wires.of((ROWS, COLS), 25.0)
     whole = plan_tile([0, 1, 2], [0, 1], [5, 0, 3], [2, 0, 1, 3])
