@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from .engine.datasets import WineData
     from .engine.perceptron import Perceptron
-    from .engine.wine_jobs import Job
 
 reproduce = typer.Typer(help="Published systems on simulated arrays, with figures and tables.", no_args_is_help=True)
 reproduce.command("mnist")(mnist)
@@ -114,8 +113,11 @@ def _trained(extent: _Extent, seed: int, out: Path) -> _Networks:
     require_torch()
     data = load_wine(seed)
     settings = study_settings(extent.solutions, extent.epochs, seed)
-    with _time_left(f"training {extent.solutions} networks") as progress:
-        perceptron = trained_solutions(data, settings, out, progress)
+    started = time.monotonic()
+    with _said(f"training {extent.solutions} networks, epoch") as say:
+        perceptron = trained_solutions(
+            data, settings, out, lambda done, all_: say(done, all_, (time.monotonic() - started) / done * (all_ - done))
+        )
     return _Networks(perceptron, data, "trained here")
 
 
@@ -158,6 +160,29 @@ def _study(
     }, rows
 
 
+@dataclass(frozen=True, eq=False)
+class StudyBlock:
+    """Some solutions for one array.
+
+    Attributes:
+        kind: of array.
+        place: (x, y) of the array on its wafer.
+        seed: of the wafer and of what happens on the array.
+        numbers: of the solutions.
+        solutions: themselves.
+        data: wines.
+        g: see `wine_metrics.metrics_of`.
+    """
+
+    kind: StudyConditions
+    place: tuple[int, int]
+    seed: int
+    numbers: list[int]
+    solutions: Perceptron
+    data: WineData
+    g: float
+
+
 def _run_all(
     networks: _Networks, kinds: Mapping[StudyConditions, int], arrays: int, seed: int, workers: int, out: Path
 ) -> dict[str, list[dict[str, Any]]]:
@@ -166,47 +191,38 @@ def _run_all(
     Args:
         kinds: which solutions are written under which conditions: every first, every third ...
     """
-    import joblib
-
-    from .engine.wine_jobs import run_jobs
+    from . import __version__
+    from .sweeps import run_sweep
 
     numbers = range(len(networks.perceptron))
-    jobs = {kind.name: _jobs(networks, kind, numbers[::every], arrays, seed) for kind, every in kinds.items()}
-    every = [job for of_kind in jobs.values() for job in of_kind]
-    backend = {"backend": "loky", "inner_max_num_threads": 1} if workers > 1 else {"backend": "threading"}
-    with _time_left("writing and running on arrays") as progress, joblib.parallel_config(n_jobs=workers, **backend):
-        found = run_jobs(study_block, every, out / "blocks", progress)
-    return {name: [row for job in of_kind for row in found[job.key]] for name, of_kind in jobs.items()}
+    blocks = [
+        block for kind, every in kinds.items() for block in _blocks(networks, kind, numbers[::every], arrays, seed)
+    ]
+    version = f"{__version__}, format {_STUDY_FORMAT}"
+    with _said("writing and running on arrays") as progress:
+        records = run_sweep(study_block, blocks, out / "blocks", version=version, jobs=workers, progress=progress)
+    rows: dict[str, list[dict[str, Any]]] = {kind.name: [] for kind in kinds}
+    for block, record in zip(blocks, records, strict=True):
+        rows[block.kind.name] += record["rows"]
+    return rows
 
 
-def _jobs(networks: _Networks, kind: StudyConditions, solutions: range, arrays: int, seed: int) -> list[Job]:
+def _blocks(
+    networks: _Networks, kind: StudyConditions, solutions: range, arrays: int, seed: int
+) -> Iterator[StudyBlock]:
+    """The solutions shared out over the arrays that are nearest to the wafer's centre."""
     import numpy as np
 
-    from .engine.wine_jobs import Job, content_key
     from .engine.wine_solutions import STUDY_G
 
-    wafer = kind.wafer()
-    places = sorted(wafer.places, key=lambda place: (np.hypot(*place), place))[:arrays]
-    jobs = []
-    for place, numbers in zip(places, np.array_split(np.array(solutions), len(places)), strict=True):
-        block = networks.perceptron.pick(numbers.tolist())
-        settings = [_STUDY_FORMAT, asdict(kind), wafer.model_dump(), list(place), seed, STUDY_G, numbers.tolist()]
-        wines = (networks.data.features, networks.data.labels, networks.data.train)
-        key = content_key(settings, *block.bits, *block.biases, *wines)
-        jobs.append(Job(key, (kind, place, seed, block, numbers.tolist(), networks.data, STUDY_G)))
-    return jobs
+    places = sorted(kind.wafer().places, key=lambda place: (np.hypot(*place), place))[:arrays]
+    for place, part in zip(places, np.array_split(np.array(solutions), len(places)), strict=True):
+        numbers = [int(number) for number in part]
+        yield StudyBlock(kind, place, seed, numbers, networks.perceptron.pick(numbers), networks.data, STUDY_G)
 
 
-def study_block(
-    kind: StudyConditions,
-    place: tuple[int, int],
-    seed: int,
-    block: Perceptron,
-    numbers: list[int],
-    data: WineData,
-    g: float,
-) -> list[dict[str, Any]]:
-    """Write and run some solutions, one after the other, on the array at one place of a wafer."""
+def study_block(block: StudyBlock) -> dict[str, Any]:
+    """Write and run the solutions, one after the other, on their array."""
     import numpy as np
 
     from mtjlab.protocols.wine_study import run_solution, survey_array
@@ -214,33 +230,30 @@ def study_block(
     from mtjlab.sim_instruments.array_crossbar import THREE_UNITS, ArrayCrossbar
     from mtjlab.sim_instruments.die import Die
 
-    wafer = kind.wafer()
-    rng = np.random.default_rng([seed, place[0] & 0xFFFF, place[1] & 0xFFFF])
-    die = Die(wafer.die, rng, wafer.draw(*place, seed))
+    wafer, (x, y) = block.kind.wafer(), block.place
+    rng = np.random.default_rng([block.seed, x & 0xFFFF, y & 0xFFFF])
+    die = Die(wafer.die, rng, wafer.draw(x, y, block.seed))
     crossbar = ArrayCrossbar(die, rng, limits=LIMITS, capabilities=THREE_UNITS)
-    array = survey_array(crossbar, block, kind)
+    array = survey_array(crossbar, block.solutions, block.kind)
     rows = []
-    for k, number in enumerate(numbers):
+    for k, number in enumerate(block.numbers):
         crossbar.new_budget()
-        row = run_solution(array, block.solution(k), data, kind, g)
-        rows.append({"solution": number, "place": list(place), **row})
-    return rows
+        row = run_solution(array, block.solutions.solution(k), block.data, block.kind, block.g)
+        rows.append({"solution": number, "place": [x, y], **row})
+    return {"rows": rows}
 
 
 @contextmanager
-def _time_left(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress that now and then says on standard error how far it is and how long it may still take."""
-    started, first, said = time.monotonic(), [-1], [0.0]
+def _said(what: str) -> Iterator[Callable[[int, int, float | None], None]]:
+    """A progress that says on standard error, now and then, how far it is and how long it may still take."""
+    said = [0.0]
 
-    def say(done: int, total: int) -> None:
+    def say(done: int, total: int, seconds_left: float | None) -> None:
         now = time.monotonic()
-        if first[0] < 0:
-            first[0] = done
-        if done < total and now - said[0] < _SAY_EVERY_SECONDS:
+        if 0 < done < total and now - said[0] < _SAY_EVERY_SECONDS:
             return
         said[0] = now
-        fresh = done - first[0]
-        left = f", about {(now - started) / fresh * (total - done):.0f} s left" if fresh and done < total else ""
+        left = f", about {seconds_left:.0f} s left" if seconds_left and done < total else ""
         typer.echo(f"{what}: {done} of {total}{left}", err=True)
 
     yield say
@@ -249,12 +262,12 @@ def _time_left(what: str) -> Iterator[Callable[[int, int], None]]:
 def _write(folder: Path, name: str, result: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) -> Path:
     """Page, figure and result in a folder; returns the page's path."""
     from .engine.wine_figure import draw_study
-    from .engine.wine_jobs import write_json
     from .engine.wine_page import study_page
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / f"{name}.json", result)
+        text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+        (folder / f"{name}.json").write_text(text, encoding="utf-8", newline="\n")
         draw_study(folder / f"{name}.png", result["by_g"], rows, result["rank_correlation"])
         page = folder / f"{name}.md"
         page.write_text(study_page(result, f"{name}.png"), encoding="utf-8", newline="\n")

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from mtjlab import cli_reproduce
 from mtjlab.cli import app, main
 from mtjlab.cli_reproduce import _Extent
+from mtjlab.sim_instruments import array_crossbar
 
 HIDDEN, CLASSES = 3, 3
 
@@ -87,7 +88,11 @@ def test_a_second_run_computes_nothing_and_says_the_same(tmp_path: Path, monkeyp
     arguments = ["reproduce", "wine", "--quick", "--json", "--workers", "1", "--out", str(tmp_path)]
     first = CliRunner().invoke(app, arguments)
     assert first.exit_code == 0, first.output
-    monkeypatch.setattr(cli_reproduce, "study_block", None)
+
+    def never(crossbar: object) -> None:
+        raise AssertionError("an array was made again")
+
+    monkeypatch.setattr(array_crossbar, "ArrayCrossbar", never)
     second = CliRunner().invoke(app, arguments)
     one, two = (json.loads(outcome.stdout) for outcome in (first, second))
     for result in (one, two):

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from .. import __version__
 from ..nouns import Floats
+from ..sweeps import content_key, read_record, write_record
 from .datasets import WineData
 from .perceptron import Perceptron, Precision, accuracy_versus_g
 from .training import EpochProgress, TrainingSettings, train
-from .wine_jobs import content_key
 
 STUDY_G = 0.9
 """Normalising conductance to train at, in units of G_P - G_AP: where the published solutions are best as well."""
 G_GRID = tuple(round(0.1 * step, 1) for step in range(3, 21))
 """Normalising conductances at which ideal accuracy is given."""
+_FORMAT = 1
+"""Counts up when training changes, so that solutions are trained anew."""
 _ARRAYS = ("bits_1", "biases_1", "bits_2", "biases_2")
 
 
@@ -36,25 +37,19 @@ def study_settings(solutions: int = 300, epochs: int = 2000, seed: int = 0) -> T
 
 def trained_solutions(data: WineData, settings: TrainingSettings, folder: Path, progress: EpochProgress) -> Perceptron:
     """Train them, or take them from the folder if they were trained from the same data with the same settings."""
-    key = content_key(asdict(settings), data.features, data.labels, data.train)
-    path = folder / f"solutions-{key}.npz"
-    if path.is_file():
-        return _load(path)
-    found = train(data, settings, progress=progress)
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **{name: getattr(found, name) for name in _ARRAYS})
-    temporary.replace(path)
-    return found
+    config = {"settings": settings, "wines": data}
+    key = content_key(_trained, config, version=f"{__version__}, format {_FORMAT}")
+    kept = read_record(folder, key)
+    if kept is None:
+        kept = _trained(config, progress)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_record(folder, key, kept, {"solutions": settings.solutions, "seed": settings.seed})
+    return Perceptron(*(kept[name] for name in _ARRAYS))
 
 
-def _load(path: Path) -> Perceptron:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return Perceptron(*(stored[name] for name in _ARRAYS))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"holds no solutions ({error})", where=str(path), remedy="Delete the file") from error
+def _trained(config: Mapping[str, Any], progress: EpochProgress | None = None) -> dict[str, Any]:
+    found = train(config["wines"], config["settings"], progress=progress)
+    return {name: getattr(found, name) for name in _ARRAYS}
 
 
 def ideal_by_g(perceptron: Perceptron, data: WineData, grid: Sequence[float] = G_GRID) -> dict[str, dict[str, float]]:
