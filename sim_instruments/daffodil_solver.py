@@ -21,7 +21,7 @@ from mtjlab.physics.line_kernels import wire_fields
 _SETTLED = 1e-8
 """A step of so many volts is the last one: its square is what is still missing."""
 _MOST_STEPS = 60
-_NEWTON = 2e-5
+_NETWORK_NEWTON, _NEWTON = 2e-4, 2e-5
 """Change of the voltages, relative to the largest, after which a step of Newton is the last: its square is missing."""
 _MOST_NEWTON = 60
 _ROUGH, _FINE = 1e-8, 1e-14
@@ -145,7 +145,7 @@ def network_point(
         if took >= most:
             return junction, volts, amps, False
         change = _cell_volts(flows + offset, row_ohms, col_ohms, row_volts, col_volts, free, volts)
-        if change <= _NEWTON * scale:
+        if change <= _NETWORK_NEWTON * scale:
             break
     else:
         return junction, volts, amps, False
