@@ -57,6 +57,11 @@ def test_a_common_input_is_seen_by_every_copy() -> None:
     torch.testing.assert_close(layer(x), layer(x.expand(4, -1, -1)))
 
 
+def test_one_solution_takes_inputs_that_differ_between_copies() -> None:
+    layer, x = CrossbarLinear(5, 3), inputs(4, 7, 5)
+    torch.testing.assert_close(layer(x), torch.matmul(x, ternary_weights(layer)))
+
+
 def test_copies_start_from_weights_of_their_own_and_the_seed_decides_them() -> None:
     one, same, other = (CrossbarLinear(9, 4, copies=3, generator=seeded(seed)) for seed in (5, 5, 6))
     assert torch.equal(one.latent, same.latent) and not torch.equal(one.latent, other.latent)
