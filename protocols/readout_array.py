@@ -45,7 +45,7 @@ def read_array(
 
     The uncertainty combines the noise that the readings' own scatter tells, what the makers state of the instruments,
     what is unknown of wires and contacts, and the cells' bias dependence; 1.96 of it cover 95 %. Where only some cells
-    are read, the others count as typical ones, give or take half, which goes into the uncertainty too.
+    are read, the others count as typical ones, give or take half, or now and then a short; that is in it too.
 
     Args:
         reference: a map with both states; with it the state of each cell is told by the nearer of its two.

@@ -21,8 +21,13 @@ from .line_reads import BiasDependence, LineReads, Response, per_segment_ohm, re
 
 _MOST_STEPS = 12
 _SETTLED = 1e-6
-_UNREAD_SPREAD = 0.5
-"""Standard deviation of an unread cell, as a fraction of the median cell that was read (assumed)."""
+_SHORT_RATIO = 20.0
+"""What a short conducts, in units of the median cell (assumed)."""
+_SHORT_RATE = 0.004
+"""Probability that an unread cell is one (assumed, as in `die_description.DefectRates`)."""
+_UNREAD_SPREAD = float(np.sqrt(0.5**2 + _SHORT_RATE * _SHORT_RATIO**2))
+"""Standard deviation of an unread cell, as a fraction of the median cell that was read: states and sizes (a half,
+assumed), and what shorts add."""
 _UNREAD_COMMON = 0.4
 """Likewise of what unread cells have in common: those that were read may all be in one state (assumed)."""
 
@@ -118,7 +123,7 @@ def _start(raw: Floats, noise: Floats, is_read: Bools, scheme: Scheme, wires: Wi
     else:
         start = deembed([known], wires, expected_siemens=abs(typical), expected_spread=1.0).siemens
         typical = float(np.median(start[is_read]))
-    return np.where(np.isposinf(raw), 20 * typical, np.where(is_read, start, typical))
+    return np.where(np.isposinf(raw), _SHORT_RATIO * typical, np.where(is_read, start, typical))
 
 
 class _Problem:
