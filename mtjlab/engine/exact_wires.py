@@ -164,12 +164,12 @@ def _gradient(tiles: _Tiles, weights: Tensor) -> Tensor:
     volts = torch.cat([torch.zeros_like(tiles.cells[:, :1]).expand(-1, cols, -1), one.expand(count, -1, -1)], dim=-1)
     found = torch.empty_like(tiles.cells)
     for row in reversed(range(rows)):
-        amps = -torch.bmm(sweep.slopes[row], volts)
+        amps = torch.bmm(sweep.slopes[row], volts).neg_()
         amps[..., :cols] += sweep.amps[row]
-        volts = volts + tiles.below[:, row, :, None] * amps
+        volts = torch.addcmul(volts, tiles.below[:, row, :, None], amps)
         across = -volts
         across[..., :cols] += weights[:, row, None, :]
-        shared = tiles.shared[:, row]
-        drops = across - torch.matmul(shared, torch.bmm(sweep.row_siemens[:, row], across))
+        shared = tiles.shared[:, row].expand(count, -1, -1)
+        drops = torch.baddbmm(across, shared, torch.bmm(sweep.row_siemens[:, row], across), alpha=-1.0)
         found[:, row] = -(drops[..., :cols] * drops[..., cols:]).sum(-1)
     return found

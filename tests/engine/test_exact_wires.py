@@ -196,9 +196,8 @@ def right(layers: list[CrossbarLinear]) -> float:
 
 
 def test_networks_trained_through_their_wires_are_better_on_them_than_networks_that_did_not_know() -> None:
-    tiles = TileWires.of(
-        (13, 12), 50.0, NORM, idle_siemens=NORM
-    )  # half a per cent to one of a junction in every segment
+    # half a per cent to one of a junction in every segment
+    tiles = TileWires.of((13, 12), 50.0, NORM, idle_siemens=NORM)
     unaware, ideal = trained_on_wine(None)
     for layer in unaware:
         layer.use_wires(tiles.under(layer.inputs, layer.lines))
