@@ -38,3 +38,7 @@ class BudgetError(LimitError):
 
 class InstrumentError(MtjlabError):
     """An instrument did not answer, answered with an error, or is not what was expected."""
+
+
+class RecordError(MtjlabError):
+    """Something could not be kept on disk or read back; what was reported as saved before it still is."""
