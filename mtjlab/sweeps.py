@@ -57,7 +57,7 @@ def run_sweep(
     """Records of all configurations, in their order; those that the folder holds are not computed again.
 
     A record is written by the caller's process as soon as it arrives, whole or not at all. Each task runs on one thread
-    of BLAS and OpenMP.
+    of every BLAS and OpenMP library that its module has loaded.
 
     Args:
         task: see `Task`.
