@@ -192,8 +192,13 @@ def _run_all(
         kinds: which solutions are written under which conditions: every first, every third ...
     """
     from . import __version__
+    from .engine.placement import place_first
     from .sweeps import run_sweep
 
+    for kind in kinds:
+        die = kind.wafer().die
+        for size in networks.perceptron.layer_sizes:
+            place_first(*size, (die.rows, die.cols))  # what does not fit is said before anything is computed
     numbers = range(len(networks.perceptron))
     blocks = [
         block for kind, every in kinds.items() for block in _blocks(networks, kind, numbers[::every], arrays, seed)

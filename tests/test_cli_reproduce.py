@@ -18,22 +18,26 @@ from mtjlab.sim_instruments import array_crossbar
 HIDDEN, CLASSES = 3, 3
 
 
-@pytest.fixture
-def published(tmp_path: Path) -> Path:
-    """Two solutions of random bits in the published form, for a few samples of two features."""
+def _folder(folder: Path, features: int = 2) -> Path:
+    """Two solutions of random bits in the published form, for a few samples."""
     rng = np.random.default_rng(0)
-    folder = tmp_path / "published"
     for name in ("dataset", "solutions"):
         (folder / name).mkdir(parents=True)
     for part, count in (("train", 9), ("test", 6)):
-        np.savetxt(folder / "dataset" / f"X_{part}.txt", rng.random((2, count)))
+        np.savetxt(folder / "dataset" / f"X_{part}.txt", rng.random((features, count)))
         np.savetxt(folder / "dataset" / f"Y_{part}.txt", np.eye(CLASSES)[np.arange(count) % CLASSES].T, fmt="%d")
     for k in range(2):
-        for layer, (inputs, outputs) in ((1, (2, HIDDEN)), (2, (HIDDEN, CLASSES))):
+        for layer, (inputs, outputs) in ((1, (features, HIDDEN)), (2, (HIDDEN, CLASSES))):
             bits = rng.integers(0, 2, (inputs, 2 * outputs))
             np.savetxt(folder / "solutions" / f"{k}_fc{layer}_weight.txt", bits, fmt="%d")
             np.savetxt(folder / "solutions" / f"{k}_fc{layer}_bias.txt", rng.normal(size=outputs))
     return folder
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """Such a folder for two features."""
+    return _folder(tmp_path / "published")
 
 
 def _by_hand(folder: Path, g: float, part: str) -> list[float]:
@@ -102,13 +106,26 @@ def test_a_second_run_computes_nothing_and_says_the_same(tmp_path: Path, monkeyp
     assert one["solutions"] == 2 and one["command"] == "mtjlab reproduce wine --quick"
 
 
-def test_a_bad_folder_ends_with_one_line_and_status_2(
-    published: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (published / "solutions" / "0_fc2_weight.txt").unlink()
-    monkeypatch.setattr(sys, "argv", ["mtjlab", "reproduce", "wine", "--published", str(published), "--json"])
+def _refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["mtjlab", "reproduce", "wine", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert said.startswith("mtjlab:") and "0_fc2_weight.txt" in said and len(said.splitlines()) == 1
+    assert said.startswith("mtjlab:") and len(said.splitlines()) == 1
+    return said
+
+
+def test_a_bad_folder_ends_with_one_line_and_status_2(
+    published: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (published / "solutions" / "0_fc2_weight.txt").unlink()
+    assert "0_fc2_weight.txt" in _refused(capsys, monkeypatch, "--published", str(published), "--json")
+
+
+def test_networks_that_no_array_can_hold_are_refused_before_anything_is_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = _folder(tmp_path / "wide", features=16), tmp_path / "out"
+    said = _refused(capsys, monkeypatch, "--published", str(folder), "--out", str(out))
+    assert "needs 16 rows" in said and not out.exists()
