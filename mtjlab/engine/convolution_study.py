@@ -19,6 +19,7 @@ from .convert import CrossbarNetwork, convert
 from .die_sampling import FittedDies, fit_statistics
 from .images import ImageData
 from .layers import LayerSettings
+from .mnist_study import folds_of
 from .network_scores import errors_on
 from .network_training import NetworkSettings, train_network
 from .partial_sums import PartialSums
@@ -90,7 +91,7 @@ class ConvolutionStudy:
         self.shapes = tuple((crossbar.inputs, crossbar.lines) for crossbar in shape.crossbars().values())
         self.devices, self.layers = shape.devices, len(self.shapes)
         self.cells = cells_on(maps, plain_tiling_of(shape))
-        self.fold = np.arange(len(maps)) % _FOLDS
+        self.fold = folds_of(maps)
 
     def errors(self) -> tuple[Floats, dict[str, Floats]]:
         """Software baseline (seeds,), and errors by way, (runs, dies) or (dies,)."""

@@ -15,6 +15,8 @@ from .mnist_summary import WAYS
 
 _PLAIN, _ROBUST, _INK, _MUTED = "#e69f00", "#0072b2", "#1f2933", "#6b7785"
 _COLOURS = (_PLAIN, _ROBUST, "#009e73", "#d55e00")
+_LEAST_PERCENT = 0.1
+"""Errors below it are drawn there: scales are logarithmic."""
 _STYLE: dict[Any, Any] = {
     "font.size": 9.0,
     "axes.linewidth": 0.7,
@@ -70,7 +72,16 @@ def _draw_dies(axes: Axes, forms: Mapping[str, Mapping[str, Any]]) -> None:
             found = block["ways"][way]
             x = place + shift + rng.uniform(-0.3, 0.3, len(found["per_die"])) * width
             label = f"{name}: {block['form']}" if place == 0 else None
-            axes.plot(x, found["per_die"], "o", ms=3.2, color=colour, alpha=0.55, mew=0, label=label)
+            axes.plot(
+                x,
+                np.maximum(found["per_die"], _LEAST_PERCENT),
+                "o",
+                ms=3.2,
+                color=colour,
+                alpha=0.55,
+                mew=0,
+                label=label,
+            )
             axes.plot([place + shift - 0.4 * width, place + shift + 0.4 * width], [found["mean"]] * 2, color=_INK, lw=2)
     axes.set_yscale("log")
     axes.set_yticks([3, 5, 10, 20, 50, 90], ["3", "5", "10", "20", "50", "90"])
@@ -81,8 +92,9 @@ def _draw_dies(axes: Axes, forms: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _draw_transfer(axes: Axes, block: Mapping[str, Any]) -> None:
-    matrix = np.array(block["transfer"])
-    image = axes.imshow(matrix, cmap="cividis", norm=matplotlib.colors.LogNorm(vmin=matrix.min(), vmax=matrix.max()))
+    matrix = np.maximum(np.array(block["transfer"]), _LEAST_PERCENT)
+    norm = matplotlib.colors.LogNorm(vmin=matrix.min(), vmax=max(matrix.max(), 1.1 * matrix.min()))
+    image = axes.imshow(matrix, cmap="cividis", norm=norm)
     axes.set_xlabel("run on die")
     axes.set_ylabel("trained for die")
     axes.spines[["top", "right"]].set_visible(True)

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..die_maps import DieMaps
+from ..errors import InputError
 from ..nouns import Floats
 from ..sweeps import Record, content_key, read_record, write_record
 from .cell_states import CellStates
@@ -83,6 +85,8 @@ class MnistStudy:
         settings: how much is done.
         folder: keeps stages.
         say: told of progress.
+
+    Raises InputError for fewer than two dies: statistics are fitted to other dies than those that are judged.
     """
 
     def __init__(
@@ -96,13 +100,12 @@ class MnistStudy:
     ) -> None:
         self.form, self.settings, self.folder, self.say = form, settings, folder, say
         self.data = data if data.side == form.side else data.shrunk(form.side)
-        self.maps = maps
+        self.maps, self.fold = maps, folds_of(maps)
         self.tiling = form.tiling()
         self.cells = cells_on(maps, self.tiling)
         shape = self.form.made()
         self.shapes = tuple((crossbar.inputs, crossbar.lines) for crossbar in shape.crossbars().values())
         self.devices = shape.devices
-        self.fold = np.arange(len(maps)) % _FOLDS
         self.fold_statistics = [fit_statistics(maps.select(self.fold != fold)) for fold in range(_FOLDS)]
 
     # networks
@@ -272,6 +275,15 @@ class MnistStudy:
 
     def _map_about(self) -> Any:
         return (self.maps.siemens_ap, self.maps.siemens_p, self.maps.status)
+
+
+def folds_of(maps: DieMaps) -> NDArray[np.int64]:
+    """Which of two groups each die is in, shape (dies,): every other one. Raises InputError for fewer than two."""
+    if len(maps) < _FOLDS:
+        raise InputError(
+            f"a study of {len(maps)} dies has none left to fit statistics to", remedy="Give at least two dies"
+        )
+    return np.arange(len(maps), dtype=np.int64) % _FOLDS
 
 
 def mnist_stage(config: Any) -> Mapping[str, Any]:
