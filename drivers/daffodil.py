@@ -273,6 +273,8 @@ class DaffodilCrossbar(Crossbar):
 
     def _measured(self, asked: KernelRead) -> dict[Line, Reading]:
         """Currents out of the array, added up over the kernels that contribute."""
+        if len(self._kernels) == 1:
+            return self._of_one_kernel(asked)
         amps, is_off = dict.fromkeys(asked.sensed, 0.0), dict.fromkeys(asked.sensed, False)
         for (row, col), kernel in self._kernels.items():
             own, other = (row, col) if asked.axis == "row" else (col, row)
@@ -287,8 +289,19 @@ class DaffodilCrossbar(Crossbar):
             for channel in sensed:
                 amps[own * SIDE + channel] += float(part[channel])
                 is_off[own * SIDE + channel] |= bool(overflow[channel])
+        return self._readings_of(asked, [amps[n] for n in asked.sensed], [is_off[n] for n in asked.sensed])
+
+    def _of_one_kernel(self, asked: KernelRead) -> dict[Line, Reading]:
+        found, overflow = self._amplifiers.read(next(iter(self._kernels.values())), asked)
+        sensed = list(asked.sensed)
+        return self._readings_of(asked, found[sensed].tolist(), overflow[sensed].tolist())
+
+    def _readings_of(self, asked: KernelRead, amps: list[float], is_off: list[bool]) -> dict[Line, Reading]:
         volts = asked.level * self.port.volts_per_code
-        return {Line(asked.axis, n): Reading(volts, amps[n], is_overflow=is_off[n]) for n in asked.sensed}
+        return {
+            Line(asked.axis, n): Reading(volts, own, is_overflow=off)
+            for n, own, off in zip(asked.sensed, amps, is_off, strict=True)
+        }
 
     # writing
 

@@ -124,6 +124,8 @@ def column_offsets(plus: Floats, minus: Floats, counts: Bools) -> Floats:
     with np.errstate(invalid="ignore"):  # off scale at both
         half = (plus.mean(axis=0) - minus.mean(axis=0)) / 2
     counts = counts & np.isfinite(half)
+    if counts.all():
+        return np.broadcast_to(np.median(half, axis=0), half.shape)
     offsets = np.zeros(half.shape[1])
     for col in np.flatnonzero(counts.any(axis=0)):
         offsets[col] = np.median(half[counts[:, col], col])

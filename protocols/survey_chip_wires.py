@@ -95,17 +95,14 @@ class _Drops:
 
         Columns of cells that were read apart from the driven row's others were not connected.
         """
-        rows = amps.shape[0]
-        found = np.empty(amps.shape)
-        for driven in range(rows):
-            nearer = np.minimum(self._rest, self._rest[driven])
-            volts = amps[driven] * (nearer[:, None] + self._col_ohms)
-            of_rows, connected = np.zeros((rows, 1)), siemens * is_beside[driven]
-            if rows_float:
-                whole = connected.sum(axis=1, keepdims=True)
-                amps_in = (connected * volts).sum(axis=1, keepdims=True)
-                of_rows = np.divide(amps_in, whole, out=of_rows, where=whole > 0)
-            currents = connected * (of_rows - volts)
-            currents[driven] = 0.0
-            found[driven] = currents.sum(axis=0)
-        return found
+        nearer = np.minimum(self._rest[:, None], self._rest[None, :])
+        beside, others = is_beside.astype(np.float64), 1 - np.eye(amps.shape[0])
+        of_rows = np.zeros(others.shape)
+        if rows_float:  # each at the mean of its columns, (driven, row)
+            inside = amps * beside
+            volts = nearer * (inside @ siemens.T) + (inside * self._col_ohms) @ siemens.T
+            whole = beside @ siemens.T
+            of_rows = np.divide(volts, whole, out=of_rows, where=whole > 0)
+        from_rows = (of_rows * others) @ siemens
+        into_rows = amps * ((nearer * others) @ siemens + self._col_ohms * (others @ siemens))
+        return np.asarray(beside * (from_rows - into_rows))

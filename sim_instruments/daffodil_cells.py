@@ -14,7 +14,8 @@ from mtjlab.physics.die_description import Kind
 from .die import Die
 
 if TYPE_CHECKING:
-    from .daffodil_solver import CellArrays, RateArrays
+    from .daffodil_solver import CellArrays
+    from .daffodil_switching import RateArrays
 
 
 class DieArrays:
@@ -42,7 +43,7 @@ class DieArrays:
     def _refresh(self) -> None:
         if (kinds := self._die.kind.tobytes()) == self._kinds:
             return
-        from .daffodil_solver import RateArrays
+        from .daffodil_switching import RateArrays
 
         die, self._kinds = self._die, kinds
         description = die.description

@@ -93,7 +93,7 @@ class Events:
         self._noise, self._happenings = noise, happenings
         self.point: Point | None = None
         self.released_at = 0.0
-        self._last_bias: Bias | None = None
+        self._last_bias: tuple[bytes, Bias] | None = None
         self._last_outputs: tuple[tuple[Bias, Point, bytes], tuple[Bias, Floats]] | None = None
         self._harmless: Point | None = None
 
@@ -152,13 +152,14 @@ class Events:
         b = self._board
         rows = self._line_volts("row", b.write_mode_R, b.ext_mode_R, bool(b.EN_IO_R), b.ROW_EN_tobe)
         cols = self._line_volts("col", b.write_mode_C, b.ext_mode_C, bool(b.EN_IO_C), b.COL_EN_tobe)
-        return self._kept(Bias.of(rows, cols, self._gate_volts()))
+        return self._kept(rows, cols, self._gate_volts())
 
-    def _kept(self, bias: Bias) -> Bias:
+    def _kept(self, rows: Floats, cols: Floats, gates: Floats) -> Bias:
         """The last one again if it is the same: what has been found for it holds."""
-        if self._last_bias is None or self._last_bias.key != bias.key:
-            self._last_bias = bias
-        return self._last_bias
+        key = rows.tobytes() + cols.tobytes() + gates.tobytes()
+        if self._last_bias is None or self._last_bias[0] != key:
+            self._last_bias = key, Bias.of(rows, cols, gates)
+        return self._last_bias[1]
 
     def _line_volts(self, kind: str, write: int, ext: int, is_enabled: bool, enables: list[int]) -> Floats:
         """Against the chip's ground; NaN where open. "GND" is taken as the chip's ground; nothing is at EXT."""

@@ -244,7 +244,7 @@ class Kernel:
     def _quick_rate(self, point: Point, bias: Bias) -> float:
         """Without the cells that have next to no voltage, or whose bias holds them; kept while the point is."""
         if (total := self._totals.get(point)) is None:
-            from .daffodil_solver import total_rate
+            from .daffodil_switching import total_rate
 
             volts, rates = point.junction_volts.ravel(), self._arrays.rates()
             total = self._totals[point] = float(total_rate(self._cells(bias), rates, volts, _NEXT_TO_NONE))

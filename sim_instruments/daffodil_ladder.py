@@ -9,14 +9,15 @@ import numpy as np
 from mtjlab.nouns import Bools, Floats
 
 if TYPE_CHECKING:
-    from .daffodil_solver import CellArrays, Ladder, RateArrays
+    from .daffodil_solver import CellArrays, Ladder
+    from .daffodil_switching import RateArrays
 
 
 class Ended(NamedTuple):
     """How a stretch of time ended.
 
     Attributes:
-        how: one of `daffodil_solver`'s five ways.
+        how: one of `daffodil_switching`'s five ways.
         left: time to go, seconds.
         cell: the one concerned.
         events: so far.
@@ -102,7 +103,7 @@ class LadderRun:
             quiet: expected number of events that counts as none.
             most: events.
         """
-        from .daffodil_solver import LOST, expose_ladder
+        from .daffodil_switching import LOST, expose_ladder
 
         if not self.solve():
             return Ended(LOST, left, 0, 0)

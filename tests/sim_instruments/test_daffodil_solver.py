@@ -13,7 +13,7 @@ from mtjlab.physics import mtj
 from mtjlab.physics.crossbar_fields import solve_drive
 from mtjlab.sim_instruments.daffodil_chip import DaffodilChip
 from mtjlab.sim_instruments.daffodil_kernel import Bias, Kernel
-from mtjlab.sim_instruments.daffodil_solver import log_rate, reached_part, switching_rate, total_rate
+from mtjlab.sim_instruments.daffodil_switching import log_rate, reached_part, switching_rate, total_rate
 
 RATES = {"short": 0.02, "open": 0.02, "stuck_p": 0.01, "stuck_ap": 0.01}
 
@@ -27,13 +27,13 @@ def share_of(kernel: Kernel, index: int, volts: float, gate: float) -> tuple[flo
     die, access = kernel.die, kernel.access
     saturation, ohms = float(access.saturation_amps(gate)), float(access.on_ohms(gate))
 
-    def amps(share: float) -> float:
+    def amps(share: float) -> Any:
         if not die.is_tunnelling[index]:
             return share * float(die.siemens(0.0)[index])
         of = die.is_parallel[index], share, die.siemens_p[index], die.tmr[index], die.description.tmr_half_volts
         return share * float(mtj.conductance(*of))
 
-    def excess(share: float) -> float:
+    def excess(share: float) -> Any:
         return amps(share) - saturation * np.tanh((volts - share) / (saturation * ohms))
 
     share = float(brentq(excess, 1.01 * min(volts, 0), 1.01 * max(volts, 0), xtol=1e-16, rtol=1e-14)) if volts else 0.0
@@ -127,6 +127,10 @@ class TestRates:
         *_, spline, _, grid = made()._arrays.rates()
         assert np.isnan(log_rate(spline, grid, 1.0, 1.5))
         assert np.isnan(log_rate(spline, grid, 1e3, 60.0))
+        kernel = made()
+        cells, rates = kernel._cells(write_bias(0, 0.9)), kernel._arrays.rates()
+        index = int(np.flatnonzero((kernel.die.kind == 0) & ~kernel.die.is_parallel)[0])
+        assert np.isnan(reached_part(cells, rates, index, 0.9, 2e-11))
 
     @pytest.mark.parametrize("seconds", [5e-10, 4e-9, 1e-7])
     def test_the_first_nanoseconds_are_those_of_the_table(self, seconds: float) -> None:
