@@ -144,6 +144,11 @@ class LedgerView:
         """Close the file."""
         self._db.close()
 
+    def fact(self, key: str) -> str:
+        """A text kept with the run, as it is now; "" if there is none."""
+        rows = self._rows("SELECT value FROM run WHERE key = ?", (key,))
+        return str(rows[0][0]) if rows else ""
+
     def dies(self, binning: int | None = None) -> list[DieRow]:
         """Every die in the plan's order, with bins of a binning (None: the newest, 0: the run's own)."""
         rows = self._rows(
@@ -175,6 +180,11 @@ class LedgerView:
         """What is on the disk: the record of each (attempt, step)."""
         rows = self._rows("SELECT attempt, step, record FROM steps ORDER BY rowid")
         return {(attempt, step): json.loads(record) for attempt, step, record in rows}
+
+    def step(self, attempt: int, step: str) -> dict[str, Any] | None:
+        """The record of one step of an attempt; None if nothing was kept."""
+        rows = self._rows("SELECT record FROM steps WHERE attempt = ? AND step = ?", (attempt, step))
+        return dict(json.loads(rows[0][0])) if rows else None
 
     def events(self) -> list[EventRow]:
         """The audit log."""

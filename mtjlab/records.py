@@ -27,12 +27,10 @@ from .ledger_rows import DieState
 from .nouns import ArrayMap, DieId
 from .provenance import Provenance
 from .run_arrays import RunArrays
+from .run_names import ARRAYS, DATABASE, LEDGER
 from .run_plan import RunPlan
 from .sqlite_files import explained, os_record_error, require_local
 from .step_rows import StepRows, require_figures
-
-LEDGER, DATABASE, ARRAYS, EXPORTS = "ledger.sqlite", "data.db", "arrays.zarr", "exports"
-"""Names in the folder of a run."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""The folder of a run: readings line by line as they come, maps as they are finished, the result, the report."""
+"""The folder of a run: readings line by line as they come, maps as they are finished, the result, the report.
+
+Runs of whole wafers are recorded by `mtjlab.records`; `open_run` reads them.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
 from .nouns import ArrayMap, Line, Lines, Reading
+
+if TYPE_CHECKING:
+    from .stored_run import StoredRun
 
 _HEADER = "bench_seconds,kind,driven,sensed,volts,amps,in_compliance,is_overflow\n"
 
@@ -88,6 +94,16 @@ class RunFolder:
         temporary.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         temporary.replace(target)
         return target
+
+
+def open_run(folder: Path) -> StoredRun:
+    """Open the recorded run of a wafer, finished or in progress: its dies, ArrayMaps and xarray Datasets.
+
+    Raises InputError if there is none in the folder, RecordError if it cannot be read.
+    """
+    from .stored_run import StoredRun
+
+    return StoredRun(folder)
 
 
 def _driven(lines: Lines) -> str:
