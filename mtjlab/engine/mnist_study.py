@@ -23,6 +23,7 @@ from .chip_networks import ChipForm, Parameters, bits_of, cells_on, parameters_o
 from .convert import CrossbarNetwork
 from .die_sampling import DefectStatistics, FittedDies, fit_statistics
 from .images import ImageData
+from .inference_energy import layer_joules, network_joules
 from .network_scores import error_matrix, errors_on, losses_on
 from .network_training import NetworkSettings, train_network
 from .tiling import NetworkTiling
@@ -38,6 +39,7 @@ _COUNTS = {
     "stuck_p": (0, 20, 100, 400),
     "stuck_ap": (0, 20, 100, 400),
 }
+_ENERGY_SAMPLES = 200
 _VERSION = "1"
 """Counts up when a stage returns something else, so that kept ones are computed anew."""
 
@@ -222,6 +224,27 @@ class MnistStudy:
             data = self.data
             found[factor] = losses_on(network, data.test_features, data.test_labels, source, self.settings.sampled)
         return found
+
+    def joules(self, parameters: Parameters, copy: int, die: int, read_volts: float, seconds: float) -> Floats:
+        """Energy per inference, shape (samples,), of the first test pictures on one die, plainly placed, from its map.
+
+        Args:
+            read_volts: of a row at full input.
+            seconds: for which every tile is driven.
+        """
+        network = self.network(parameters, [copy])
+        values = self.data.test_features[:_ENERGY_SAMPLES].astype(np.float64)
+        with torch.no_grad():
+            first = next(iter(network.crossbars().values()))
+            hidden = torch.tanh(first(torch.as_tensor(values, dtype=torch.float32)[None]))[0].numpy()
+        pair = self.maps[die].reachable()
+        ap, p = (np.nan_to_num(siemens[0]) for siemens in pair)
+        layers = []
+        for tiling, bits, inputs in zip(self.tiling.layers, bits_of(network), (values, hidden), strict=True):
+            siemens = ap.copy()
+            siemens[tiling.cells] = np.where(bits[0] == 1, p[tiling.cells], ap[tiling.cells])
+            layers.append(layer_joules(tiling, siemens, inputs.astype(np.float64), read_volts, seconds))
+        return network_joules(layers)
 
     # how
 

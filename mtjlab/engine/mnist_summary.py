@@ -27,6 +27,8 @@ WAYS = {
 }
 """What is compared, in the order of tables and figures."""
 
+READ_VOLTS, READ_SECONDS = 0.1, 1e-6
+"""Of a row at full input, and for how long each tile is driven, for the energy (assumptions)."""
 _YIELD_POINTS = 2.0
 """A die is good enough with at most so many points more errors than the software baseline."""
 
@@ -45,6 +47,9 @@ def summarise(study: MnistStudy) -> dict[str, Any]:
             name: {f"{k:g}": _loss(v) for k, v in study.sensitivity(own, 0).items()}
             for name, own in (("ideal", ideal), ("statistics", statistics))
         },
+        "nanojoules_per_inference": _rounded(
+            1e9 * float(study.joules(statistics, 0, 0, READ_VOLTS, READ_SECONDS).mean()), 3
+        ),
         "transfer": [_percent(row) for row in study.transferred()],
     }
 
