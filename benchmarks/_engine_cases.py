@@ -112,8 +112,8 @@ def _weights(latent: Tensor) -> Tensor:
     return bits[:, 0::2] - bits[:, 1::2]
 
 
-def wine_loop(device: str, networks: int, epochs: int) -> dict[str, Any]:
-    """One network after the other, in plain PyTorch."""
+def wine_loop(device: str, networks: int, epochs: int, fused: bool) -> dict[str, Any]:
+    """One network after the other, in plain PyTorch; with Adam as it comes, or as one kernel."""
     random = torch.Generator().manual_seed(0)
     features, labels = _wine(device)
     right: list[float] = []
@@ -122,7 +122,7 @@ def wine_loop(device: str, networks: int, epochs: int) -> dict[str, Any]:
         for _ in range(count):
             net = PlainNet(random).to(device)
             latent = [net.hidden, net.output]
-            _train(partial(_plain_loss, net, features, labels), list(net.parameters()), latent, steps)
+            _train(partial(_plain_loss, net, features, labels), list(net.parameters()), latent, steps, fused)
             right.append(float((net(features).argmax(dim=-1) == labels).float().mean()))
 
     with single_thread():
@@ -144,8 +144,8 @@ def _wine(device: str) -> tuple[Tensor, Tensor]:
     )
 
 
-def _train(loss: Callable[[], Tensor], parameters: list[Any], latent: Any, epochs: int) -> None:
-    optimizer = torch.optim.Adam(parameters, lr=0.02)
+def _train(loss: Callable[[], Tensor], parameters: list[Any], latent: Any, epochs: int, fused: bool = False) -> None:
+    optimizer = torch.optim.Adam(parameters, lr=0.02, fused=fused)
     for _ in range(epochs):
         optimizer.zero_grad()
         torch.autograd.backward(loss())

@@ -29,7 +29,8 @@ def _on(device: str, quick: bool) -> dict[str, dict[str, Any]]:
         "batch": _case(
             f"{NETWORKS} Wine networks x {epochs} epochs, at once", cases.wine_batch, device, NETWORKS, epochs
         ),
-        "loop": _case(f"{few} of them one by one, plain PyTorch", cases.wine_loop, device, few, epochs),
+        "loop": _case(f"{few} of them one by one, plain PyTorch", cases.wine_loop, device, few, epochs, False),
+        "loop_fused": _case("the same with Adam as one kernel", cases.wine_loop, device, few, epochs, True),
         "ideal": _case(f"{network}, {samples} pictures, one epoch, ideal", cases.epoch, device, samples, 0),
         "aware": _case("the same, a fresh die at every step", cases.epoch, device, samples, 1),
         "aware_8": _case("the same, 8 fresh dies at every step", cases.epoch, device, samples, 8),
@@ -47,6 +48,7 @@ def _ratios(found: dict[str, dict[str, Any]], clock: str, few: int) -> dict[str,
     seconds = {name: case[clock] for name, case in found.items()}
     return {
         "times_faster_than_a_loop": seconds["loop"] * NETWORKS / few / seconds["batch"],
+        "times_faster_than_a_loop_with_fused_adam": seconds["loop_fused"] * NETWORKS / few / seconds["batch"],
         "statistics_aware_over_ideal": seconds["aware"] / seconds["ideal"],
         "eight_dies_over_ideal": seconds["aware_8"] / seconds["ideal"],
         "exact_wires_over_none": seconds["wires"] / seconds["plain"],
