@@ -154,7 +154,19 @@ def all_sites(shape: tuple[int, int]) -> list[Site]:
 
 
 def check_contact(crossbar: Crossbar, read_volts: float = READ_VOLTS, progress: Progress = unheard) -> None:
-    """Read three cells on every line; raises InstrumentError naming the lines on which none of them conducts."""
+    """Raise InstrumentError naming the lines on which nothing conducts; see `silent_lines`."""
+    silent = silent_lines(crossbar, read_volts, progress)
+    if silent:
+        names = ", ".join(f"{line.axis} {line.number}" for line in silent)
+        raise InstrumentError(
+            f"no current on {names}",
+            where="contact check",
+            remedy="Re-land the probes or check the cable of these lines",
+        )
+
+
+def silent_lines(crossbar: Crossbar, read_volts: float = READ_VOLTS, progress: Progress = unheard) -> list[Line]:
+    """Read three cells on every line; the lines on which none of them conducts."""
     rows, cols = crossbar.shape
     probes = {Line("row", i): [Site(i, (i + k) % cols) for k in range(3)] for i in range(rows)}
     probes |= {Line("col", j): [Site((j + k) % rows, j) for k in range(3)] for j in range(cols)}
@@ -169,14 +181,7 @@ def check_contact(crossbar: Crossbar, read_volts: float = READ_VOLTS, progress: 
     progress("checking contact", 0, len(wanted))
     with left_idle(crossbar):
         read_cells(crossbar, wanted, read_volts, heard=keep_cell)
-    silent = [line for line, sites in probes.items() if max(seen[site] for site in sites) < 1e-6]
-    if silent:
-        names = ", ".join(f"{line.axis} {line.number}" for line in silent)
-        raise InstrumentError(
-            f"no current on {names}",
-            where="contact check",
-            remedy="Re-land the probes or check the cable of these lines",
-        )
+    return [line for line, sites in probes.items() if max(seen[site] for site in sites) < 1e-6]
 
 
 def _as_map(siemens: Floats, noise: float, read_volts: float, reference: ArrayMap | None, is_partial: bool) -> ArrayMap:

@@ -1,0 +1,67 @@
+"""A trained network and where its layers go on a die, in one file of arrays without pickled objects."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from .engine.perceptron import Perceptron
+from .errors import InputError
+from .nouns import LayerPlan, WeightPlan
+
+_FORMAT = "mtjlab.network/1"
+_SOLUTION = ("bits_1", "biases_1", "bits_2", "biases_2")
+_LAYER = ("rows", "cols", "bits", "biases")
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedNetwork:
+    """A network for one die.
+
+    Attributes:
+        solution: the network, a batch of one.
+        plan: which cell holds which part of it.
+        data: name of the data set that it was trained on.
+        seed: of the split of the data.
+    """
+
+    solution: Perceptron
+    plan: WeightPlan
+    data: str
+    seed: int
+
+    def save(self, path: Path) -> Path:
+        """Write one .npz: arrays of the solution and of each layer, and a JSON header under "header"."""
+        names = [layer.name for layer in self.plan.layers]
+        header = {"format": _FORMAT, "data": self.data, "seed": self.seed, "layers": names}
+        arrays: dict[str, Any] = {name: getattr(self.solution, name) for name in _SOLUTION}
+        for number, layer in enumerate(self.plan.layers):
+            arrays |= {f"layer_{number}_{name}": getattr(layer, name) for name in _LAYER}
+        with path.open("wb") as file:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> PlacedNetwork:
+        """Read what `save` wrote; raises InputError for anything else."""
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                header = json.loads(str(stored["header"]))
+                if header["format"] != _FORMAT:
+                    raise ValueError(f"format {header['format']!r}")
+                solution = Perceptron(*[stored[name] for name in _SOLUTION])
+                layers = [
+                    LayerPlan(str(layer), *[stored[f"layer_{number}_{name}"] for name in _LAYER])
+                    for number, layer in enumerate(header["layers"])
+                ]
+                return cls(solution, WeightPlan(tuple(layers)), str(header["data"]), int(header["seed"]))
+        except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
+            raise InputError(
+                f"not a network ({error})", where=str(path), remedy="Give the network.npz of a run that trained one"
+            ) from error
