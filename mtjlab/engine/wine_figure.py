@@ -74,7 +74,7 @@ def _draw_accuracy(axes: Axes, rows: Mapping[str, Sequence[Row]]) -> None:
     axes.axvline(PUBLISHED_MEDIAN, color=_INK, lw=0.8, ls="--", label=f"published median, {PUBLISHED_MEDIAN} %")
     axes.set(xlabel="accuracy on the array, all wines (%)", xlim=(30, 101))
     axes.set_yticks(range(len(rows) - 1, -1, -1), list(rows))
-    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, fontsize=8)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.02, 0.99), ncols=3, fontsize=7.5)
 
 
 def _boxes(axes: Axes, samples: list[list[float]], places: list[float], colour: str) -> None:
