@@ -26,6 +26,7 @@ from .images import ImageData
 from .inference_energy import layer_joules, network_joules
 from .network_scores import error_matrix, errors_on, losses_on
 from .network_training import NetworkSettings, train_network
+from .single_thread import single_thread
 from .tiling import NetworkTiling
 from .tiling_dies import place_on_dies
 
@@ -201,17 +202,11 @@ class MnistStudy:
 
     def by_defects(self, parameters: Parameters, copy: int) -> dict[str, dict[int, Floats]]:
         """Errors on `sampled` dies that are healthy but for so many defects of one kind anywhere."""
-        typical = self.fold_statistics[0]
-        healthy = FittedDies(replace(typical.times(0.0), rate_spread=0.0), self.shapes)
         found: dict[str, dict[int, Floats]] = {}
-        for kind, numbers in self.settings.counts.items():
-            found[kind] = {}
-            for number in numbers:
-                random = torch.Generator().manual_seed(number)
-                cells = healthy.draw(self.settings.sampled, random)
-                put_defects(cells, kind, number, typical, random)
-                found[kind][number] = self._errors(parameters, [copy], cells)
-            self.say("errors against numbers of defects", len(found), len(self.settings.counts))
+        with single_thread():
+            for kind, numbers in self.settings.counts.items():
+                found[kind] = {number: self._with_defects(parameters, copy, kind, number) for number in numbers}
+                self.say("errors against numbers of defects", len(found), len(self.settings.counts))
         return found
 
     def sensitivity(self, parameters: Parameters, copy: int) -> dict[float, Floats]:
@@ -251,6 +246,13 @@ class MnistStudy:
     def _errors(self, parameters: Parameters, copies: Sequence[int], cells: Sequence[CellStates] | None) -> Floats:
         network = self.network(parameters, list(copies))
         return errors_on(network, self.data.test_features, self.data.test_labels, cells)
+
+    def _with_defects(self, parameters: Parameters, copy: int, kind: str, number: int) -> Floats:
+        typical, random = self.fold_statistics[0], torch.Generator().manual_seed(number)
+        healthy = FittedDies(replace(typical.times(0.0), rate_spread=0.0), self.shapes)
+        cells = healthy.draw(self.settings.sampled, random)
+        put_defects(cells, kind, number, typical, random)
+        return self._errors(parameters, [copy], cells)
 
     def _input_powers(self, network: CrossbarNetwork) -> list[Floats]:
         """Mean square of what drives each input, on training pictures."""

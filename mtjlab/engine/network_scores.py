@@ -111,11 +111,11 @@ def losses_on(
     seed: int = 0,
 ) -> Floats:
     """Cross-entropy of a network of one copy on freshly drawn dies, shape (dies,): its spread is the sensitivity."""
-    random = torch.Generator().manual_seed(seed)
-    found = []
-    for _ in range(dies):
-        outputs = torch.as_tensor(outputs_of(network, features, source.draw(1, random)))[0]
-        found.append(float(torch.nn.functional.cross_entropy(outputs, torch.as_tensor(labels))))
+    random, found = torch.Generator().manual_seed(seed), []
+    with single_thread():
+        for _ in range(dies):
+            outputs = torch.as_tensor(outputs_of(network, features, source.draw(1, random)))[0]
+            found.append(float(torch.nn.functional.cross_entropy(outputs, torch.as_tensor(labels))))
     return np.array(found)
 
 
