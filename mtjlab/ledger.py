@@ -168,8 +168,12 @@ class Ledger:
         first_failing: str = "",
         reason: str = "",
         bench_seconds: float | None = None,
+        again: bool = False,
     ) -> None:
-        """End an attempt: done, failed or skipped. Raises InputError if it is none of them, or was ended before."""
+        """End an attempt: done, failed or skipped; with `again` its die is planned once more in the same transaction.
+
+        Raises InputError if it is none of them, or was ended before.
+        """
         if state not in (DieState.DONE, DieState.FAILED, DieState.SKIPPED):
             raise InputError(f"an attempt ends done, failed or skipped, not {state}")
         die = self._going_die(attempt)
@@ -179,6 +183,8 @@ class Ledger:
             ended = {"ended_wall": self._wall(), "seconds": seconds, "bench_seconds": bench_seconds}
             self._set_attempt(attempt, state=state, **bins, **ended)
             self._end_die(die, attempt, state, bins)
+            if again:
+                self._set_die(die, state=DieState.PLANNED, reason=reason)
 
     def end_interrupted(self) -> list[tuple[int, DieId, str]]:
         """End the attempts that a crash left open, as failed, and plan their dies again; returns them with reasons."""

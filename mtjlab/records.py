@@ -253,11 +253,12 @@ class RunStore:
         soft_bin: int | None = None,
         first_failing: str = "",
         bench_seconds: float | None = None,
+        again: bool = False,
     ) -> None:
-        """The die could not be measured (no contact, an instrument failed), and why."""
+        """The die could not be measured (no contact, an instrument failed), and why; `again` plans it once more."""
         bins: dict[str, Any] = {"hard_bin": hard_bin, "soft_bin": soft_bin, "first_failing": first_failing}
         attempt = self._attempt(die)
-        self._ledger.finish(attempt, DieState.FAILED, **bins, reason=reason, bench_seconds=bench_seconds)
+        self._ledger.finish(attempt, DieState.FAILED, **bins, reason=reason, bench_seconds=bench_seconds, again=again)
         self._going = None
 
     def skip(self, die: DieId, reason: str) -> None:
