@@ -6,7 +6,6 @@ disk before the next begins; a die is done only after that. What a kill leaves h
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-import numpy as np
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock
 from numpy.typing import NDArray
 
-from .die_maps import MAP_ARRAYS
-from .errors import InputError, RecordError
-from .exchange_file import checksum
+from .errors import InputError
 from .ledger import Ledger
 from .ledger_rows import DieState
 from .nouns import ArrayMap, DieId
@@ -29,8 +25,10 @@ from .provenance import Provenance
 from .run_arrays import RunArrays
 from .run_names import ARRAYS, DATABASE, LEDGER
 from .run_plan import RunPlan
-from .sqlite_files import explained, os_record_error, require_local
+from .run_record import row_record, snapshot_text
+from .sqlite_files import explained, require_local
 from .step_rows import StepRows, require_figures
+from .writer_lock import writer_lock
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class RunStore:
     again, and keeps nothing twice.
     """
 
-    def __init__(self, folder: Path, ledger: Ledger, lock: FileLock, lock_seconds: float) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, lock: BaseFileLock, lock_seconds: float) -> None:
         self.folder = folder
         self.plan = ledger.plan
         self._ledger, self._lock = ledger, lock
@@ -97,12 +95,12 @@ class RunStore:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise InputError("the folder of the run is not empty", where=str(folder), remedy="Give another folder")
-        lock = _locked(folder)
+        lock = writer_lock(folder)
         try:
             facts = {
                 "run_id": f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(wall()))}-{uuid.uuid4().hex[:8]}",
                 "provenance": provenance.to_json(),
-                "snapshot": _snapshot_text(snapshot),
+                "snapshot": snapshot_text(snapshot),
                 "started_wall": repr(wall()),
             }
             clocks = {"wall": wall, "monotonic": monotonic, "lock_seconds": lock_seconds}
@@ -128,7 +126,7 @@ class RunStore:
         folder = folder.resolve()
         if not (folder / LEDGER).is_file():
             raise InputError("there is no run here", where=str(folder), remedy="Give the folder of a run")
-        lock = _locked(folder)
+        lock = writer_lock(folder)
         try:
             ledger = Ledger(folder / LEDGER, wall=wall, monotonic=monotonic, lock_seconds=lock_seconds)
             return cls(folder, ledger, lock, lock_seconds)
@@ -213,7 +211,7 @@ class RunStore:
         self._require_step(step)
         attempt = self._attempt(die)
         maps = [maps] if isinstance(maps, ArrayMap) else list(maps)
-        record = _record(die, maps, require_figures(scalars or {}))
+        record = row_record(die, maps, require_figures(scalars or {}))
         record["arrays"] = [
             asdict(self._arrays.keep(step, name, attempt, values)) for name, values in (arrays or {}).items()
         ]
@@ -291,46 +289,3 @@ class RunStore:
     def _require_step(self, step: str) -> None:
         if step not in self.plan.steps:
             raise InputError(f"step {step!r} is not in the plan", remedy=f"It has {', '.join(self.plan.steps)}")
-
-
-def _record(die: DieId, maps: Sequence[ArrayMap], figures: Mapping[str, float]) -> dict[str, Any]:
-    """What a row says in words: all that is no array. Figures that are not finite stand as text."""
-    if len({each.shape for each in maps}) > 1:
-        raise InputError(f"maps of one die have shapes {sorted({each.shape for each in maps})}")
-    strange = [each.die for each in maps if each.die != die]
-    if strange:
-        raise InputError(f"a map is of die {tuple(strange[0])}, not of {tuple(die)}", remedy="Set `die` of the map")
-    sums = {name: checksum(np.stack([getattr(each, name) for each in maps])) for name in MAP_ARRAYS} if maps else {}
-    return {
-        "die": [die.x, die.y],
-        "figures": {name: value if np.isfinite(value) else repr(value) for name, value in figures.items()},
-        "shape": [len(maps), *maps[0].shape] if maps else [],
-        "conditions": [vars(each.conditions) for each in maps],
-        "provenance": [each.provenance for each in maps],
-        "is_partial": [each.is_partial for each in maps],
-        "sha256": sums,
-    }
-
-
-def _locked(folder: Path) -> FileLock:
-    lock = FileLock(folder / "writer.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise InputError(
-            "another program is recording this run", where=str(folder), remedy="Wait for it, or end it"
-        ) from error
-    except OSError as error:
-        raise os_record_error(error, folder) from error
-    return lock
-
-
-def _snapshot_text(snapshot: Mapping[str, Any] | None) -> str:
-    if not snapshot:
-        return ""
-    from qcodes.utils import NumpyJSONEncoder
-
-    try:
-        return json.dumps(snapshot, cls=NumpyJSONEncoder)
-    except (TypeError, ValueError) as error:
-        raise RecordError(f"the station's snapshot cannot be kept ({error})") from error

@@ -140,6 +140,10 @@ class StoredRun:
         kept = self._ledger.steps()
         return [row.die for row in self.dies() if row.attempt is not None and (row.attempt, step) in kept]
 
+    def has_step(self, attempt: int, step: str) -> bool:
+        """Whether an attempt has data of a step."""
+        return self._ledger.step(attempt, step) is not None
+
     def dataset(
         self, step: str, dies: Sequence[DieId] | None = None, binning: int | None = None, with_arrays: bool = False
     ) -> xarray.Dataset:

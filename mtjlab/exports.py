@@ -1,0 +1,137 @@
+"""All files that others read, made from a recorded run in one call; and their copy on a share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from .errors import InputError, RecordError
+from .export_stdf import WaferGeometry, write_stdf
+from .export_tables import write_cell_table, write_die_table
+from .provenance import file_sha256
+from .run_dataset import write_netcdf
+from .run_names import EXPORTS, SUMMARY
+from .run_summary import RunSummary
+from .sqlite_files import os_record_error
+from .stdf_parts import CellResults
+from .store import open_run
+from .stored_run import StoredRun
+from .whole_files import whole_file
+
+_WINDOWS_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+KINDS = ("csv", "parquet", "netcdf", "stdf")
+
+
+def export_run(
+    folder: Path,
+    kinds: Sequence[str] = KINDS,
+    *,
+    cells_as_csv: bool = False,
+    cells_in_stdf: Sequence[CellResults] = (),
+    geometry: WaferGeometry | None = None,
+    binning: int | None = None,
+) -> RunSummary:
+    """Write the exports of a run into its `exports` folder, and the summary `run.json` with their SHA-256.
+
+    Files: `dies.csv`, `dies.parquet`, `attempts.csv`; per step with maps `<step>_cells.parquet` and `<step>.nc`;
+    `wafer.stdf`.
+
+    Args:
+        folder: of the run.
+        kinds: which of `KINDS`.
+        cells_as_csv: also `<step>_cells.csv`, which gets large.
+        cells_in_stdf: which values of cells go into the STDF file.
+        geometry: of the wafer, for the STDF file.
+        binning: whose bins; None: the newest.
+
+    Raises:
+        InputError: no run, an unknown kind.
+        RecordError: the data are damaged, or the disk will not take the files.
+    """
+    strange = sorted(set(kinds) - set(KINDS))
+    if strange:
+        raise InputError(f"there is no export {strange[0]!r}", remedy=f"Choose from {', '.join(KINDS)}")
+    target = folder / EXPORTS
+    with open_run(folder) as run:
+        written = []
+        if "csv" in kinds:
+            written.append(write_die_table(run, target / "dies.csv", binning))
+            written.append(write_die_table(run, target / "attempts.csv", all_attempts=True))
+        if "parquet" in kinds:
+            written.append(write_die_table(run, target / "dies.parquet", binning))
+        for step in _steps_with_maps(run):
+            written += _cell_files(run, step, target, kinds, cells_as_csv, binning)
+        if "stdf" in kinds:
+            written.append(
+                write_stdf(run, target / "wafer.stdf", cells=cells_in_stdf, geometry=geometry, binning=binning)
+            )
+        summary = RunSummary.of(run, {path.name: file_sha256(path) for path in written})
+    summary.save(target / SUMMARY)
+    return summary
+
+
+def publish(folder: Path, share: Path, copy: Callable[[Path, Path], object] = shutil.copyfile) -> Path:
+    """Copy the exports of a run to a share: `<share>/<lot>/<wafer>/<run_id>/`; returns that folder.
+
+    Every file is compared with its SHA-256 after the copy; the summary, by which a catalogue finds the run, comes last.
+    What is there already and right is left alone, so that a share that went away is simply published to once more.
+
+    Args:
+        folder: of the run, exported before.
+        share: the folder for all runs; must exist.
+        copy: copies a file; replaced in tests.
+
+    Raises:
+        InputError: the run has not been exported.
+        RecordError: the share is not there, went away or is full. The run itself is untouched.
+    """
+    source = folder / EXPORTS
+    summary = RunSummary.load(source / SUMMARY)
+    target = share / _folder_name(summary.lot) / _folder_name(summary.wafer) / _folder_name(summary.run_id)
+    try:
+        if not share.is_dir():
+            raise RecordError("the share is not there", where=str(share), remedy="Connect it, then publish again")
+        for name, wanted in summary.files.items():
+            _copy_whole(source / name, target / name, wanted, copy)
+        _copy_whole(source / SUMMARY, target / SUMMARY, file_sha256(source / SUMMARY), copy)
+    except OSError as error:
+        raise os_record_error(error, target) from error
+    return target
+
+
+def _steps_with_maps(run: StoredRun) -> list[str]:
+    steps = [(step, run.dies_with(step)) for step in run.plan.steps]
+    return [step for step, dies in steps if dies and run.maps(dies[0], step)]
+
+
+def _cell_files(
+    run: StoredRun, step: str, target: Path, kinds: Sequence[str], as_csv: bool, binning: int | None
+) -> list[Path]:
+    written = []
+    if "parquet" in kinds:
+        written.append(write_cell_table(run, step, target / f"{step}_cells.parquet", binning))
+    if "csv" in kinds and as_csv:
+        written.append(write_cell_table(run, step, target / f"{step}_cells.csv", binning))
+    if "netcdf" in kinds:
+        written.append(write_netcdf(run, step, target / f"{step}.nc"))
+    return written
+
+
+def _copy_whole(source: Path, target: Path, wanted: str, copy: Callable[[Path, Path], object]) -> None:
+    if target.is_file() and file_sha256(target) == wanted:
+        return
+    with whole_file(target) as unfinished:
+        copy(source, unfinished)
+        if file_sha256(unfinished) != wanted:
+            raise RecordError(
+                "the copy is not what was exported (SHA-256)", where=str(target), remedy="Export and publish again"
+            )
+
+
+def _folder_name(name: str) -> str:
+    """A name that is one folder on every system, whatever a lot is called: never empty, never a way up."""
+    safe = quote(name, safe=" ()+,;=@")
+    is_taken = safe.partition(".")[0].strip().upper() in _WINDOWS_DEVICES
+    return f"_{safe}_" if is_taken or not safe.strip(". ") or safe.endswith((".", " ")) else safe

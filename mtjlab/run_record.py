@@ -1,0 +1,48 @@
+"""What a row of a wafer run says in words: everything but its arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .die_maps import MAP_ARRAYS
+from .errors import InputError, RecordError
+from .exchange_file import checksum
+from .nouns import ArrayMap, DieId
+
+
+def row_record(die: DieId, maps: Sequence[ArrayMap], figures: Mapping[str, float]) -> dict[str, Any]:
+    """The record of a row; figures that are not finite stand as text, which JSON lacks words for.
+
+    Raises InputError for maps of different shapes or of another die.
+    """
+    if len({each.shape for each in maps}) > 1:
+        raise InputError(f"maps of one die have shapes {sorted({each.shape for each in maps})}")
+    strange = [each.die for each in maps if each.die != die]
+    if strange:
+        raise InputError(f"a map is of die {tuple(strange[0])}, not of {tuple(die)}", remedy="Set `die` of the map")
+    sums = {name: checksum(np.stack([getattr(each, name) for each in maps])) for name in MAP_ARRAYS} if maps else {}
+    return {
+        "die": [die.x, die.y],
+        "figures": {name: value if np.isfinite(value) else repr(value) for name, value in figures.items()},
+        "shape": [len(maps), *maps[0].shape] if maps else [],
+        "conditions": [vars(each.conditions) for each in maps],
+        "provenance": [each.provenance for each in maps],
+        "is_partial": [each.is_partial for each in maps],
+        "sha256": sums,
+    }
+
+
+def snapshot_text(snapshot: Mapping[str, Any] | None) -> str:
+    """A station's snapshot as QCoDeS keeps it; empty for none. Raises RecordError for what JSON cannot say."""
+    if not snapshot:
+        return ""
+    from qcodes.utils import NumpyJSONEncoder
+
+    try:
+        return json.dumps(snapshot, cls=NumpyJSONEncoder)
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"the station's snapshot cannot be kept ({error})") from error
