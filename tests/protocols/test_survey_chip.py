@@ -36,7 +36,7 @@ def true_siemens(world: World, *, is_parallel: bool) -> Floats:
     world.die.is_parallel[:] = is_parallel
     found = world.die.siemens(0.1).reshape(world.die.description.rows, -1)
     world.die.is_parallel[:] = before
-    return found
+    return np.asarray(found)
 
 
 def true_wires(world: World) -> Wires:
@@ -131,7 +131,9 @@ def test_what_is_unknown_of_wires_and_meters_is_in_the_uncertainty(make_world: A
         world, crossbar = make_world(seed, contact_ohms=20.0)
         known = true_wires(world)
         rng = np.random.default_rng(seed)
-        guess = Wires(known.segment_ohms, *(o + 3 * rng.standard_normal(6) for o in (known.row_ohms, known.col_ohms)))
+        guess = Wires(
+            known.segment_ohms, *(np.asarray(o) + 3 * rng.standard_normal(6) for o in (known.row_ohms, known.col_ohms))
+        )
         found = survey_array(crossbar, SurveySettings(wires=guess, line_sigma_ohms=3.0)).known
         misses.append((found.siemens_p - true_siemens(world, is_parallel=True)) / found.sigma)
     assert np.std(misses) == pytest.approx(1.0, abs=0.25)
@@ -194,14 +196,14 @@ class Offset:
 def test_offsets_of_columns_are_no_telegraph_noise(make_world: Any) -> None:
     world, crossbar = make_world(1, defects=DEFECTS)
     plain = survey_array(crossbar).known
-    offset = Offset(crossbar, 4e-6 * np.array([1.0, -1.0, 0.5, 0.0, -0.5, 2.0]))
-    found = survey_array(offset).known  # type: ignore[arg-type]
+    offset: Any = Offset(crossbar, 4e-6 * np.array([1.0, -1.0, 0.5, 0.0, -0.5, 2.0]))
+    found = survey_array(offset).known
     assert (found.status == EXPECTED).all()
     alive = EXPECTED != CellStatus.SHORT
     assert found.siemens_p[alive] == pytest.approx(plain.siemens_p[alive], rel=1e-6, abs=1e-6)
     world.die.delta[8] = 16.0  # leaves its state within a reading
     world.circuit.cell_changed(8)
-    assert survey_array(offset).known.status[1, 2] == CellStatus.UNSTABLE  # type: ignore[arg-type]
+    assert survey_array(offset).known.status[1, 2] == CellStatus.UNSTABLE
 
 
 class TestChips:
