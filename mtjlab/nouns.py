@@ -381,6 +381,23 @@ class LayerTile:
         return np.stack([2 * self.outputs, 2 * self.outputs + 1], axis=1).ravel()
 
 
+@dataclass(frozen=True)
+class LimitedParts:
+    """Sums that are put together from parts cut one by one, so that a short adds no more than the limits.
+
+    Attributes:
+        inputs: consecutive inputs whose currents make one part.
+        limit_siemens: what a part's plus less minus is cut to, of either sign; current over read voltage.
+    """
+
+    inputs: int
+    limit_siemens: float
+
+    def __post_init__(self) -> None:
+        if self.inputs < 1 or not self.limit_siemens > 0:
+            raise InputError(f"parts of {self.inputs} inputs with a limit of {self.limit_siemens} S make no sense")
+
+
 @dataclass(frozen=True, eq=False)
 class TiledLayerPlan:
     """A layer spread over tiles; what tiles of the same lines give is added up digitally.
@@ -395,6 +412,8 @@ class TiledLayerPlan:
             under them are bias devices.
         has_reference: lines are one per output, then a reference in P and one in AP whose mean is taken off every
             output, instead of pairs.
+        pairs_per_output: neighbouring pairs of lines whose differences are added.
+        parts: limits on the parts of every pair's sum; None for none. No tile has inputs of two parts.
     """
 
     name: str
@@ -402,6 +421,8 @@ class TiledLayerPlan:
     biases: Floats
     bias_inputs: int = 0
     has_reference: bool = False
+    pairs_per_output: int = 1
+    parts: LimitedParts | None = None
 
     def __post_init__(self) -> None:
         counts = np.zeros((self.inputs, self.lines), dtype=np.int64)
@@ -415,6 +436,15 @@ class TiledLayerPlan:
             raise InputError(f"{wrong} devices of {self.name} are in no tile, or in more than one", where="tiles")
         if not 0 <= self.bias_inputs < self.inputs:
             raise InputError(f"{self.name} has {self.inputs} inputs, not more than {self.bias_inputs} for biases")
+        if self.pairs_per_output < 1 or (self.has_reference and self.pairs_per_output > 1):
+            raise InputError(f"{self.name} cannot have {self.pairs_per_output} pairs of lines for each output")
+        mixed = [tile for tile in self.tiles if np.unique(self._parts_of(tile)).size > 1]
+        if mixed:
+            raise InputError(
+                f"{len(mixed)} tiles of {self.name} have inputs of more than one part",
+                where="tiles",
+                remedy="Cut them where a part ends, as plan_tiled_network does",
+            )
 
     @classmethod
     def of(cls, plan: LayerPlan, array: int = 0) -> TiledLayerPlan:
@@ -436,14 +466,41 @@ class TiledLayerPlan:
     @property
     def lines(self) -> int:
         """Lines of all outputs."""
-        return self.outputs + 2 if self.has_reference else 2 * self.outputs
+        return self.outputs + 2 if self.has_reference else 2 * self.outputs * self.pairs_per_output
 
-    def joined(self, line_values: Floats) -> Floats:
-        """Values (..., outputs) from those of the lines (..., lines): plus less minus, or less the references' mean."""
+    @property
+    def part_count(self) -> int:
+        """Parts that every line's sum is made of; 1 without limits."""
+        return 1 if self.parts is None else -(-self.inputs // self.parts.inputs)
+
+    @property
+    def sums(self) -> int:
+        """Numbers that make the outputs of one sample: one for each line, or for each line of each part."""
+        return self.part_count * self.lines
+
+    def sums_of(self, tile: LayerTile) -> NDArray[np.int64]:
+        """Which of the sums a tile's columns add to: those of the lines of its part."""
+        part = int(self._parts_of(tile)[0]) if tile.inputs.size else 0
+        return np.asarray(part * self.lines + tile.lines)
+
+    def joined(self, sums: Floats) -> Floats:
+        """Values (..., outputs) from the sums (..., sums), siemens where parts have limits.
+
+        Plus less minus, or a line less the references' mean, cut part by part; then parts and pairs are added.
+        """
+        by_part = sums.reshape(*sums.shape[:-1], self.part_count, self.lines)
         if self.has_reference:
-            references = line_values[..., self.outputs :]
-            return np.asarray(line_values[..., : self.outputs] - references.mean(axis=-1, keepdims=True))
-        return np.asarray(line_values[..., 0::2] - line_values[..., 1::2])
+            references = by_part[..., self.outputs :]
+            found = by_part[..., : self.outputs] - references.mean(axis=-1, keepdims=True)
+        else:
+            found = by_part[..., 0::2] - by_part[..., 1::2]
+        if self.parts is not None:
+            found = found.clip(-self.parts.limit_siemens, self.parts.limit_siemens)
+        added = found.sum(axis=-2)
+        return np.asarray(added.reshape(*added.shape[:-1], self.outputs, self.pairs_per_output).sum(axis=-1))
+
+    def _parts_of(self, tile: LayerTile) -> NDArray[np.int64]:
+        return tile.inputs // (self.inputs if self.parts is None else self.parts.inputs)
 
 
 @dataclass(frozen=True, eq=False)

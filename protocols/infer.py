@@ -23,7 +23,7 @@ from .readout import READ_VOLTS
 Calibrations = Mapping[int, ColumnCalibration]
 """Array -> what its columns make of a current; arrays without one have their offsets measured."""
 HeardSums = Callable[[int, Floats], None]
-"""Told of samples as soon as they are done: the first one's place, their sums (samples, lines)."""
+"""Told of samples as soon as they are done: the first one's place, their sums (samples, sums)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,9 @@ class LayerRun:
     Attributes:
         siemens_sums: shape (samples, lines), of pairs (samples, 2 * outputs): for every line, sum over inputs of x
             times conductance, x in units of full scale; that is measured current over read voltage, put together from
-            the measurements and the tiles. NaN for samples that were not reached.
+            the measurements and the tiles. With limited parts (samples, sums), not cut yet: those of the lines for the
+            first part, then for the second ... `TiledLayerPlan.joined` makes outputs of them. NaN for samples that were
+            not reached.
         saturated: readings in compliance, that is at the end of the ammeter's range; they count at that value.
         cost: readings and bench seconds spent.
         schemes: how inputs went in, per tile.
@@ -125,7 +127,7 @@ def infer_tiled_layer(
     levels = np.asarray(levels, dtype=np.int64)
     layer = LayerReader(crossbars, plan, bits, settings, calibrations)
     layer.check(levels)
-    sums = np.full((levels.shape[0], plan.lines), np.nan)
+    sums = np.full((levels.shape[0], plan.sums), np.nan)
 
     def hear(first: int, found: Floats) -> None:
         sums[first : first + len(found)] = found
@@ -212,10 +214,10 @@ class LayerReader:
             heard(first, self._sums(levels[first : first + self.at_once], is_stopped))
 
     def _sums(self, levels: NDArray[np.int64], is_stopped: IsStopped) -> Floats:
-        total = np.zeros((len(levels), self._plan.lines))
+        total = np.zeros((len(levels), self._plan.sums))
         for reader, tile in zip(self._readers, self._plan.tiles, strict=True):
             check_stopped(is_stopped)
-            total[:, tile.lines] += reader.sums(levels[:, tile.inputs])
+            total[:, self._plan.sums_of(tile)] += reader.sums(levels[:, tile.inputs])
         return total
 
 

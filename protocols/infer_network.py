@@ -15,7 +15,7 @@ from mtjlab.roles import Crossbar
 
 from .characterize_run import Ended, IsStopped, not_stopped
 from .infer import Calibrations, LayerReader, check_stopped, joint_cost
-from .infer_plans import LabelledSamples, are_apart, check_fit
+from .infer_plans import LabelledSamples, are_apart, check_fit, units_of
 from .infer_prediction import activated, forward, layer_transfer, planned_transfer, with_bias_inputs
 from .infer_reader import DriveSettings
 from .infer_result import NetworkRun
@@ -61,7 +61,7 @@ def infer_network(
     samples: LabelledSamples,
     *,
     settings: NetworkSettings | None = None,
-    unit_siemens: float | None = None,
+    unit_siemens: float | Sequence[float] | None = None,
     calibrations: Calibrations | None = None,
     is_stopped: IsStopped = not_stopped,
     progress: Progress = unheard,
@@ -77,7 +77,8 @@ def infer_network(
     Args:
         crossbars: the arrays that the tiles' numbers count.
         known: a map of each: of both states if the layers are to be written, else as its cells stand.
-        unit_siemens: conductance that counts as weight one before tuning; `known[0].on_off_siemens` if left out.
+        unit_siemens: conductance that counts as weight one before tuning, for all layers or one per layer;
+            `known[0].on_off_siemens` if left out.
         calibrations: of the arrays that have one, from `calibrate_columns`.
         is_stopped: asked before every transaction; what there is by then is returned, marked partial.
         keep: receives the result, also if an interrupt or a fault unwinds the run.
@@ -89,7 +90,7 @@ def infer_network(
         InstrumentError: a column is off scale, or an instrument failed.
     """
     job = _Job(crossbars, plan, known, samples, settings or NetworkSettings(), calibrations or {})
-    job.unit = known[0].on_off_siemens if unit_siemens is None else unit_siemens
+    job.units = units_of(len(plan.layers), known[0].on_off_siemens if unit_siemens is None else unit_siemens)
     job.is_stopped, job.progress = is_stopped, progress
     reason, is_partial = "interrupted", True
     try:
@@ -113,7 +114,7 @@ class _Job:
 
     is_stopped: IsStopped
     progress: Progress
-    unit: float
+    units: list[float]
 
     def __init__(
         self,
@@ -136,7 +137,7 @@ class _Job:
             for layer, fine in zip(plan.layers, bits, strict=True)
         ]
         count = samples.labels.size
-        self.sums = [np.full((count, layer.lines), np.nan) for layer in plan.layers]
+        self.sums = [np.full((count, layer.sums), np.nan) for layer in plan.layers]
         self.transfers: list[Floats | None] = [None] * len(plan.layers)
         self.tunings: list[LayerTuning | None] = [None] * len(plan.layers)
         self.writes: list[WriteResult] = []
@@ -204,7 +205,7 @@ class _Job:
             self.layers[number:],
             [self._transfer(k) for k in later],
             self.samples.labels[chosen],
-            self.unit,
+            self.units[number:],
             [self.bits[k] for k in later],
             np.asarray(self.settings.grid, dtype=np.float64),
         )
@@ -244,7 +245,7 @@ class _Job:
 
     @property
     def norms(self) -> list[float]:
-        return [tuning.siemens_norm if tuning else self.unit for tuning in self.tunings]
+        return [tuning.siemens_norm if tuning else unit for tuning, unit in zip(self.tunings, self.units, strict=True)]
 
     def _transfer(self, number: int) -> Floats:
         """As written; of a layer that is still to be written, as planned from the map of both states."""

@@ -69,3 +69,11 @@ def check_fit(
         given = layer.outputs
     if samples.labels.size and not 0 <= int(samples.labels.min()) <= int(samples.labels.max()) < given:
         raise InputError(f"labels must be classes 0..{given - 1}", where="samples.labels")
+
+
+def units_of(layers: int, unit_siemens: float | Sequence[float]) -> list[float]:
+    """Unit of weight of every layer. Raises InputError if there are not as many as layers."""
+    units = [unit_siemens] * layers if isinstance(unit_siemens, float | int) else list(unit_siemens)
+    if len(units) != layers:
+        raise InputError(f"{len(units)} units of weight for {layers} layers", where="unit_siemens")
+    return units

@@ -120,13 +120,21 @@ def forward(
         bits: how finely each layer's inputs are applied.
     """
     for transfer, layer, siemens, fine in zip(transfers, layers, siemens_norms, bits, strict=True):
-        lines = applied_inputs(with_bias_inputs(values, layer.bias_inputs), fine) @ transfer
-        values = activated(layer, lines, siemens)
+        applied = applied_inputs(with_bias_inputs(values, layer.bias_inputs), fine)
+        values = activated(layer, layer_sums(layer, applied, transfer), siemens)
     return values
 
 
+def layer_sums(layer: TiledLayerPlan, applied: Floats, transfer: Floats) -> Floats:
+    """Sums (samples, sums) of inputs (samples, inputs) through a transfer (inputs, lines), part by part."""
+    if layer.parts is None:
+        return np.asarray(applied @ transfer)
+    starts = range(0, layer.inputs, step := layer.parts.inputs)
+    return np.concatenate([applied[:, k : k + step] @ transfer[k : k + step] for k in starts], axis=1)
+
+
 def activated(layer: TiledLayerPlan, line_siemens: Floats, siemens_norm: float) -> Floats:
-    """tanh(I / (G_norm V) + bias), shape (samples, outputs), of currents per read volt on the layer's lines."""
+    """tanh(I / (G_norm V) + bias), shape (samples, outputs), of currents per read volt (samples, sums)."""
     return np.asarray(np.tanh(layer.joined(line_siemens) / siemens_norm + layer.biases), dtype=np.float64)
 
 

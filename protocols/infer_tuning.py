@@ -53,23 +53,23 @@ def tune_layer(
     layers: Sequence[TiledLayerPlan],
     later_transfers: Sequence[Floats],
     labels: NDArray[np.int64],
-    unit_siemens: float,
+    unit_siemens: float | Sequence[float],
     bits: Sequence[int | None],
     grid: Floats = G_GRID,
 ) -> LayerTuning:
     """Tune the first of these layers.
 
     Args:
-        line_siemens: shape (samples, lines), measured: `LayerRun.siemens_sums` of the first layer.
+        line_siemens: shape (samples, sums), measured: `LayerRun.siemens_sums` of the first layer.
         layers: it and those after it.
         later_transfers: per later layer, (inputs, lines), siemens.
         labels: shape (samples,).
-        unit_siemens: one unit of weight, `ArrayMap.on_off_siemens`.
+        unit_siemens: one unit of weight, `ArrayMap.on_off_siemens`; or one value per layer.
         bits: per later layer, how finely its inputs are applied.
         grid: points to try, in units of `unit_siemens`.
     """
-    norms = [unit_siemens] * len(layers)
-    points = grid * unit_siemens
+    norms = [unit_siemens] * len(layers) if isinstance(unit_siemens, float | int) else list(unit_siemens)
+    points = [grid * unit for unit in norms]
 
     def outputs(candidate: Sequence[float]) -> Floats:
         hidden = activated(layers[0], line_siemens, candidate[0])
@@ -77,8 +77,8 @@ def tune_layer(
 
     for _ in range(_ROUNDS if len(layers) > 1 else 0):
         for place in reversed(range(len(layers))):
-            norms[place] = _curve(outputs, norms, place, points, labels).siemens_norm
-    return _curve(outputs, norms, 0, points, labels)
+            norms[place] = _curve(outputs, norms, place, points[place], labels).siemens_norm
+    return _curve(outputs, norms, 0, points[0], labels)
 
 
 def _curve(

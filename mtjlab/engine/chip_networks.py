@@ -13,14 +13,15 @@ from torch import nn
 
 from ..die_maps import DieMaps
 from ..errors import InputError
-from ..nouns import Ints
+from ..nouns import Ints, LimitedParts, TiledWeightPlan
 from .cell_states import CellStates
 from .convert import CrossbarNetwork, convert
 from .encodings import Pairs
-from .layers import LayerSettings
+from .layers import CrossbarLinear, LayerSettings
 from .partial_sums import PartialSums
 from .placement import CellPair
 from .tiling import CellIndex, NetworkTiling, tiling_of_shapes
+from .tiling_plan import plan_tiled_network
 
 Parameters = dict[str, NDArray[np.float32]]
 """Trained values by name, copies as the leading axis."""
@@ -134,6 +135,52 @@ def with_parameters(
 def bits_of(network: CrossbarNetwork) -> list[Ints]:
     """Wanted states per layer, (copies, inputs, lines)."""
     return [crossbar.bits().cpu().numpy() for crossbar in network.crossbars().values()]
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedNetwork:
+    """A network as it is written onto a die and run there.
+
+    Attributes:
+        plan: which cell holds what; limits of parts in siemens of that die.
+        siemens_norms: normalising conductance of each layer: unit of weight over gain.
+    """
+
+    plan: TiledWeightPlan
+    siemens_norms: tuple[float, ...]
+
+
+def placed_network(
+    network: CrossbarNetwork, tiling: NetworkTiling, siemens_unit: float, copy: int = 0
+) -> PlacedNetwork:
+    """What protocols need of one copy of a network, to run it on a die.
+
+    Args:
+        tiling: where its layers lie on this die.
+        siemens_unit: what one unit of weight is worth there, `DieMaps.on_off_siemens`.
+
+    Raises:
+        InputError: the tiling is of another network; a layer is not of differential pairs that are free.
+    """
+    layers = network.crossbars()
+    others = [name for name, layer in layers.items() if not isinstance(layer.settings.encoding, Pairs)]
+    if others:
+        raise InputError(f"layers {', '.join(others)} are not made of differential pairs", where="network")
+    limits = [layer.settings.parts for layer in layers.values()]
+    plan = plan_tiled_network(
+        tiling,
+        [bits[copy] for bits in bits_of(network)],
+        [layer.bias[copy, 0].detach().cpu().numpy().astype(np.float64) for layer in layers.values()],
+        list(layers),
+        parts=[None if one is None else LimitedParts(one.inputs, one.limit * siemens_unit) for one in limits],
+        pairs_per_output=[_pairs_of(layer) for layer in layers.values()],
+    )
+    gains = [float(layer.gain[copy].detach()) for layer in layers.values()]
+    return PlacedNetwork(plan, tuple(siemens_unit / gain for gain in gains))
+
+
+def _pairs_of(layer: CrossbarLinear) -> int:
+    return layer.lines // (2 * layer.outputs)
 
 
 def _layer_cells(pair: CellPair, indices: Sequence[CellIndex]) -> CellStates:
