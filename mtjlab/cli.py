@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
+from .cli_recipe import recipe
 from .cli_reproduce import reproduce
+from .cli_run import run
+from .cli_short_forms import infer, read, train, write
 from .errors import InputError, InstrumentError, LimitError, MtjlabError
 
 if TYPE_CHECKING:
@@ -44,6 +47,9 @@ app.add_typer(sim, name="sim")
 bench_commands = typer.Typer(help="The instruments of a bench.", no_args_is_help=True)
 app.add_typer(bench_commands, name="bench")
 app.add_typer(reproduce, name="reproduce")
+app.add_typer(recipe, name="recipe")
+for _command in (run, read, write, train, infer):
+    app.command()(_command)
 StationFile = Annotated[Path, typer.Argument(help="Station file: the instruments and their addresses.")]
 
 

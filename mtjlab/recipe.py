@@ -234,7 +234,16 @@ class LoadedRecipe:
 
 def load_recipe(path: Path) -> LoadedRecipe:
     """Read a recipe; raises InputError that names file, line, key and remedy for the first thing that does not fit."""
-    content = load_yaml(path)
+    return recipe_of(load_yaml(path), path)
+
+
+def recipe_of(content: Any, path: Path) -> LoadedRecipe:
+    """A recipe from what a file, or somebody's options, say.
+
+    Args:
+        content: keys and values.
+        path: where they are from, for messages; paths in them count from its folder.
+    """
     problems, recipe = _validated(content, path)
     if recipe is None:
         raise problems[0]

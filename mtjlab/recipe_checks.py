@@ -73,6 +73,12 @@ def _parts(loaded: LoadedRecipe) -> Iterator[_Problem]:
     recipe = loaded.recipe
     if recipe.needs_bench and recipe.bench is None:
         yield _Problem("key 'bench' is missing", [], "Add 'bench: {simulated: passive15}', or a station and its wiring")
+    kinds = {step.step for step in recipe.steps}
+    if "reproduce" in kinds and len(recipe.steps) > 1:
+        place = [step.step for step in recipe.steps].index("reproduce")
+        yield _Problem(
+            f"key 'steps.{place}': 'reproduce' needs a recipe of its own", ["steps", place], "Remove the other steps"
+        )
     if recipe.die is not None and recipe.wafer is not None:
         yield _Problem("a recipe is for a die or for a wafer, not for both", ["die"], "Remove 'die' or 'wafer'")
     for number, export in enumerate(recipe.exports):

@@ -25,7 +25,7 @@ from .write_verify import WriteSettings, write_verify
 
 def characterized(step: CharacterizeStep, context: DieContext) -> StepFound:
     """Each cell in turn; one that does not switch is counted and left."""
-    sites = chosen_cells(step.cells, context.crossbar.shape, context.known)
+    sites = chosen_cells(step.cells, context.array.shape, context.known)
     cells: list[dict[str, Any]] = []
     for number, site in enumerate(sites):
         context.progress("characterizing cells", number, len(sites))
@@ -71,7 +71,7 @@ def _cell(step: CharacterizeStep, site: Site, context: DieContext) -> dict[str, 
 
 def _loop(step: CharacterizeStep, site: Site, context: DieContext) -> dict[str, Any]:
     loop = pulsed_loop(
-        context.crossbar,
+        context.array,
         site,
         staircase(step.most_volts, step.least_volts, step.step_volts),
         pulse_seconds=step.pulse_seconds,
@@ -88,7 +88,7 @@ def _loop(step: CharacterizeStep, site: Site, context: DieContext) -> dict[str, 
 
 
 def _bias(step: CharacterizeStep, site: Site, context: DieContext) -> dict[str, Any]:
-    curve = tmr_against_bias(context.crossbar, site, step.bias_volts, drive=_drive(step), **_common(context))
+    curve = tmr_against_bias(context.array, site, step.bias_volts, drive=_drive(step), **_common(context))
     points = {
         "bias_volts": curve.volts.tolist(),
         "bias_siemens_p": curve.siemens_p.tolist(),
@@ -102,7 +102,7 @@ def _bias(step: CharacterizeStep, site: Site, context: DieContext) -> dict[str, 
 def _write_errors(step: CharacterizeStep, site: Site, context: DieContext) -> dict[str, Any]:
     drive = _drive(step)
     pulses = [drive.set_pulse, drive.reset_pulse]
-    found = write_errors(context.crossbar, site, pulses, most_writes=step.writes, drive=drive, **_common(context))
+    found = write_errors(context.array, site, pulses, most_writes=step.writes, drive=drive, **_common(context))
     counts = [{"volts": one.pulse.volts, "writes": one.writes, "errors": one.errors} for one in found.counts]
     rates = [one.rate().value for one in found.counts if one.writes]
     return {"write_error_rate": max(rates, default=np.nan), "writes": counts, "writes_ending": found.ending.reason}
@@ -110,7 +110,7 @@ def _write_errors(step: CharacterizeStep, site: Site, context: DieContext) -> di
 
 def _read_disturb(step: CharacterizeStep, site: Site, context: DieContext) -> dict[str, Any]:
     found = read_disturb(
-        context.crossbar, site, [step.read_volts], readings=step.readings, drive=_drive(step), **_common(context)
+        context.array, site, [step.read_volts], readings=step.readings, drive=_drive(step), **_common(context)
     )
     rates = [one.per_reading().value for one in found.counts if one.readings]
     counts = [{"state": one.state.name, "readings": one.readings, "disturbs": one.disturbs} for one in found.counts]
@@ -137,8 +137,8 @@ def written(step: WriteStep, context: DieContext) -> StepFound:
         searched_cells=step.searched_cells,
     )
     done = write_verify(
-        context.crossbar,
-        pattern(step.pattern, context.crossbar.shape, step.seed, context.beside),
+        context.array,
+        pattern(step.pattern, context.array.shape, step.seed, context.beside),
         known,
         settings=settings,
         read_volts=step.read_volts,

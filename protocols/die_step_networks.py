@@ -63,7 +63,7 @@ def inferred(step: InferStep, context: DieContext) -> StepFound:
         return tunings[-1].siemens_norm
 
     run = run_perceptron(
-        context.crossbar,
+        context.array,
         network.plan,
         known,
         data.features,

@@ -34,9 +34,7 @@ def check(step: CheckStep, context: DieContext) -> StepFound:
 
 def contact(step: ContactStep, context: DieContext) -> StepFound:
     """Lines on which nothing conducts."""
-    silent = [
-        f"{line.axis} {line.number}" for line in silent_lines(context.crossbar, step.read_volts, context.progress)
-    ]
+    silent = [f"{line.axis} {line.number}" for line in silent_lines(context.array, step.read_volts, context.progress)]
     reason = f"no current on {', '.join(silent)}: re-land the probes" if silent else "every line conducts"
     return StepFound({"silent_lines": float(len(silent))}, reason, {"silent": silent}, bool(silent) and step.stops)
 
@@ -55,7 +53,7 @@ def read(step: ReadStep, context: DieContext) -> StepFound:
         wires=wires,
     )
     found = read_array(
-        context.crossbar,
+        context.array,
         settings,
         reference=context.known,
         progress=context.progress,
@@ -82,7 +80,7 @@ def classified(step: ClassifyStep, context: DieContext) -> StepFound:
     else:
         settings = ClassifySettings(write, step.read_volts, repeats=step.repeats, exposures=step.exposures)
         found = classify(
-            context.crossbar,
+            context.array,
             settings=settings,
             progress=context.progress,
             keep=lambda one: context.keep(_named(step.name, "both_states"), one),
@@ -117,7 +115,7 @@ def _surveyed(step: ClassifyStep, write: WriteSettings, context: DieContext) -> 
     def keep(one: ArrayMap) -> None:
         context.keep(_named(step.name, _MAPS[not np.isnan(one.siemens_p).all()]), one)
 
-    crossbar = context.crossbar
+    crossbar = context.array
     found, known = survey(crossbar, settings=write, read_volts=step.read_volts, progress=context.progress, keep=keep)
     context.keep(_named(step.name, "as_found"), found)
     return known

@@ -6,7 +6,8 @@ The same function serves a die under fixed probes and each die of a wafer.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class DieContext:
     """What the steps of a die share.
 
     Attributes:
-        crossbar: the die, contacted, on a started bench.
+        crossbar: the die, contacted, on a started bench; None for steps that need none.
         unit_siemens: what one unit of weight is worth by design.
         die: which one it is.
         beside: path of a file that a recipe names.
@@ -53,8 +54,8 @@ class DieContext:
         network: likewise the trained network.
     """
 
-    crossbar: Crossbar
-    unit_siemens: float
+    crossbar: Crossbar | None
+    unit_siemens: float = 0.0
     die: DieId = NO_DIE
     beside: Callable[[str], Path] = Path
     keep: KeepMap = _not_kept
@@ -65,12 +66,24 @@ class DieContext:
     known: ArrayMap | None = None
     network: PlacedNetwork | None = None
 
+    @property
+    def array(self) -> Crossbar:
+        """The die; raises InputError if there is no bench."""
+        if self.crossbar is None:
+            raise InputError("this step needs a bench", where="bench", remedy="Add 'bench: {simulated: passive15}'")
+        return self.crossbar
+
+    @property
+    def spent(self) -> Cost:
+        """Pulses, readings and bench seconds so far."""
+        return Cost() if self.crossbar is None else self.crossbar.spent
+
     def map_for(self, path: str | None) -> ArrayMap:
         """The map of both states that a step wants: of an earlier run, or this one's."""
         known = ArrayMap.load(self.beside(path)) if path else self.known
         if known is None:
             raise InputError("there is no map of both states", remedy="Put a step 'classify' before this one")
-        if known.shape != self.crossbar.shape:
+        if self.crossbar is not None and known.shape != self.crossbar.shape:
             raise InputError(f"is a map of {known.shape} for an array of {self.crossbar.shape}", where=path or "map")
         return known
 
@@ -115,15 +128,27 @@ def run_steps(steps: Sequence[Step], context: DieContext, *, heard: Heard | None
     """
     outcomes: list[StepOutcome] = []
     for step in steps:
-        before, started = context.crossbar.spent, time.perf_counter()
-        found = _do(step, context)
+        before, started = context.spent, time.perf_counter()
+        with _told_as(step.label, context):
+            found = _do(step, context)
         wall = time.perf_counter() - started
-        outcomes.append(StepOutcome(step, found, context.crossbar.spent - before, wall))
+        outcomes.append(StepOutcome(step, found, context.spent - before, wall))
         if heard:
             heard(outcomes[-1])
         if found.ends_die:
             break
     return outcomes
+
+
+@contextmanager
+def _told_as(label: str, context: DieContext) -> Iterator[None]:
+    """While inside, progress says which step it is of."""
+    progress = context.progress
+    context.progress = lambda what, done, total: progress(f"{label}: {what}", done, total)
+    try:
+        yield
+    finally:
+        context.progress = progress
 
 
 def numbers_of(outcomes: Sequence[StepOutcome]) -> dict[str, float]:

@@ -1,0 +1,216 @@
+"""What a recipe would do: rehearsed on simulated instruments, with the bounds that hold whatever the die is like."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .cli_open_bench import BenchFiles, OpenBench, into_folder, opened_bench
+from .cli_recipe_run import morning_check, plain
+from .errors import InputError, MtjlabError
+
+if TYPE_CHECKING:
+    from mtjlab.protocols.die_steps import StepOutcome
+
+    from .nouns import Line, Lines, Progress, Reading, Site
+    from .recipe import LoadedRecipe, Recipe
+    from .recipe_steps import Step
+    from .wiring import Wiring
+
+_REHEARSED_NETWORKS = 2
+"""Training costs no bench time; a rehearsal needs a network, not a good one."""
+
+
+@dataclass
+class _Seen:
+    """What the rehearsal exposed cells to."""
+
+    pulses: Counter[Site] = field(default_factory=Counter)
+    outcomes: list[StepOutcome] = field(default_factory=list)
+    messages: int = 0
+    incidents: list[str] = field(default_factory=list)
+
+    def listen(self, kind: str, lines: Lines, sense: Sequence[Line], readings: Sequence[Reading]) -> None:
+        """A bench's listener."""
+        from .bench_plan import selected_sites
+
+        del sense, readings
+        if kind == "pulse":
+            self.pulses.update(site for site, _ in selected_sites(lines))
+
+
+def dry_run(
+    loaded: LoadedRecipe, files: BenchFiles | None, wiring: Wiring | None, progress: Progress
+) -> dict[str, Any]:
+    """Dies, touchdowns, transactions, time, worst case on any cell, what would stop it; as plain values."""
+    recipe = loaded.recipe
+    dies, touchdowns = dies_of(loaded)
+    stops, notes = list(_holders(files)), []
+    seen = _Seen()
+    is_rehearsed = False
+    if files is not None and wiring is not None and recipe.needs_bench:
+        try:
+            _rehearse(loaded, files, wiring, seen, progress)
+            is_rehearsed = True
+        except _NoTwin as error:
+            notes.append(str(error))
+        except MtjlabError as error:
+            stops.append(f"in the rehearsal: {error}")
+        stops += [f"in the rehearsal: {incident}" for incident in seen.incidents]
+        notes.append(_about(files, is_rehearsed, recipe))
+    steps = [_step(outcome) for outcome in seen.outcomes]
+    each = dies or 1
+    totals = {name: each * sum(step[name] for step in steps) for name in ("bench_seconds", "readings", "pulses")}
+    result: dict[str, Any] = plain(
+        {
+            "command": "mtjlab run --dry-run",
+            "recipe": recipe.recipe,
+            "sha256": recipe.digest(),
+            "dies": dies,
+            "touchdowns": touchdowns,
+            "steps": steps,
+            **(totals if is_rehearsed else dict.fromkeys(totals)),
+            "transactions": each * seen.messages if is_rehearsed else None,
+            "worst_case": None if wiring is None else _worst(recipe.steps, wiring, seen if is_rehearsed else None),
+            "would_stop": stops,
+            "notes": notes,
+        }
+    )
+    return result
+
+
+def dies_of(loaded: LoadedRecipe) -> tuple[int | None, int | None]:
+    """Dies and, at most, touchdowns: of a wafer whose map is known beforehand; None where the prober knows."""
+    wafer = loaded.recipe.wafer
+    if wafer is None:
+        return (1, 1) if loaded.recipe.needs_bench else (0, 0)
+    if wafer.map is not None:
+        from .wafer_map_files import read_wafer_map
+
+        dies = read_wafer_map(loaded.beside(wafer.map))
+    elif wafer.draw is not None:
+        from .wafer_map import draw_map
+
+        dies = draw_map(wafer.name, diameter_metres=wafer.draw.diameter_metres, pitch_metres=wafer.draw.pitch_metres)
+    else:
+        return None, None
+    from .wafer_map import SkipRules
+
+    rules = SkipRules(
+        edge_metres=wafer.draw.edge_metres if wafer.draw else 0.0,
+        only=frozenset(wafer.only),
+        never=frozenset(wafer.never),
+    )
+    if rules != SkipRules():
+        dies = dies.with_uses(rules)
+    count = len(dies.probed)
+    return count, count * (1 + wafer.reprobe.tries)
+
+
+class _NoTwin(Exception):  # noqa: N818  (not an error: the bench has an instrument that nothing simulates)
+    """Nothing can be rehearsed; the message says why."""
+
+
+def _rehearse(loaded: LoadedRecipe, files: BenchFiles, wiring: Wiring, seen: _Seen, progress: Progress) -> None:
+    from mtjlab.protocols.die_steps import DieContext, run_steps
+
+    recipe = loaded.recipe
+    assert recipe.bench is not None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name).resolve()
+        twin = _twin(files, wiring, folder, recipe.bench.seed)
+        opening = opened_bench(twin, wiring, recipe.bench, log=folder / "log", listener=seen.listen)
+        with opening as bench, _counted(bench, seen):
+            context = DieContext(
+                crossbar=bench.crossbar,
+                unit_siemens=wiring.device.nominal_on_off_siemens,
+                beside=loaded.beside,
+                progress=progress,
+                check=morning_check(bench),
+            )
+            run_steps([_quicker(step) for step in recipe.steps], context, heard=seen.outcomes.append)
+            bench.crossbar.check_errors()
+
+
+def _twin(files: BenchFiles, wiring: Wiring, folder: Path, seed: int | None) -> BenchFiles:
+    if files.simulated is not None:
+        return into_folder(files, folder, seed=seed)
+    from .cli_twin import twin_of
+
+    try:
+        return twin_of(files, wiring, folder)
+    except InputError as error:
+        raise _NoTwin(str(error)) from error
+
+
+@contextmanager
+def _counted(bench: OpenBench, seen: _Seen) -> Iterator[None]:
+    """Messages and incidents however it ends; the simulated bench is taken down afterwards."""
+    assert bench.simulated is not None
+    try:
+        yield
+    finally:
+        seen.messages = sum(bench.messages())
+        seen.incidents = [incident.message for incident in bench.simulated.world.incidents]
+
+
+def _quicker(step: Step) -> Step:
+    from .recipe_steps import TrainStep
+
+    if isinstance(step, TrainStep):
+        return step.model_copy(update={"solutions": min(step.solutions, _REHEARSED_NETWORKS)})
+    return step
+
+
+def _holders(files: BenchFiles | None) -> Iterator[str]:
+    """Who is using instruments of a real bench now."""
+    if files is None or files.simulated is not None:
+        return
+    from .bench_lock import holder_of
+    from .station import addresses_of
+
+    for name, address in addresses_of(files.station).items():
+        holder = holder_of(address)
+        if holder:
+            yield f"instrument '{name}' is in use: {holder}"
+
+
+def _about(files: BenchFiles, is_rehearsed: bool, recipe: Recipe) -> str:
+    if not is_rehearsed:
+        return "Nothing was rehearsed to its end: time and transactions are not known; bounds hold all the same."
+    which = "a fresh copy of the simulated bench" if files.simulated else "simulated twins of the station's instruments"
+    beside = " The chuck's moves are not in the time." if recipe.wafer is not None else ""
+    return f"Time, transactions and counts are from a rehearsal on {which}, in simulated time.{beside}"
+
+
+def _step(outcome: StepOutcome) -> dict[str, Any]:
+    cost = outcome.cost
+    return {
+        "name": outcome.step.label,
+        "bench_seconds": round(cost.bench_seconds, 3),
+        "readings": cost.readings,
+        "pulses": cost.pulses,
+    }
+
+
+def _worst(steps: Sequence[Step], wiring: Wiring, seen: _Seen | None) -> dict[str, Any]:
+    """Bounds from the recipe's own amplitudes and the limits that the bench keeps, whatever the die is like."""
+    limits = wiring.device.limits
+
+    def largest(kind: str) -> float:
+        return max((abs(getattr(step, name)) for step in steps for name in getattr(step, kind)), default=0.0)
+
+    return {
+        "read_volts": largest("reads"),
+        "positive_volts": largest("sets"),
+        "negative_volts": largest("resets"),
+        "pulse_seconds": largest("widths"),
+        "amps": limits.compliance_amps,
+        "pulses_per_cell": limits.pulses_per_cell,
+        "rehearsed_pulses": None if seen is None else max(seen.pulses.values(), default=0),
+    }

@@ -1,0 +1,171 @@
+"""`mtjlab run`: a recipe from its first step to the bins, or, dry, what it would do. May import all parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from .recipe import LoadedRecipe
+
+RELEASED_ONLY = "MTJLAB_RELEASED_ONLY"
+"""Environment variable of an operator's computer: only released recipes run there."""
+
+OutFolder = Annotated[
+    Path | None, typer.Option("--out", help="Run folder, new or empty. [default: runs/<recipe>-<time>]")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done, how long it takes, and what would stop it.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a screen.")]
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="Recipe file, or the name of a packaged one (mtjlab recipe list).")],
+    dry_run: DryRun = False,
+    out: OutFolder = None,
+    as_json: AsJson = False,
+    released_only: Annotated[
+        bool,
+        typer.Option("--released-only", envvar=RELEASED_ONLY, help="Refuse a recipe that nobody has released."),
+    ] = False,
+) -> None:
+    """Run a recipe on the die under the probes, keep everything, and say which bin it goes into.
+
+    Exit status: 0 good, 3 done but not good (or, dry, it would be stopped), 1 an instrument failed, 2 something in a
+    file or option cannot be used, 130 stopped.
+    """
+    from .cli_recipe import recipe_path
+    from .recipe import load_recipe
+
+    loaded = load_recipe(recipe_path(recipe))
+    raise typer.Exit(
+        run_loaded(loaded, dry=dry_run, out=out, as_json=as_json, command="mtjlab run", only_released=released_only)
+    )
+
+
+def run_loaded(
+    loaded: LoadedRecipe, *, dry: bool, out: Path | None, as_json: bool, command: str, only_released: bool = False
+) -> int:
+    """Check everything, then run or rehearse it; returns the exit status."""
+    from .cli_open_bench import checked
+    from .recipe_lock import require_unchanged
+
+    files, wiring = checked(loaded)
+    lock = require_unchanged(loaded, files.named() if files else {}, only_released=only_released)
+    if dry:
+        return _dry(loaded, files, wiring, as_json)
+    _refuse_wafer(loaded)
+    if not loaded.recipe.needs_bench and loaded.recipe.steps[0].step == "reproduce":
+        return _reproduce(loaded, out, as_json)
+    return _run(loaded, files, wiring, lock, out, as_json, command)
+
+
+def _run(
+    loaded: LoadedRecipe, files: Any, wiring: Any, lock: Any, out: Path | None, as_json: bool, command: str
+) -> int:
+    from .cli_recipe_run import RecipeRun, folder_name, run_recipe
+    from .screen import ProgressScreen
+    from .store import RunFolder
+
+    folder = RunFolder(out or folder_name(loaded.recipe.recipe))
+    with folder:
+        try:
+            keep_recipe(loaded, folder.path / "recipe.yaml")
+            with ProgressScreen() as screen:
+                result, status = run_recipe(RecipeRun(loaded, files, wiring, lock, folder, command), screen)
+        except InputError:
+            folder.discard()
+            raise
+    _show(result, folder.path, as_json)
+    return status
+
+
+def keep_recipe(loaded: LoadedRecipe, target: Path) -> None:
+    """A copy of the recipe as written, or, of one that came from options, as put together."""
+    if loaded.path.is_file():
+        target.write_bytes(loaded.path.read_bytes())
+        return
+    from ruamel.yaml import YAML
+
+    with target.open("w", encoding="utf-8") as file:
+        YAML(typ="safe", pure=True).dump(loaded.content, file)
+
+
+def _show(result: dict[str, Any], folder: Path, as_json: bool) -> None:
+    from .cli_open_bench import left_safe
+
+    report = _report(result, folder)
+    if as_json:
+        typer.echo(json.dumps({**result, "folder": str(folder)}))
+    else:
+        from .screen_recipe import show_run
+
+        show_run(result, str(report or folder))
+    if result["status"] != "complete":
+        typer.echo(f"mtjlab: {result['reason']}", err=True)
+        for problem in result["problems"]:
+            typer.echo(f"mtjlab: while switching off: {problem}", err=True)
+        if result["outputs"]:
+            typer.echo(f"mtjlab: {left_safe(result['outputs'], result['relays_open'])}", err=True)
+        typer.echo(f"mtjlab: What was measured is in {folder}", err=True)
+
+
+def _report(result: dict[str, Any], folder: Path) -> Path | None:
+    """The page of the run, where a network was run."""
+    if result["accuracy"]["on_chip"] is None:
+        return None
+    from .report import write_report
+
+    return write_report(folder)
+
+
+def _dry(loaded: LoadedRecipe, files: Any, wiring: Any, as_json: bool) -> int:
+    from .cli_dry_run import dry_run
+    from .cli_recipe_run import DONE, NOT_GOOD
+    from .screen import ProgressScreen
+    from .screen_recipe import show_plan
+
+    with ProgressScreen() as screen:
+        plan = dry_run(loaded, files, wiring, screen)
+    if as_json:
+        typer.echo(json.dumps(plan))
+    else:
+        show_plan(plan)
+    return NOT_GOOD if plan["would_stop"] else DONE
+
+
+def _refuse_wafer(loaded: LoadedRecipe) -> None:
+    if loaded.recipe.wafer is not None:
+        from .yaml_files import refusal
+
+        raise refusal(
+            "'mtjlab run' does not walk over wafers yet",
+            ["wafer"],
+            loaded.content,
+            loaded.path,
+            "Use --dry-run, or put 'die' in its place for the die under the probes",
+        )
+
+
+def _reproduce(loaded: LoadedRecipe, out: Path | None, as_json: bool) -> int:
+    from .recipe_steps import ReproduceStep
+
+    step = loaded.recipe.steps[0]
+    assert isinstance(step, ReproduceStep)
+    folder = out or Path("runs") / f"reproduce-{step.system}"
+    common = {"out": folder, "docs": None, "seed": step.seed, "workers": step.workers, "quick": step.quick}
+    if step.system == "wine":
+        from .cli_reproduce import wine
+
+        wine(published=None, as_json=as_json, **common)  # type: ignore[arg-type]
+    else:
+        from .cli_reproduce_mnist import mnist
+
+        mnist(data=None, download=step.download, as_json=as_json, **common)  # type: ignore[arg-type]
+    return 0
