@@ -1,0 +1,165 @@
+"""A wafer is walked by coordinates, recorded die for die, binned, resumed; contact decides what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mtjlab.bins import TestLimit
+from mtjlab.errors import InputError
+from mtjlab.ledger_rows import DieState
+from mtjlab.map_feed import MapFeed
+from mtjlab.nouns import CellStatus, DieId
+from mtjlab.protocols.probe_wafer_parts import Answer, BinRules, Step, StepResult, Visit
+from mtjlab.store import open_run
+
+from .wafer_rig import PLACES, Rig
+
+MakeRig = Callable[..., Rig]
+
+
+def test_every_die_is_visited_once_in_order_and_recorded(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    feed = MapFeed()
+    outcome = rig.run(feed=feed)
+    assert (outcome.state, outcome.left, outcome.touchdowns) == ("complete", (), len(PLACES))
+    assert [place[:2] for place in rig.prober.touched] == PLACES
+    assert rig.prober.is_separated()
+    with open_run(rig.run_folder) as run:
+        rows = run.dies()
+        assert [(row.die.x, row.die.y) for row in rows] == PLACES
+        assert {row.state for row in rows} == {DieState.DONE}
+        assert [row.touchdowns for row in rows] == [1] * len(PLACES)
+        figures = run.figures()[0]
+        known = run.maps(DieId("W1", 0, 0), "survey")[0]
+        assert run.problems() == [] and run.state == "complete"
+        spent = sum(visit.bench_seconds or 0 for visit in run.attempts())
+    assert figures["survey.median_p_siemens"] == pytest.approx(
+        float(np.median(known.siemens_p[known.status == CellStatus.OK]))
+    )
+    assert figures["contact.silent_lines"] == 0
+    assert 0 < spent <= outcome.bench_seconds
+    assert [die.dies[0] for die in (feed.close() or feed)] == [DieId("W1", *place) for place in PLACES]
+
+
+def test_the_first_failing_limit_gives_the_bin(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    limits = (
+        TestLimit("survey.tmr", 5.0, None, 4, 40, "TMR"),
+        TestLimit("survey.defects", -1.0, -0.5, 3, 30, "defects"),
+    )
+    rig.settings = replace(rig.settings, bins=BinRules(limits))
+    rig.run()
+    with open_run(rig.run_folder) as run:
+        assert {(row.hard_bin, row.soft_bin, row.first_failing) for row in run.dies()} == {(4, 40, "survey.tmr")}
+        assert run.plan.hard_bin_names[4] == "TMR"
+        assert next(t for t in run.plan.tests if t.name == "tmr").low == 5.0
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(make_rig: MakeRig) -> None:
+    rig, whole = make_rig(), make_rig()
+    whole.run()
+    outcome = rig.run(should_stop=lambda: len(rig.prober.touched) >= 3)
+    assert outcome.state == "stopped" and len(outcome.left) == 4
+    with open_run(rig.run_folder) as run:
+        assert run.state == "stopped" and "as was asked" in run.reason
+        assert run.attempts()[2].state == DieState.FAILED
+        done = [row.die for row in run.dies() if row.state == DieState.DONE]
+    touched = len(rig.prober.touched)
+    assert rig.run().state == "complete"
+    again = {place[:2] for place in rig.prober.touched[touched:]}
+    assert again.isdisjoint({(die.x, die.y) for die in done})
+    with open_run(rig.run_folder) as run, open_run(whole.run_folder) as other:
+        for die in (row.die for row in run.dies()):
+            for name in ("siemens_p", "siemens_ap", "sigma", "status"):
+                pair = [getattr(each.maps(die, "survey")[0], name) for each in (run, other)]
+                np.testing.assert_array_equal(*pair)
+        assert [visit.state for visit in run.attempts(DieId("W1", 2, 0))] == [DieState.FAILED, DieState.DONE]
+
+
+def test_a_retest_is_another_attempt_of_the_same_die(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.run()
+    with rig.store() as store:
+        store.plan_again(DieId("W1", 1, 1), "looked odd")
+    outcome = rig.run()
+    assert outcome.visited == (DieId("W1", 1, 1),)
+    with open_run(rig.run_folder) as run:
+        row = next(row for row in run.dies() if row.die == DieId("W1", 1, 1))
+    assert (row.attempts, row.touchdowns, row.attempt) == (2, 2, len(PLACES))
+
+
+def test_a_die_that_needs_more_overtravel_gets_it_and_only_that_die(make_rig: MakeRig) -> None:
+    rig = make_rig(silent_dies=frozenset({(1, 0)}), silent_until=24e-6)
+    before = rig.prober.overtravel_metres()
+    rig.run()
+    assert rig.prober.overtravel_metres() == before
+    with open_run(rig.run_folder) as run:
+        rows = {(row.die.x, row.die.y): row for row in run.dies()}
+        reprobed = [event.text for event in run.events() if event.kind == "contact"]
+    assert [rows[place].touchdowns for place in PLACES] == [1, 2, 1, 1, 1, 1]
+    assert rows[1, 0].state == DieState.DONE
+    assert len(reprobed) == 1 and "10 of 10 lines are silent" in reprobed[0]
+
+
+def test_a_die_without_contact_is_not_measured_and_has_its_bin(make_rig: MakeRig) -> None:
+    rig = make_rig(silent_dies=frozenset({(1, 0)}))
+    cleaned: list[bool] = []
+    rig.with_contact(clean=lambda: cleaned.append(rig.prober.is_separated()))
+    assert rig.run().state == "complete"
+    assert cleaned == [True]
+    with open_run(rig.run_folder) as run:
+        row = next(row for row in run.dies() if row.die == DieId("W1", 1, 0))
+        assert (row.state, row.hard_bin, row.touchdowns) == (DieState.FAILED, 8, 3)
+        assert "no contact: 10 of 10 lines are silent" in row.reason
+        assert DieId("W1", 1, 0) not in run.dies_with("survey")
+    assert rig.run().visited == ()  # it is not tried again by itself
+
+
+@pytest.mark.parametrize(("answer", "visits", "left"), [(Answer.SKIP, 6, 0), (Answer.STOP, 4, 5), (Answer.RETRY, 9, 0)])
+def test_dies_without_contact_in_a_row_are_the_probes_fault(
+    make_rig: MakeRig, answer: Answer, visits: int, left: int
+) -> None:
+    rig = make_rig(silent_dies=frozenset(PLACES[1:4]), answers=[answer])
+    rig.with_contact(most_bad_in_a_row=3, tries=0)
+
+    def mended(question: object) -> Answer:
+        if answer is Answer.RETRY:
+            rig.silent_dies = frozenset()
+        return Rig.ask(rig, question)  # type: ignore[arg-type]
+
+    rig.ask = mended  # type: ignore[method-assign, assignment]
+    outcome = rig.run()
+    assert (len(outcome.visited), len(outcome.left)) == (visits, left)
+    assert rig.questions[0].reason == "3 dies in a row make no contact"
+    with open_run(rig.run_folder) as run:
+        assert any("3 dies in a row make no contact" in event.text for event in run.events())
+        if answer is Answer.RETRY:
+            assert {row.state for row in run.dies()} == {DieState.DONE}
+
+
+def test_steps_see_what_was_found_before_and_may_end_a_die(make_rig: MakeRig) -> None:
+    rig = make_rig(places=PLACES[:1], more_units={"judge": {"figure": ""}, "never": {}})
+
+    def judge(visit: Visit) -> StepResult:
+        figure = visit.earlier["survey"].scalars["median_p_siemens"]
+        return StepResult(scalars={"figure": figure}, ends_die="enough is known")
+
+    rig.steps += [Step("judge", judge), Step("never", lambda visit: pytest.fail("a step after the end of a die"))]
+    assert rig.run().state == "complete"
+    with open_run(rig.run_folder) as run:
+        figures = run.figures()[0]
+        (row,) = run.dies()
+    assert figures["judge.figure"] == figures["survey.median_p_siemens"] > 0
+    assert (row.state, row.reason) == (DieState.DONE, "enough is known")
+
+
+def test_other_steps_than_planned_are_refused(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.with_contact(check=None)
+    with pytest.raises(InputError, match="planned with steps contact, survey, not survey"):
+        rig.run()
+    assert rig.moves == []
