@@ -425,6 +425,8 @@ class TiledLayerPlan:
     parts: LimitedParts | None = None
 
     def __post_init__(self) -> None:
+        if self.pairs_per_output < 1 or (self.has_reference and self.pairs_per_output > 1):
+            raise InputError(f"{self.name} cannot have {self.pairs_per_output} pairs of lines for each output")
         counts = np.zeros((self.inputs, self.lines), dtype=np.int64)
         try:
             for tile in self.tiles:
@@ -436,8 +438,6 @@ class TiledLayerPlan:
             raise InputError(f"{wrong} devices of {self.name} are in no tile, or in more than one", where="tiles")
         if not 0 <= self.bias_inputs < self.inputs:
             raise InputError(f"{self.name} has {self.inputs} inputs, not more than {self.bias_inputs} for biases")
-        if self.pairs_per_output < 1 or (self.has_reference and self.pairs_per_output > 1):
-            raise InputError(f"{self.name} cannot have {self.pairs_per_output} pairs of lines for each output")
         mixed = [tile for tile in self.tiles if np.unique(self._parts_of(tile)).size > 1]
         if mixed:
             raise InputError(

@@ -16,7 +16,7 @@ from mtjlab.roles import Crossbar
 from .characterize_run import Ended, IsStopped, not_stopped
 from .infer import Calibrations, LayerReader, check_stopped, joint_cost
 from .infer_plans import LabelledSamples, are_apart, check_fit, units_of
-from .infer_prediction import activated, forward, layer_transfer, planned_transfer, with_bias_inputs
+from .infer_prediction import activated, as_written, forward, layer_transfer, planned_transfer, with_bias_inputs
 from .infer_reader import DriveSettings
 from .infer_result import NetworkRun
 from .infer_schemes import signed_levels
@@ -230,14 +230,20 @@ class _Job:
             self.progress(f"{name}: {what}", done, total)
             check_stopped(self.is_stopped)
 
+        before = self.maps[array]
+        has_no_wires = bool(before.conditions.segment_ohms or before.conditions.line_ohms)
+
+        def keep(found: ArrayMap) -> None:
+            self.maps[array] = as_written(before, found) if has_no_wires else found
+
         done = write_verify(
             self.crossbars[array],
             target,
-            self.maps[array],
+            before,
             settings=self.settings.write,
             read_volts=self.settings.drive.read_volts,
             progress=heard,
-            keep=lambda found: self.maps.__setitem__(array, found),
+            keep=keep,
         )
         self.writes.append(done)
 

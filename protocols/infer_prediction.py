@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mtjlab.bridge import planned_siemens
 from mtjlab.engine.perceptron import applied_inputs
 from mtjlab.errors import InputError
-from mtjlab.nouns import ArrayMap, Floats, TiledLayerPlan
+from mtjlab.nouns import ArrayMap, Floats, State, TiledLayerPlan
 from mtjlab.physics.crossbar_ports import reduce_to_ports
 from mtjlab.physics.crossbar_reads import read_with_floating_rows
 from mtjlab.physics.crossbar_wires import Wires
@@ -36,7 +36,7 @@ def transfer_of(known: ArrayMap, only: NDArray[np.int64] | None = None) -> Float
     if not segment and not line:
         return known.siemens
     is_read = np.isfinite(known.siemens)
-    cells = np.where(is_read, known.siemens, 0.0)
+    cells = np.where(is_read, np.maximum(known.siemens, 0.0), 0.0)  # an open one may be read a little below 0
     if only is not None:
         cells[:, np.setdiff1d(np.arange(known.shape[1]), only)] = 0.0
     found = reduce_to_ports(cells, _wires(known.shape, segment, line)).transfer_siemens
@@ -66,6 +66,19 @@ def without_row_read_wires(known: ArrayMap, segment_ohms: float, line_ohms: floa
         cells = np.maximum(cells + slope * (wanted - found), 0.0)
     conditions = replace(known.conditions, segment_ohms=segment_ohms, line_ohms=line_ohms)
     return replace(known, siemens=np.where(is_read, cells, np.nan), conditions=conditions)
+
+
+def as_written(reference: ArrayMap, written: ArrayMap) -> ArrayMap:
+    """The map of both states with every cell in the state in which it was last read.
+
+    What a write reads of a cell contains the wires, whatever has been done to the map that it was given. Cells that
+    have no two states, or are in none that is known, keep what the reference has.
+    """
+    states = np.asarray(written.state)
+    siemens = np.where(states == State.AP, reference.siemens_ap, reference.siemens)
+    siemens = np.where(states == State.P, reference.siemens_p, siemens)
+    known = np.where(np.isfinite(siemens), siemens, reference.siemens)
+    return replace(reference, siemens=known, state=states, status=written.status, is_partial=written.is_partial)
 
 
 def layer_transfer(maps: Sequence[ArrayMap], layer: TiledLayerPlan, *, others_conduct: bool = True) -> Floats:

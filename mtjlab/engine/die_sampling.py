@@ -86,7 +86,8 @@ def fit_statistics(maps: DieMaps) -> DefectStatistics:
     cells = maps.status[0].size
     rates = {name: max(float(per_die.sum()), 0.5) / (cells * len(maps)) for name, per_die in counts.items()}
     good = (maps.status == CellStatus.OK) & (maps.siemens_p > maps.siemens_ap) & (maps.siemens_ap > 0)
-    log_ap, log_ratio = np.log((maps.siemens_ap / unit)[good]), np.log((maps.siemens_p / maps.siemens_ap)[good])
+    log_ap = np.log((maps.siemens_ap / unit)[good])
+    log_ratio = np.log(maps.siemens_p[good] / maps.siemens_ap[good])
     shorts = _measured(maps, unit, _FIXED["short"])
     if not shorts.size:
         shorts = np.array([10 * float((maps.siemens_p / unit)[good].max())])
