@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,11 @@ from mtjlab.protocols.probe_wafer_parts import (
     Answer,
     Arrays,
     BinRules,
+    ContactRules,
     Question,
     Step,
+    StepResult,
+    Visit,
     WaferBench,
     WaferOutcome,
     WaferSettings,
@@ -41,12 +44,32 @@ UNITS = {CONTACT: CONTACT_UNITS, "survey": SURVEY_UNITS}
 BINS = BinRules((TestLimit("survey.healthy_share", 0.9, None, 2, 20, "defects"),))
 
 
+class RigProber(MemoryProber):
+    """May also fail before it moves."""
+
+    ordered: Callable[[], None]
+
+    def _step_to(self, wanted: DiePosition) -> None:
+        self.ordered()
+        super()._step_to(wanted)
+
+    def _touch_down(self) -> None:
+        self.ordered()
+        super()._touch_down()
+
+    def _lift_off(self) -> None:
+        if self.is_down:
+            self.ordered()
+        super()._lift_off()
+
+
 @dataclass
 class Rig:
     """Everything that a run needs, and what happened.
 
     Attributes:
-        failing: number of a transaction of the bench, or of a move of the prober, -> what is raised there.
+        failing: what is raised at which transaction: ("bench", n) by the n-th measurement, ("command", n) before the
+            prober's n-th move, ("move", n) after it, ("idle", n) while the bench is brought to idle.
         silent_dies: dies that make no contact until the overtravel reaches `silent_until`.
         moves: kinds and places of all moves.
         is_on: whether an output is on.
@@ -67,10 +90,12 @@ class Rig:
     sticks: bool = False
     seed: int = 1
     more_units: dict[str, dict[str, str]] = field(default_factory=dict)
+    units: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: UNITS)
 
     def __post_init__(self) -> None:
         self.map = WaferMap("W1", tuple(MapDie(x, y) for x, y in self.places), lot="L1")
-        self.prober = MemoryProber(self.map, happened=self._happened)
+        self.prober = RigProber(self.map, happened=self._happened)
+        self.prober.ordered = lambda: self.count("command")
         self.settings = WaferSettings(bins=BINS)
         self.steps: list[Step] = [survey_step(None)]
         self.seconds = 0.0
@@ -84,7 +109,7 @@ class Rig:
         self.moves.append((what, (where.x, where.y)))
         if self.is_on:
             self.live_moves.append(f"{what} at {where}")
-        self.count("prober")
+        self.count("move")
 
     def idle(self) -> None:
         self.count("idle")
@@ -105,7 +130,7 @@ class Rig:
     def store(self) -> RunStore:
         if (self.folder / "run").exists():
             return RunStore.open(self.folder / "run")
-        plan = wafer_plan(self.map, UNITS | self.more_units, self.settings.bins, order="as_listed")
+        plan = wafer_plan(self.map, dict(self.units) | self.more_units, self.settings.bins, order="as_listed")
         return RunStore.create(self.folder / "run", plan, Provenance())
 
     def ask(self, question: Question) -> Answer:
@@ -123,6 +148,24 @@ class Rig:
     def with_contact(self, **changes: Any) -> Rig:
         self.settings = replace(self.settings, contact=replace(self.settings.contact, **changes))
         return self
+
+
+def glance(visit: Visit) -> StepResult:
+    """A step of one measurement: the first row against all columns."""
+    crossbar = visit.arrays[0][1]()
+    lines = Lines(np.where(np.arange(SIDE) == 0, 0.1, 0.0), np.zeros(SIDE))
+    try:
+        amps = sum(reading.amps for reading in crossbar.measure(lines, [Line("col", j) for j in range(SIDE)]))
+    finally:
+        crossbar.idle()
+    return StepResult(scalars={"row_siemens": amps / 0.1})
+
+
+def quick(rig: Rig) -> Rig:
+    """Each die measured at a glance, without a look at the contact."""
+    rig.settings = replace(rig.settings, contact=ContactRules(check=None), bins=BinRules())
+    rig.steps, rig.units = [Step("glance", glance)], {"glance": {"row_siemens": "S"}}
+    return rig
 
 
 class RigCrossbar(Crossbar):
