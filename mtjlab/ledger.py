@@ -50,7 +50,7 @@ class Ledger:
         if not path.is_file():
             raise InputError("there is no run here", where=str(path), remedy="Give the folder of a run")
         self.path = path
-        self._wall, self._monotonic = wall, monotonic
+        self._wall, self._monotonic, self._is_closed = wall, monotonic, False
         self._db = connect(path, lock_seconds)
         try:
             self.plan = RunPlan.from_json(self.fact("plan"))
@@ -89,9 +89,15 @@ class Ledger:
         return cls(path, **clocks)
 
     def close(self) -> None:
-        """Close the file; leaves it whole in itself where nobody else is reading."""
-        leave_as_one_file(self._db)
-        self._db.close()
+        """Close the file; leaves it whole in itself where nobody else is reading. Without effect if it is closed."""
+        if not self._is_closed:
+            self._is_closed = True
+            leave_as_one_file(self._db)
+            self._db.close()
+
+    def wall_seconds(self) -> float:
+        """What the wall clock says now."""
+        return self._wall()
 
     def fact(self, key: str) -> str:
         """A text kept with the run. Raises InputError if it is not a ledger of this format."""
@@ -155,7 +161,7 @@ class Ledger:
         with self._transaction("kept", step, attempt, is_synced=False):
             self._db.execute(
                 "INSERT OR REPLACE INTO steps (attempt, step, record) VALUES (?, ?, ?)",
-                (attempt, step, json.dumps(record, allow_nan=False)),
+                (attempt, step, json.dumps(record)),
             )
 
     def finish(

@@ -272,7 +272,7 @@ class RunStore:
     def close(self, state: Literal["complete", "stopped", "failed"] = "complete", reason: str = "") -> None:
         """End the run, with the reason; it can be opened and gone on with nevertheless."""
         self._rows.complete({"mtjlab_state": state, "mtjlab_reason": reason})
-        self._ledger.set_facts({"state": state, "reason": reason, "ended_wall": repr(time.time())})
+        self._ledger.set_facts({"state": state, "reason": reason, "ended_wall": repr(self._ledger.wall_seconds())})
         self.leave()
 
     def leave(self) -> None:

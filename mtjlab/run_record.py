@@ -17,7 +17,7 @@ from .nouns import ArrayMap, DieId
 def row_record(die: DieId, maps: Sequence[ArrayMap], figures: Mapping[str, float]) -> dict[str, Any]:
     """The record of a row; figures that are not finite stand as text, which JSON lacks words for.
 
-    Raises InputError for maps of different shapes or of another die.
+    Raises InputError for maps of different shapes or of another die, and for provenance that is not plain values.
     """
     if len({each.shape for each in maps}) > 1:
         raise InputError(f"maps of one die have shapes {sorted({each.shape for each in maps})}")
@@ -25,7 +25,7 @@ def row_record(die: DieId, maps: Sequence[ArrayMap], figures: Mapping[str, float
     if strange:
         raise InputError(f"a map is of die {tuple(strange[0])}, not of {tuple(die)}", remedy="Set `die` of the map")
     sums = {name: checksum(np.stack([getattr(each, name) for each in maps])) for name in MAP_ARRAYS} if maps else {}
-    return {
+    record = {
         "die": [die.x, die.y],
         "figures": {name: value if np.isfinite(value) else repr(value) for name, value in figures.items()},
         "shape": [len(maps), *maps[0].shape] if maps else [],
@@ -34,6 +34,13 @@ def row_record(die: DieId, maps: Sequence[ArrayMap], figures: Mapping[str, float
         "is_partial": [each.is_partial for each in maps],
         "sha256": sums,
     }
+    try:
+        json.dumps(record)
+    except TypeError as error:
+        raise InputError(
+            f"conditions or provenance of a map cannot be kept ({error})", remedy="Give text, numbers, true or false"
+        ) from error
+    return record
 
 
 def snapshot_text(snapshot: Mapping[str, Any] | None) -> str:

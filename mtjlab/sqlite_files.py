@@ -106,7 +106,7 @@ def leave_as_one_file(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("PRAGMA busy_timeout=0")
         connection.execute("PRAGMA journal_mode=DELETE").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.Error:  # locked, or on a disk that is gone: what was saved stays in the side files
         return
 
 

@@ -167,7 +167,7 @@ class StepRows:
 
     def _columns(self, step: str, figures: Mapping[str, float]) -> Any:
         from qcodes.dataset.descriptions.dependencies import InterDependencies_
-        from qcodes.dataset.descriptions.param_spec import ParamSpecBase
+        from qcodes.parameters import ParamSpecBase
 
         attempt = ParamSpecBase("attempt", "numeric", "attempt")
         axes = tuple(ParamSpecBase(name, "array", name) for name in AXES)
