@@ -132,7 +132,7 @@ def read_record(folder: Path, key: str) -> Record | None:
         record = json.loads(path.read_text(encoding="utf-8"))["record"]
         if not path.with_suffix(".npz").exists():
             return dict(_with_arrays(record, {}))
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+        with path.with_suffix(".npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(_with_arrays(record, arrays))
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
