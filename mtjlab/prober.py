@@ -76,6 +76,7 @@ class ProberCapabilities:
         has_subsites, has_overtravel, has_light, has_thermal: see the methods of those names.
         aligns: it can align the wafer by itself.
         reads_stage: it tells where its stage is.
+        can_stop: it can be stopped over the wire.
     """
 
     has_route: bool = True
@@ -86,6 +87,7 @@ class ProberCapabilities:
     has_thermal: bool = True
     aligns: bool = True
     reads_stage: bool = True
+    can_stop: bool = True
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class SkipRules:
 
     Attributes:
         edge_metres: dies that reach into this ring at the wafer's edge become edge dies.
+        finds_edge: dies that reach beyond the wafer become edge dies also if there is no ring.
         every: only every so many dies in x and in y are probed, counted from `origin`.
         origin: one that is probed.
         only: if any are named, no others are probed.
@@ -69,6 +70,7 @@ class SkipRules:
     origin: tuple[int, int] = (0, 0)
     only: frozenset[tuple[int, int]] = frozenset()
     never: frozenset[tuple[int, int]] = frozenset()
+    finds_edge: bool = False
 
     def __post_init__(self) -> None:
         if not self.edge_metres >= 0 or min(self.every) < 1:
@@ -190,7 +192,7 @@ class WaferMap:
         return replace(self, dies=tuple(replace(die, use=self._use(die, rules)) for die in self.dies))
 
     def _use(self, die: MapDie, rules: SkipRules) -> DieUse:
-        if rules.edge_metres > 0 and self._reach_metres(die) > self._usable_metres(rules):
+        if (rules.edge_metres > 0 or rules.finds_edge) and self._reach_metres(die) > self._usable_metres(rules):
             return DieUse.EDGE
         return DieUse.SKIP if rules.skips(die.x, die.y) else DieUse.PROBE
 

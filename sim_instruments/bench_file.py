@@ -24,6 +24,7 @@ from .mainframe_cards import (
     KeysightE5250Card,
     misfit,
 )
+from .prober_spec import StationSpec
 from .trigger_wires import TriggerWireSpec
 
 Model = Literal[
@@ -46,12 +47,16 @@ Model = Literal[
     "keysight_b2201a",
     "keysight_e5250a",
     "keysight_34980a",
+    "formfactor_velox",
+    "mpi_sentio",
 ]
 CardModel = Literal[Keithley707BCard, Keithley7001Card, KeysightB2200Card, KeysightE5250Card, Keysight34980Card]
 
 
 TSP_MODELS = ("keithley_707b", "keithley_708b", "keithley_2602b", "keithley_2612b", "keithley_2636b")
 """Models that TSP-Link can join."""
+PROBERS = ("formfactor_velox", "mpi_sentio")
+"""Models that bring a wafer's dies under the probes."""
 
 
 class InstrumentSpec(BaseModel):
@@ -65,6 +70,7 @@ class InstrumentSpec(BaseModel):
         cards: switching mainframes only: the cards in slots 1, 2, ...; null for an empty slot.
         options: 34980A only: DMM for its internal DMM.
         coil: DC sources only: the electromagnet at its output, instead of the terminal `<name>.hi`.
+        prober: probers only: the station, if it is not as `StationSpec` has it.
         tsp_link: TSP instruments only: node number -> name of another TSP instrument whose master this one is.
     """
 
@@ -77,6 +83,7 @@ class InstrumentSpec(BaseModel):
     cards: list[CardModel | None] = Field(default=[], max_length=10)
     options: list[Literal["DMM"]] = []
     coil: CoilSpec | None = None
+    prober: StationSpec | None = None
     tsp_link: dict[int, str] = {}
 
     @property
@@ -129,6 +136,8 @@ class InstrumentSpec(BaseModel):
     def _has_a_coil_only_if_a_dc_source(self) -> InstrumentSpec:
         if self.coil is not None and self.model != "yokogawa_gs200":
             raise ValueError(f"a {self.model} takes no coil; remove 'coil' from '{self.name}'")
+        if self.prober is not None and self.model not in PROBERS:
+            raise ValueError(f"a {self.model} is no prober; remove 'prober' from '{self.name}'")
         return self
 
 
@@ -140,6 +149,8 @@ class BenchFile(BaseModel):
         seed: fixes the die, the instruments' errors and all noise.
         line_hertz: power line frequency.
         die: what `World.from_description` takes.
+        wafer: instead of a die, for a bench with a prober: a file in the same folder that describes a wafer
+            (`mtjlab.physics.populations.WaferDescription`), or the name of a packaged one.
         instruments: who answers at which address.
         wiring: file in the same folder that says how the bench is really cabled (schema of mtjlab.wiring).
         cables: further cables and resistors between terminals; with them `wiring` may be left out.
@@ -157,6 +168,7 @@ class BenchFile(BaseModel):
     seed: int = Field(ge=0)
     line_hertz: float = Field(ge=45, le=65)
     die: dict[str, Any] = {}
+    wafer: str | None = None
     instruments: list[InstrumentSpec] = Field(min_length=1)
     wiring: str | None = None
     cables: list[CableSpec] = []
@@ -166,10 +178,10 @@ class BenchFile(BaseModel):
     faults: list[PlannedFault] = []
     paced: bool = False
 
-    @field_validator("wiring")
+    @field_validator("wiring", "wafer")
     @classmethod
-    def _is_a_file_name(cls, wiring: str | None) -> str | None:
-        return None if wiring is None else _own_file(wiring)
+    def _is_a_file_name(cls, name: str | None) -> str | None:
+        return None if name is None else _own_file(name)
 
     @field_validator("pyvisa_sim")
     @classmethod
@@ -178,8 +190,19 @@ class BenchFile(BaseModel):
 
     @model_validator(mode="after")
     def _is_cabled(self) -> BenchFile:
-        if self.wiring is None and not self.cables:
+        if self.wiring is None and not self.cables and any(spec.model not in PROBERS for spec in self.instruments):
             raise ValueError("give 'wiring', 'cables' or both: nothing is connected to the instruments")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_wafer_for_its_prober(self) -> BenchFile:
+        probers = [spec.name for spec in self.instruments if spec.model in PROBERS]
+        if len(probers) > 1:
+            raise ValueError(f"{' and '.join(probers)} are two probers; a bench has one chuck")
+        if bool(probers) != (self.wafer is not None):
+            raise ValueError("a bench with a prober has a 'wafer', and no other bench has one")
+        if self.wafer is not None and self.die:
+            raise ValueError("give 'wafer' or 'die': the dies of a wafer are described in its file")
         return self
 
     @model_validator(mode="after")

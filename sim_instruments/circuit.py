@@ -214,6 +214,12 @@ class Circuit:
         self._solution = None
         self._pick()
 
+    def exchange_die(self, die: Die) -> None:
+        """Another die with as many lines is in its place."""
+        self.die = die
+        self._array = _array_of(die)
+        self._forget()
+
     def contact_changed(self) -> None:
         """The resistance of a contact changed."""
         self._forget()

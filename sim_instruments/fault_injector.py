@@ -15,6 +15,7 @@ from mtjlab.errors import InputError
 from .bench_file import InstrumentSpec
 from .fault_drift import Drift
 from .faults import (
+    OF_PROBERS,
     RECURRING,
     Answering,
     FaultPlan,
@@ -25,6 +26,7 @@ from .faults import (
     garbled_by,
     late_by,
 )
+from .prober_instrument import SimProber
 from .scpi_errors import ScpiError
 from .wire_instrument import WireInstrument
 from .world import World
@@ -123,6 +125,8 @@ class FaultInjector:
                 raise InputError(f"the die has no line '{fault.line}'", remedy=f"Its {axis}s are 0 to {lines - 1}")
         if fault.kind in ("trip", "drift") and not self._has_output(str(fault.instrument), fault.kind):
             raise InputError(f"'{fault.instrument}' has no output", remedy=f"A '{fault.kind}' fault needs a source")
+        if fault.kind in OF_PROBERS and not isinstance(self._instruments[str(fault.instrument)], SimProber):
+            raise InputError(f"'{fault.instrument}' is no prober", remedy=f"A '{fault.kind}' fault needs one")
 
     def _has_output(self, name: str, kind: str) -> bool:
         """Whether there is something to trip or to drift; what feeds a coil has no terminals that could drift."""
@@ -219,6 +223,9 @@ class FaultInjector:
                 self._unfinished.append(instrument.connection_lost)
             case "drift":
                 self._start_drift(name, fault)
+            case "door_open" | "vacuum_lost" | "misaligned":
+                assert isinstance(instrument, SimProber)
+                instrument.station.upset(fault.kind)
             case _:
                 self._drop_output(name, fault)
 

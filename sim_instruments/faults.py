@@ -27,6 +27,9 @@ FaultKind = Literal[
     "contact",
     "drift",
     "bus_hang",
+    "door_open",
+    "vacuum_lost",
+    "misaligned",
 ]
 _OPTIONAL = {"volts_per_hour", "amps_per_hour", "gain_per_hour"}
 _NEEDS: dict[FaultKind, set[str]] = {
@@ -43,6 +46,8 @@ RECURRING: frozenset[FaultKind] = frozenset(
     {"late", "cut", "garbled", "dropped", "hang", "bus_hang", "power_loss", "trip"}
 )
 """Kinds that happen again and again if they are given a rate; the others last for good."""
+OF_PROBERS: frozenset[FaultKind] = frozenset({"door_open", "vacuum_lost", "misaligned"})
+"""Kinds that happen to a prober's station, until somebody has been there."""
 
 
 class PlannedFault(BaseModel):
@@ -66,7 +71,9 @@ class PlannedFault(BaseModel):
             `contact` the probe on one line of the die has `ohms` from now on, or is lost without `ohms`;
             `drift` its outputs drift by `volts_per_hour`, `amps_per_hour`, `gain_per_hour` of simulated time;
             `bus_hang` every instrument on a GPIB board is silent until a device clear, an interface clear
-            (`GPIB0::INTFC`) or a newly opened session on that board.
+            (`GPIB0::INTFC`) or a newly opened session on that board;
+            `door_open`, `vacuum_lost` a prober refuses to move until somebody has been there (`station.mend()`);
+            `misaligned` the tips of a prober are beside their pads until the wafer is aligned anew.
         instrument: name of the instrument it happens to; not for `contact` and `bus_hang`.
         after_operations: happens with the message after this many have been received; of the instrument, or for
             `contact` of any instrument and for `bus_hang` of any on the board.

@@ -11,6 +11,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from mtjlab.errors import InputError
+from mtjlab.physics.populations import WaferDescription
 from mtjlab.wiring import Wiring
 from mtjlab.yaml_files import load_yaml
 
@@ -20,6 +21,7 @@ from .circuit import GROUND
 from .fault_injector import FaultInjector
 from .faults import FaultKind, FaultSeen, injected
 from .pacing import OperationLock, Pacer
+from .prober_dies import DiesUnderProbes
 from .pyvisa_sim_device import load_devices
 from .reactions import Reactions
 from .tsp import TspInstrument
@@ -48,6 +50,8 @@ _MODELS: dict[Model, str] = {
     "keysight_b2902a": "keysight_b2900.SimKeysightB2900",
     "keysight_b2912a": "keysight_b2900.SimKeysightB2900",
     "yokogawa_gs200": "yokogawa_gs200.SimYokogawaGS200",
+    "formfactor_velox": "velox.SimVelox",
+    "mpi_sentio": "sentio.SimSentio",
 }
 """Module and class of each model; a bench loads only those that stand on it."""
 _PACKAGED = "mtjlab.sim_instruments.benches"
@@ -212,11 +216,22 @@ class SimBench:
 
     def _make_world(self) -> World:
         bench = self._file
+        if bench.wafer is not None:
+            return self._world_of_wafer(bench.wafer)
         try:
             return World.from_description(bench.die, seed=bench.seed, line_hertz=bench.line_hertz)
         except InputError as error:
             line = _line_in_die(self.path, error.what)
             raise InputError(f"die: {error.what}", where=f"{self.path}, line {line}", remedy=error.remedy) from error
+
+    def _world_of_wafer(self, name: str) -> World:
+        bench, own = self._file, self.path.parent / name
+        packaged = Path(str(files("mtjlab.physics"))) / "wafers" / f"{name}.yaml"
+        wafer = WaferDescription.load(packaged if not own.exists() and packaged.exists() else own)
+        drawn = wafer.draw(0, 0, bench.seed)
+        world = World(wafer.die, seed=bench.seed, line_hertz=bench.line_hertz, drawn=drawn)
+        world.under_probes = DiesUnderProbes(world, wafer, bench.seed)
+        return world
 
 
 def _line_of_entry(path: Path, key: str, number: int) -> int:

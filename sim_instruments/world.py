@@ -58,6 +58,7 @@ class World:
 
     Attributes:
         processes: what changes by itself as time passes: start and stop them here.
+        under_probes: the dies that a prober of the bench brings under the probes, if it has one (prober_dies.py).
         sleeper: takes over `wait` while one of several things that go on side by side is being followed (reactions.py).
     """
 
@@ -79,6 +80,7 @@ class World:
         self._bound: float | None = None
         self._bounds: dict[tuple[float, float], float] = {}
         self.sleeper: Callable[[float, Callable[[], bool] | None], None] | None = None
+        self.under_probes: object | None = None
         self._is_touching = True
         self._blamed: set[tuple[str, int]] = set()
         self._is_held = False
@@ -130,6 +132,21 @@ class World:
         """The probe on a `row` or `col` of the die has another resistance from now on."""
         description = self.die.description
         self.die.contact_ohms[number if axis == "row" else description.rows + number] = ohms
+        self.circuit.contact_changed()
+        self._settle()
+
+    def exchange_die(self, die: Die) -> None:
+        """Another die of the same description is under the probes; what happened to the former one stays with it."""
+        self.die = die
+        self._worst_siemens = float(die.siemens_p.max())
+        self._bounds.clear()
+        self._blamed.clear()
+        self.circuit.exchange_die(die)
+        self._settle()
+
+    def renew_contacts(self, ohms: Floats) -> None:
+        """The probes touch anew: resistance of every contact, rows and then columns."""
+        self.die.contact_ohms[:] = ohms
         self.circuit.contact_changed()
         self._settle()
 
