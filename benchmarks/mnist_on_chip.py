@@ -76,9 +76,9 @@ def _task(extent: _Extent, *, quick: bool) -> ChipTask:
     from mtjlab.engine.die_sampling import FittedDies, fit_statistics
     from mtjlab.engine.network_training import NetworkSettings, train_network
 
+    form, pictures = _form_and_pictures(quick=quick)
     bench = ChipBench(packaged_wafer(), seed=1)
     maps = DieMaps.of([list(survey.maps.values()) for survey in _surveys(bench, extent, quick=quick)])
-    form, pictures = _form_and_pictures(quick=quick)
     network = form.made()
     shapes = tuple((layer.inputs, layer.lines) for layer in network.crossbars().values())
     source = FittedDies(fit_statistics(maps.select(range(1, extent.dies))), shapes)

@@ -38,6 +38,9 @@ def mnist(
     quick: Annotated[
         bool, typer.Option("--quick", help="A few dies, pictures and epochs, to see that it runs.")
     ] = False,
+    on_chip: Annotated[
+        int, typer.Option(min=0, help="Test pictures that one die is really written for and run with; 0 for none.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """36 dies of 20,000 junctions running MNIST: ideal, hardware-aware and statistics-aware training."""
@@ -51,6 +54,8 @@ def mnist(
     say = _sayer()
     maps, bench_seconds = _measured(out, seed, workers, _QUICK_DIES if quick else None, say)
     result = _study(pictures, maps, seed, quick, out, say)
+    if on_chip:
+        result["on_chip"] = _on_chip(pictures, maps, seed, quick, out, on_chip, say)
     result["command"] = "mtjlab reproduce mnist" + (" --quick" if quick else "")
     result["bench_seconds_per_die"] = round(bench_seconds / len(maps), 1)
     page = _write(docs or out, result)
@@ -105,6 +110,29 @@ def _study(
         "wall_seconds": round(time.perf_counter() - started, 1),
         "versions": _versions(),
     }
+
+
+def _on_chip(
+    pictures: ImageData,
+    maps: DieMaps,
+    seed: int,
+    quick: bool,
+    out: Path,
+    count: int,
+    say: Callable[[str, int, int], None],
+) -> dict[str, Any]:
+    """The first die written with a statistics-aware network that never saw its fold, and run on the board."""
+    from .cli_chip_network import ChipTask, write_and_run
+    from .cli_simulated_chips import ChipBench, packaged_wafer
+    from .engine.mnist_study import MnistStudy
+
+    name, form = list(forms().items())[-1]
+    study = MnistStudy(form, pictures, maps, _settings(seed, quick), out / "stages", say)
+    network = study.network(study.statistics_aware(), [int(study.fold[0])])
+    bench = ChipBench(packaged_wafer("cmos20k"), seed=seed)
+    count = min(count, len(study.data.test_labels))
+    task = ChipTask(bench, bench.wafer.places[0], maps[0], network, study.tiling, study.data, count)
+    return {"form": f"{name}: {form.name}", **write_and_run(task, say).as_result()}
 
 
 def _settings(seed: int, quick: bool) -> StudySettings:

@@ -19,8 +19,9 @@ pytest.importorskip("torch")
 
 from typer.testing import CliRunner
 
-from mtjlab import cli_reproduce_mnist, cli_simulated_chips
+from mtjlab import cli_chip_network, cli_reproduce_mnist, cli_simulated_chips
 from mtjlab.cli import app, main
+from mtjlab.cli_chip_network import ChipTask
 from mtjlab.engine import convolution_study, images, mnist_study
 from mtjlab.engine.chip_networks import ChipForm
 from mtjlab.engine.convolution_study import ConvolutionForm
@@ -131,6 +132,35 @@ def test_a_second_run_trains_nothing_that_is_kept(tmp_path: Path, monkeypatch: p
     assert first == second
     with pytest.raises(AssertionError, match="computed again"):
         CliRunner().invoke(app, ["reproduce", "mnist", *arguments, "--seed", "2"], catch_exceptions=False)
+
+
+@pytest.mark.usefixtures("pictures", "small")
+def test_one_die_can_be_written_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks: list[ChipTask] = []
+
+    class Run:
+        def as_result(self) -> dict[str, Any]:
+            share = {"value": 12.5, "low": 4.0, "high": 25.0}
+            names = ("chip", "predicted_from_maps", "engine", "software")
+            numbers = dict.fromkeys(("kernels", "write_fidelity", "write_pulses", "write_bench_seconds"), 31)
+            return {
+                **numbers,
+                "pictures": tasks[0].count,
+                "readings_per_picture": 800.0,
+                "bench_seconds_per_picture": 0.25,
+                "error": dict.fromkeys(names, share),
+                "same_class_as_engine": share,
+                "by_class": [{"class": 3, "pictures": 7, "chip_right": 6, "engine_right": 5, "same": 4}],
+            }
+
+    monkeypatch.setattr(cli_chip_network, "write_and_run", lambda task, say: tasks.append(task) or Run())
+    run("--quick", "--on-chip", "1000", "--out", str(tmp_path))
+    (task,) = tasks
+    assert task.count == PICTURES[1] and len(task.maps) == 1 and task.place == task.bench.wafer.places[0]
+    assert task.network.devices == task.tiling.devices == 49 * 12 + 6 * 40
+    page = (tmp_path / "reproduce-mnist.md").read_text(encoding="utf-8")
+    assert "## One die, written and run" in page and "(limited parts: 49-6-10, 2 pairs" in page
+    assert "| error on the chip | 12.50 | 4.00 to 25.00 |" in page and "| 3 | 7 | 6 | 5 | 4 |" in page
 
 
 def test_without_data_it_says_what_to_do_in_one_line(

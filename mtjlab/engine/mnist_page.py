@@ -33,6 +33,7 @@ def mnist_page(result: Mapping[str, Any], figure: str) -> str:
         "defects: mean ± standard deviation.",
         _sensitivity_table(result["forms"]),
         *(_convolution(result["convolution"]) if result.get("convolution") else []),
+        *(_on_chip(result["on_chip"]) if result.get("on_chip") else []),
         "## Conditions",
         *("- " + line for line in result["assumptions"]),
     ]
@@ -128,6 +129,34 @@ def _convolution(block: Mapping[str, Any]) -> list[str]:
             ],
             [_way_row(words, found) for words, found in ways_of(block)],
         ),
+    ]
+
+
+def _on_chip(found: Mapping[str, Any]) -> list[str]:
+    errors = found["error"]
+    rows = [
+        [words, f"{values['value']:.2f}", f"{values['low']:.2f} to {values['high']:.2f}"]
+        for words, values in (
+            ("error on the chip", errors["chip"]),
+            ("error predicted from the maps as written", errors["predicted_from_maps"]),
+            ("error that the engine computes from the map as surveyed", errors["engine"]),
+            ("same class as the engine", found["same_class_as_engine"]),
+        )
+    ]
+    classes = [
+        [str(one[name]) for name in ("class", "pictures", "chip_right", "engine_right", "same")]
+        for one in found["by_class"]
+    ]
+    return [
+        "## One die, written and run",
+        f"The first die, with a statistics-aware network ({found['form']}): {found['kernels']} kernels were written "
+        f"with verification ({found['write_fidelity']:.2f} % of the cells right, {found['write_pulses']} pulses, "
+        f"{found['write_bench_seconds']:.0f} s on the bench), then {found['pictures']} test pictures were run through "
+        f"the simulated board, {found['readings_per_picture']:.0f} readings and "
+        f"{found['bench_seconds_per_picture']:.2f} s each. The currents of every part are digitised, cut and added as "
+        "in training.",
+        _table(["of these pictures", "%", "95 % interval"], rows),
+        _table(["class", "pictures", "right on the chip", "right in the engine", "same answer"], classes),
     ]
 
 
