@@ -17,7 +17,7 @@ _OPERATOR_WORDS = re.compile(
     r"door|vacuum|interlock|align|pattern|lock|home|contact.*not set|initiali[sz]|cancel|user|operator|emergency|stop",
     re.IGNORECASE,
 )
-_RETRY_WORDS = re.compile(r"time.?out|busy|pending|communication", re.IGNORECASE)
+_RETRY_WORDS = re.compile(r"timed?.?out|busy|pending|communication", re.IGNORECASE)
 _REMEDIES = {
     ErrorClass.RETRY: "Read where it stands, then try again",
     ErrorClass.OPERATOR: "See to it at the prober, then go on",

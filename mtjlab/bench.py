@@ -159,6 +159,11 @@ class MatrixCrossbar(Crossbar):
         return Cost(self._pulses, self._readings, self._clock() - self._started)
 
     @property
+    def outputs(self) -> dict[str, Callable[[], bool]]:
+        """Per SMU, what asks the instrument whether its output is on: see `Prober.watch_outputs`."""
+        return {name: smu.is_output_on for name, smu in self._smus.items()}
+
+    @property
     def jobs(self) -> dict[str, str]:
         """What each instrument does on this bench, in words."""
         return jobs(self._names, self._wiring.matrix)

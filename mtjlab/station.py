@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import InputError, MtjlabError
+from .prober import Prober
 from .roles import ScanUnit, SourceMeasureUnit, SwitchMatrix
 from .wiring import Wiring
 from .yaml_files import load_yaml
@@ -78,6 +79,20 @@ def open_station(station_file: Path, wiring_file: Path, wiring: Wiring) -> OpenS
     names = (*wiring.smus, wiring.matrix)
     addresses = {name: str(section[_instrument(name)].get("address", "")) for name in names}
     return OpenStation(smus, matrix, addresses, opened)
+
+
+def open_prober(station_file: Path, name: str = "prober") -> Prober:
+    """Open the prober of a station; nothing moves. Close it when it is not needed any more.
+
+    Raises InputError if the station file lacks it, or its driver does not play the role.
+    """
+    if name not in _instruments_section(station_file):
+        raise InputError(
+            f"there is no instrument '{name}'",
+            where=f"{station_file}, key instruments",
+            remedy="Add the prober, as the packaged probed15.station.yaml has it",
+        )
+    return _open(station_file, name, Prober, [])  # type: ignore[type-abstract]
 
 
 def addresses_of(station_file: Path) -> dict[str, str]:
