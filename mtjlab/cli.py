@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
+from .cli_probe import probe
 from .cli_recipe import recipe
 from .cli_reproduce import reproduce
 from .cli_run import run
+from .cli_runs import runs
 from .cli_short_forms import infer, read, train, write
 from .errors import InputError, InstrumentError, LimitError, MtjlabError
 
@@ -48,7 +50,8 @@ bench_commands = typer.Typer(help="The instruments of a bench.", no_args_is_help
 app.add_typer(bench_commands, name="bench")
 app.add_typer(reproduce, name="reproduce")
 app.add_typer(recipe, name="recipe")
-for _command in (run, read, write, train, infer):
+app.add_typer(runs, name="runs")
+for _command in (run, probe, read, write, train, infer):
     app.command()(_command)
 StationFile = Annotated[Path, typer.Argument(help="Station file: the instruments and their addresses.")]
 

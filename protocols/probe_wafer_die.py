@@ -98,45 +98,46 @@ class DieVisit:
         self._doing = "touching down"
         self._moves.contact(die)
         self._store.contacted(die, self._touchdowns())
-        visit = Visit(die, self._bench.arrays(die))
-        finding = self._checked(visit)
+        finding = self._checked(die)
         if finding and len(finding.silent) > self._settings.contact.most_silent_lines:
             self._no_contact(die, finding)
             return False
-        self._finish(die, self._done_steps(visit))
+        self._finish(die, self._done_steps(Visit(die, self._bench.arrays(die))))
         return True
 
     # contact
 
-    def _checked(self, visit: Visit) -> ContactFinding | None:
+    def _checked(self, die: DieId) -> ContactFinding | None:
         """Look at the contact, with the tries that the rules allow; None where nothing is looked at."""
         rules = self._settings.contact
         if rules.check is None:
             return None
         self._doing = "checking contact"
-        self._store.measuring(visit.die, CONTACT)
-        finding = rules.check(visit)
+        self._store.measuring(die, CONTACT)
+        finding = self._look(die, rules.check)
         for _ in range(rules.tries):
             if finding.silent:
-                finding = self._again(visit, finding, self._more_metres())
+                self._contact_again(die, finding, self._more_metres())
+                finding = self._look(die, rules.check)
         if len(finding.silent) > rules.most_silent_lines and rules.clean is not None:
-            self._bench.idle()
-            self._moves.separate(visit.die)
+            self._moves.separate(die)
             rules.clean()
             self._store.note("probes cleaned", "contact")
-            finding = self._again(visit, finding, 0.0)
+            self._contact_again(die, finding, 0.0)
+            finding = self._look(die, rules.check)
         scalars = {"silent_lines": len(finding.silent), "touchdowns": self._touchdowns()}
-        self._kept(visit.die, CONTACT, StepResult(scalars=scalars))
+        self._kept(die, CONTACT, StepResult(scalars=scalars))
         return finding
 
-    def _again(self, visit: Visit, before: ContactFinding, more_metres: float) -> ContactFinding:
-        self._store.note(f"re-probed: {before.words}", "contact")
+    def _look(self, die: DieId, check: Callable[[Visit], ContactFinding]) -> ContactFinding:
+        finding = check(Visit(die, self._bench.arrays(die)))
         self._bench.idle()
-        self._moves.contact_again(visit.die, more_metres)
-        self._store.contacted(visit.die, self._touchdowns())
-        check = self._settings.contact.check
-        assert check is not None
-        return check(visit)
+        return finding
+
+    def _contact_again(self, die: DieId, before: ContactFinding, more_metres: float) -> None:
+        self._store.note(f"re-probed: {before.words}", "contact")
+        self._moves.contact_again(die, more_metres)
+        self._store.contacted(die, self._touchdowns())
 
     def _more_metres(self) -> float:
         """What the rules want, within what the prober allows; notes what it was set to before."""

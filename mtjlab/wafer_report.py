@@ -1,0 +1,266 @@
+"""The report of a wafer run: one HTML file without scripts or links to load, and the same as PDF."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from . import wafer_figures as draw
+from .errors import InputError, RecordError
+from .ledger_rows import DieRow
+from .nouns import ArrayMap, Floats
+from .store import open_run
+from .stored_run import StoredRun
+from .wafer_report_data import Parameter, WaferData, collect, die_name, mosaic, worst_cells
+from .whole_files import whole_file
+
+_TEMPLATE = Path(__file__).with_name("wafer_report.html.j2")
+_MOST_EVENTS = 300
+_MOST_OUTLIERS = 60
+
+
+def write_wafer_report(folder: Path, binning: int | None = None, *, with_pdf: bool = True) -> list[Path]:
+    """Write `report.html` and `report.pdf` into the folder of a run; returns their paths.
+
+    Both show a run as it is now, also one that is still going on. Data that are damaged are said to be.
+
+    Args:
+        folder: of the run.
+        binning: whose bins; None: the newest.
+
+    Raises:
+        InputError: there is no run.
+        RecordError: it cannot be read, or the disk will not take the files.
+    """
+    with open_run(folder) as run:
+        data = collect(run, binning)
+        pictures = _Pictures(run, data)
+        written = [_write(folder / "report.html", _page(data, pictures).encode("utf-8"))]
+        if with_pdf:
+            written.append(_write_pdf(folder / "report.pdf", data, pictures))
+    return written
+
+
+class _Pictures:
+    """Maps of the dies, read one after the other so that a large wafer needs no more memory than a die."""
+
+    def __init__(self, run: StoredRun, data: WaferData) -> None:
+        self._run, self._data = run, data
+        self.limits = self._typical_limits()
+
+    def maps(self, row: DieRow) -> list[ArrayMap] | None:
+        """Of a die; None if it has none that can be read."""
+        try:
+            return self._run.maps(row.die, self._data.map_step) or None
+        except (InputError, RecordError):
+            return None
+
+    def siemens(self, row: DieRow) -> Floats | None:
+        """Conductance in P of a die as one picture; None if there is none."""
+        maps = self.maps(row)
+        return None if maps is None else mosaic(maps, _shown(maps))
+
+    def _typical_limits(self) -> tuple[float, float]:
+        """Of the colour scale, from a die in the middle of the plan that has maps."""
+        rows = self._data.rows
+        for row in (*rows[len(rows) // 2 :], *rows):
+            maps = self.maps(row) if self._data.map_step and row.attempt is not None else None
+            if maps:
+                values = np.concatenate([getattr(one, _shown(maps)).ravel() for one in maps])
+                known = values[np.isfinite(values)]
+                if known.size:
+                    low, high = np.percentile(known, [2, 98])
+                    return float(low * 0.9), float(high * 1.1 or 1.0)
+        return 0.0, 1.0
+
+
+def _shown(maps: Sequence[ArrayMap]) -> str:
+    has_states = any(np.isfinite(one.siemens_p).any() for one in maps)
+    return "siemens_p" if has_states else "siemens"
+
+
+def _write(path: Path, content: bytes) -> Path:
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content)
+    return path
+
+
+def _page(data: WaferData, pictures: _Pictures) -> str:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": _percent, "when": _when, "hours": _hours}
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        data=data,
+        hard=data.bins("hard"),
+        soft=data.bins("soft"),
+        colours=_colours(data),
+        bin_map=Markup(_bin_map(data)),
+        parameters=[_parameter(data, each) for each in data.parameters],
+        dies=[_die(data, pictures, place, row) for place, row in enumerate(data.rows)],
+        outliers=_outliers(data),
+        most_outliers=_MOST_OUTLIERS,
+        events=data.told[-_MOST_EVENTS:],
+        hidden_events=max(0, len(data.told) - _MOST_EVENTS),
+        provenance=_provenance(data),
+        unknown=data.provenance.unknown(),
+        limits=[micro * 1e6 for micro in pictures.limits],
+    )
+
+
+def _colours(data: WaferData) -> dict[int, str]:
+    numbers = [number for number, _, _ in data.bins("hard")]
+    return draw.bin_colours(numbers, data.plan.passing_bins)
+
+
+def _bin_map(data: WaferData) -> str:
+    colours = _colours(data)
+    own = [colours.get(row.hard_bin, "#d8dde3") if row.hard_bin is not None else "#d8dde3" for row in data.rows]
+    words = [
+        f"({row.die.x}, {row.die.y}): {row.state}" + ("" if row.hard_bin is None else f", hard bin {row.hard_bin}")
+        for row in data.rows
+    ]
+    return draw.map_svg(data.places, own, words, _links(data), [row.attempts > 1 for row in data.rows])
+
+
+def _links(data: WaferData) -> list[str]:
+    return [die_name(row.die) for row in data.rows]
+
+
+def _parameter(data: WaferData, each: Parameter) -> dict[str, Any]:
+    factor, unit = draw.in_units(each.units)
+    words = [
+        f"({x}, {y}): " + (f"{value * factor:.5g} {unit}" if math.isfinite(value) else "not measured")
+        for (x, y), value in zip(data.places, each.values, strict=True)
+    ]
+    marks = [bool(mark) for mark in each.is_outlier]
+    colours = draw.value_colours(each.values)
+    test = each.test
+    bounds = [None, None] if test is None else [test.low, test.high]
+    return {
+        "name": each.name,
+        "unit": unit,
+        "map": Markup(draw.map_svg(data.places, colours, words, _links(data), marks)),
+        "histogram": Markup(draw.histogram_svg(each)),
+        "median": _text(float(np.median(each.known)), factor),
+        "range": f"{_text(float(each.known.min()), factor)} to {_text(float(each.known.max()), factor)}",
+        "robust": f"{_text(each.robust[0], factor)} to {_text(each.robust[1], factor)}",
+        "limits": " to ".join("–" if bound is None else _text(bound, factor) for bound in bounds) if test else "–",
+        "failing": each.failing,
+        "outliers": int(each.is_outlier.sum()),
+        "number": test.number if test else "",
+    }
+
+
+def _text(value: float, factor: float) -> str:
+    return f"{value * factor:.5g}"
+
+
+def _die(data: WaferData, pictures: _Pictures, place: int, row: DieRow) -> dict[str, Any]:
+    maps = pictures.maps(row) if data.map_step and row.attempt is not None else None
+    figures = [
+        (each.name, f"{each.values[place] * factor:.5g} {unit}", bool(each.is_outlier[place]))
+        for each in data.parameters
+        for factor, unit in [draw.in_units(each.units)]
+        if math.isfinite(each.values[place])
+    ]
+    return {
+        "anchor": die_name(row.die),
+        "row": row,
+        "visits": [visit for visit in data.visits if visit.die == row.die],
+        "figures": figures,
+        "cells": worst_cells(maps) if maps else {},
+        "siemens": None if maps is None else draw.conductance_png(mosaic(maps, _shown(maps)), pictures.limits),
+        "status": None if maps is None else draw.status_png(mosaic(maps, "status")),
+    }
+
+
+def _outliers(data: WaferData) -> list[tuple[DieRow, list[str]]]:
+    found = [(row, data.outliers_of(place)) for place, row in enumerate(data.rows)]
+    return sorted((pair for pair in found if pair[1]), key=lambda pair: -len(pair[1]))
+
+
+def _provenance(data: WaferData) -> list[tuple[str, str]]:
+    known = data.provenance
+    facts: list[tuple[str, Any]] = [
+        ("operator", known.operator),
+        ("bench", known.bench + (" (simulated)" if known.is_simulated else "")),
+        ("host", known.host),
+        ("recipe", f"{known.recipe_name} {known.recipe_revision}".strip()),
+        ("recipe SHA-256", known.recipe_sha256),
+        ("limits", known.limits_revision),
+        ("wafer map", f"{known.map_file} {known.map_sha256}".strip()),
+        ("orientation", known.map_orientation),
+        ("transform", known.map_transform),
+        ("probe card", known.probe_card),
+        ("overtravel", "" if known.overtravel_meters is None else f"{known.overtravel_meters * 1e6:g} µm"),
+        ("chuck", "" if known.chuck_kelvin is None else f"{known.chuck_kelvin:g} K"),
+        ("parent run", known.parent_run),
+        *((f"instrument {one.name}", f"{one.vendor} {one.model} {one.serial}") for one in known.instruments),
+    ]
+    if known.software is not None:
+        software = known.software
+        commit = software.git_commit or ""
+        facts.append(("software", f"mtjlab {software.mtjlab} {commit[:12]}{' modified' * bool(software.is_modified)}"))
+        facts.append(("Python, system", f"{software.python}, {software.system}"))
+    return [(name, str(value)) for name, value in facts if value]
+
+
+def _write_pdf(path: Path, data: WaferData, pictures: _Pictures) -> Path:
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    colours = _colours(data)
+    own = [colours.get(row.hard_bin, "#d8dde3") if row.hard_bin is not None else "#d8dde3" for row in data.rows]
+    title = f"{data.plan.lot} {data.plan.wafer}".strip()
+    with (
+        whole_file(path) as unfinished,
+        unfinished.open("wb") as file,  # a path would get matplotlib's own ending
+        PdfPages(file, metadata={"CreationDate": None}) as pages,
+    ):
+        pages.savefig(draw.map_page(title, _summary(data), data.places, own))
+        for figure in draw.parameter_pages(data.parameters, data.places):
+            pages.savefig(figure)
+        for figure in draw.die_pages(_pictures_of(data, pictures), pictures.limits):
+            pages.savefig(figure)
+    return path
+
+
+def _pictures_of(data: WaferData, pictures: _Pictures) -> list[tuple[str, Callable[[], Floats | None]]]:
+    if not data.map_step:
+        return []
+    return [
+        (f"({row.die.x}, {row.die.y})  bin {row.hard_bin}  {row.reason[:40]}", partial(pictures.siemens, row))
+        for row in data.rows
+        if row.attempt is not None
+    ]
+
+
+def _summary(data: WaferData) -> list[str]:
+    ended = data.state + (f": {data.reason}" if data.reason else "")
+    return [
+        f"run {data.run_id}, {_when(data.started_wall)}, {ended}",
+        f"yield {_percent(data.yield_fraction)} of {data.binned} dies with a bin",
+        f"dies: {', '.join(f'{count} {state}' for state, count in data.states().items())}",
+        *(f"hard bin {number} {name}: {count}" for number, name, count in data.bins("hard")),
+        f"{len(data.visits)} visits, {len(data.retested)} dies visited more than once",
+        f"{_hours(data.bench_seconds)} of bench time" + " (simulated)" * bool(data.provenance.is_simulated),
+        *(f"{name}: {value}" for name, value in _provenance(data)),
+    ]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %" if math.isfinite(value) else "–"
+
+
+def _when(wall: float | None) -> str:
+    return "–" if wall is None else datetime.fromtimestamp(wall).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.2f} h"
