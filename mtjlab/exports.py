@@ -14,11 +14,10 @@ from .provenance import file_sha256
 from .run_dataset import write_netcdf
 from .run_names import EXPORTS, SUMMARY
 from .run_summary import RunSummary
-from .sqlite_files import os_record_error
 from .stdf_parts import CellResults
 from .store import open_run
 from .stored_run import StoredRun
-from .whole_files import whole_file
+from .whole_files import os_record_error, whole_file
 
 _WINDOWS_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
 KINDS = ("csv", "parquet", "netcdf", "stdf")

@@ -24,7 +24,7 @@ from .errors import InputError
 from .ledger_rows import FORMAT, SCHEMA, DieState
 from .nouns import DieId
 from .run_plan import RunPlan
-from .sqlite_files import connect, leave_as_one_file, transaction
+from .sqlite_files import connect, leave_as_one_file, transaction, write_database
 
 
 class Ledger:
@@ -70,22 +70,15 @@ class Ledger:
         """
         if path.exists():
             raise InputError("there is a run here already", where=str(path), remedy="Resume it, or use a new folder")
-        unfinished = path.with_name(f"{path.name}.part")
-        for leftover in (unfinished, *(unfinished.with_name(unfinished.name + end) for end in ("-wal", "-shm"))):
-            leftover.unlink(missing_ok=True)
-        db = connect(unfinished)
-        try:
-            with transaction(db, unfinished):
-                for statement in SCHEMA:
-                    db.execute(statement)
-                content = {"format": FORMAT, "plan": plan.to_json(), "state": "open", "reason": "", **facts}
-                db.executemany("INSERT INTO run VALUES (?, ?)", content.items())
-                rows = [(die.x, die.y, place) for place, die in enumerate(plan.dies)]
-                db.executemany("INSERT INTO dies (x, y, place) VALUES (?, ?, ?)", rows)
-            leave_as_one_file(db)
-        finally:
-            db.close()
-        unfinished.replace(path)
+        made = sqlite3.connect(":memory:", isolation_level=None)
+        for statement in SCHEMA:
+            made.execute(statement)
+        content = {"format": FORMAT, "plan": plan.to_json(), "state": "open", "reason": "", **facts}
+        made.executemany("INSERT INTO run VALUES (?, ?)", content.items())
+        rows = [(die.x, die.y, place) for place, die in enumerate(plan.dies)]
+        made.executemany("INSERT INTO dies (x, y, place) VALUES (?, ?, ?)", rows)
+        write_database(made, path)
+        made.close()
         return cls(path, **clocks)
 
     def close(self) -> None:
@@ -270,7 +263,7 @@ class Ledger:
 
     def _open_session(self) -> int:
         number = int(self._number("SELECT coalesce(max(session) + 1, 1) FROM sessions"))
-        with transaction(self._db, self.path):
+        with transaction(self._db, self.path, is_synced=False):
             self._db.execute(
                 "INSERT INTO sessions VALUES (?, ?, ?, ?)", (number, platform.node(), os.getpid(), self._wall())
             )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .errors import InputError, RecordError
 from .exchange_file import checksum
 from .run_plan import require_name
-from .sqlite_files import os_record_error
+from .whole_files import os_record_error
 
 _CHUNK_BYTES = 32e6
 

@@ -6,13 +6,13 @@ process or the power after it. WAL needs a local disk; on a network share SQLite
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError, RecordError
+from .whole_files import os_record_error, whole_file
 
 LOCK_SECONDS = 10.0
 """How long a write waits for another program's lock before it is refused."""
@@ -59,6 +59,22 @@ def connect(path: Path, lock_seconds: float = LOCK_SECONDS) -> sqlite3.Connectio
             connection.close()
             raise
     return connection
+
+
+def write_database(content: sqlite3.Connection, path: Path) -> None:
+    """Write a database that was made in memory as a file, which is there as a whole or not at all.
+
+    A database is made by many small transactions; in memory none of them waits for the disk. Raises RecordError.
+    """
+    with whole_file(path) as unfinished, explained(path):
+        unfinished.unlink(missing_ok=True)
+        file = sqlite3.connect(unfinished, isolation_level=None)
+        try:
+            file.execute("PRAGMA journal_mode=OFF")
+            file.execute("PRAGMA synchronous=OFF")
+            content.backup(file)
+        finally:
+            file.close()
 
 
 def use_wal(connection: sqlite3.Connection, path: Path) -> None:
@@ -180,12 +196,3 @@ def _record_error(error: sqlite3.Error, path: Path) -> RecordError:
         if name.startswith(start):
             return RecordError(f"{what} ({error})", where=str(path), remedy=remedy)
     return RecordError(f"cannot be written or read ({error})", where=str(path), remedy="Check the file")
-
-
-def os_record_error(error: OSError, path: Path) -> RecordError:
-    """What a failing file system means to the operator."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        what, remedy = _MEANINGS["SQLITE_FULL"]
-    else:
-        what, remedy = "cannot be written or read", "Check that the disk or share is there and may be written"
-    return RecordError(f"{what} ({error.strerror or error})", where=str(path), remedy=remedy)

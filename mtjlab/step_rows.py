@@ -19,7 +19,7 @@ from .die_maps import MAP_ARRAYS
 from .errors import InputError
 from .nouns import ArrayMap
 from .run_plan import RunPlan, require_name
-from .sqlite_files import explained, file_identity, leave_as_one_file, require_same_file, use_wal
+from .sqlite_files import explained, file_identity, leave_as_one_file, require_same_file, use_wal, write_database
 
 AXES = ("kernel", "row", "col")
 RESERVED = ("attempt", "die_x", "die_y", "record", *AXES, *MAP_ARRAYS)
@@ -87,14 +87,15 @@ class StepRows:
         """Mark the QCoDeS runs as completed, with remarks as metadata. Raises RecordError if that cannot be kept."""
         if not self.path.is_file():
             return
-        with explained(self.path):
+        from qcodes.dataset.sqlite.connection import atomic
+
+        with explained(self.path), atomic(self._connect()):
             for step in self._plan.steps:
                 run = self._continued(step)
-                if run is None:
-                    continue
-                for key, text in remarks.items():
-                    run.add_metadata(key, text)
-                run.mark_completed()
+                if run is not None:
+                    for key, text in remarks.items():
+                        run.add_metadata(key, text)
+                    run.mark_completed()
         self._runs.clear()
 
     def close(self) -> None:
@@ -116,15 +117,13 @@ class StepRows:
         return self._connection
 
     def _prepare_file(self) -> None:
-        """Make a new database under another name first: QCoDeS builds it in many small steps."""
+        """Make a new database in memory first: QCoDeS builds it in many small steps."""
         from qcodes.dataset.sqlite.database import connect
 
-        if self.path.exists():
-            return
-        unfinished = self.path.with_name(f"{self.path.name}.part")
-        unfinished.unlink(missing_ok=True)
-        connect(unfinished).close()
-        unfinished.replace(self.path)
+        if not self.path.exists():
+            made = connect(":memory:")
+            write_database(made, self.path)
+            made.close()
 
     def _run(self, step: str, figures: Mapping[str, float]) -> Any:
         """The QCoDeS run of a step: the one at work, one to go on with, or a new one."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .sqlite_files import os_record_error
+from .errors import RecordError
 
 
 @contextmanager
@@ -36,3 +37,12 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError:  # the disk that it lay on is gone, and it with it
         return
+
+
+def os_record_error(error: OSError, path: Path) -> RecordError:
+    """What a failing file system means to the operator."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        what, remedy = "the disk is full", "Free space on that disk, then go on: what was saved before is intact"
+    else:
+        what, remedy = "cannot be written or read", "Check that the disk or share is there and may be written"
+    return RecordError(f"{what} ({error.strerror or error})", where=str(path), remedy=remedy)

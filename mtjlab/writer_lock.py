@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from .errors import InputError
-from .sqlite_files import os_record_error
+from .whole_files import os_record_error
 
 
 def writer_lock(folder: Path) -> BaseFileLock:
