@@ -110,9 +110,7 @@ class OpenBench:
 
     Attributes:
         crossbar: on it.
-        instruments: who answered, and what each does.
         simulated: the bench behind it, if it is a simulated one.
-        messages: VISA messages sent so far: without a reply, with a reply.
     """
 
     crossbar: MatrixCrossbar
@@ -120,6 +118,7 @@ class OpenBench:
     station: OpenStation
     simulated: SimBench | None
     identities: dict[str, Identity] = field(default_factory=dict)
+    _sent: tuple[int, int] | None = None
 
     @property
     def instruments(self) -> list[dict[str, str]]:
@@ -132,7 +131,12 @@ class OpenBench:
 
     def messages(self) -> tuple[int, int]:
         """VISA messages sent so far: without a reply, with a reply."""
-        return self.station.messages()
+        return self._sent or self.station.messages()
+
+    def close(self) -> None:
+        """Close the sessions; what was sent stays known."""
+        self._sent = self.station.messages()
+        self.station.close()
 
 
 @contextmanager
@@ -181,7 +185,7 @@ def opened_bench(
             found.identities = started(crossbar, files.wiring)
             yield found
     finally:
-        station.close()
+        found.close()
 
 
 def started(crossbar: MatrixCrossbar, wiring_file: Path) -> dict[str, Identity]:

@@ -96,6 +96,15 @@ class ReadStep(Step):
     line_ohms: Ohms = Field(default=0.0, ge=0)
 
 
+def _refuse_large_step(step_volts: float, most_volts: float) -> None:
+    if step_volts > most_volts:
+        raise PydanticCustomError(
+            "order",
+            "step_volts of {step} V is larger than the highest amplitude of {most} V",
+            {"step": step_volts, "most": most_volts, "key": "step_volts", "remedy": "Lower step_volts"},
+        )
+
+
 class Pulsing(Step):
     """Amplitudes and width of write pulses; see `protocols/write_settings.py`."""
 
@@ -113,13 +122,19 @@ class Pulsing(Step):
 
     @model_validator(mode="after")
     def _highest_is_highest(self) -> Pulsing:
-        first = max(self.set_volts, self.reset_volts)
-        if self.most_volts < first:
+        first = max("set_volts", "reset_volts", key=lambda name: getattr(self, name))
+        if self.most_volts < getattr(self, first):
             raise PydanticCustomError(
                 "order",
-                "most_volts of {most} V is below the first amplitude of {first} V",
-                {"most": self.most_volts, "first": first, "remedy": f"Give at least {first:g} V"},
+                "the first amplitude of {first} V is above most_volts, {most} V",
+                {
+                    "first": getattr(self, first),
+                    "most": self.most_volts,
+                    "key": first if first in self.model_fields_set else "most_volts",
+                    "remedy": f"Lower {first}, or raise most_volts within the device's limits",
+                },
             )
+        _refuse_large_step(self.step_volts, self.most_volts)
         return self
 
     def pulses(self) -> dict[str, Any]:
@@ -198,6 +213,11 @@ class CharacterizeStep(Step):
     bias_volts: list[Volts] = Field(default=[0.05, 0.1, 0.15, -0.25], min_length=3, max_length=100)
     writes: int = Field(default=20, ge=1, le=1_000_000)
     readings: int = Field(default=200, ge=1, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _has_small_steps(self) -> CharacterizeStep:
+        _refuse_large_step(self.step_volts, min(self.most_volts, -self.least_volts))
+        return self
 
 
 class TrainStep(Step):

@@ -58,7 +58,7 @@ def quantity_in(unit: str, value: Any) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if unit in ("", "%"):
             return float(value)
-        raise _refused(f"{value} has no unit", f"Write {value} {UNITS[unit][0]}, or another of {_offered(unit)}")
+        raise _refused(f"{value} has no unit", f"Add its unit, one of {_offered(unit)}")
     found = _QUANTITY.fullmatch(value) if isinstance(value, str) and len(value) <= _MOST_CHARACTERS else None
     if found is None:
         shown = f"'{value}'" if isinstance(value, str) else "this"

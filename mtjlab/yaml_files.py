@@ -75,7 +75,7 @@ def nearest(word: object, known: Iterable[object]) -> str:
 
 def _explain(found: ErrorDetails, content: Any, model: type[BaseModel], path: Path) -> InputError:
     kind, context = found["type"], found.get("ctx", {})
-    loc = _in_file(found["loc"], content)
+    loc = _in_file(found["loc"], content) + ([str(context["key"])] if "key" in context else [])
     key = ".".join(str(part) for part in loc) or "the file"
     if kind == "extra_forbidden":
         guess = difflib.get_close_matches(str(loc[-1]), _known_keys(model, found["loc"][:-1]), n=1)
