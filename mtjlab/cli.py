@@ -22,6 +22,7 @@ from .cli_probe import probe
 from .cli_recipe import recipe
 from .cli_reproduce import reproduce
 from .cli_run import run
+from .cli_serve import serve_page
 from .cli_runs import runs
 from .cli_short_forms import infer, read, train, write
 from .errors import InputError, InstrumentError, LimitError, MtjlabError
@@ -53,6 +54,7 @@ app.add_typer(recipe, name="recipe")
 app.add_typer(runs, name="runs")
 for _command in (run, probe, read, write, train, infer):
     app.command()(_command)
+app.command("serve")(serve_page)
 StationFile = Annotated[Path, typer.Argument(help="Station file: the instruments and their addresses.")]
 
 
