@@ -379,6 +379,10 @@ class MatrixCrossbar(Crossbar):
         self._on.clear()
         self._is_in_doubt = False
 
+    def new_die(self) -> None:
+        """Another die is under the probes: its cells have had no pulses yet."""
+        self._budget = PulseBudget(self._limits)
+
     def check_errors(self) -> None:
         """Ask every instrument for errors; raises InstrumentError quoting the first one's own words."""
         for smu in self._smus.values():
