@@ -43,6 +43,7 @@ class MpiSentio(ProberVisa):
         stage_sign: -1 where the stage's numbers fall while the die under the probes lies further to the right and up,
             as where a chuck moves under fixed probes (assumed).
         step_seconds: how long a step may take.
+        camera: whose light `set_light` switches.
         wait: lets time pass between two questions about the temperature.
     """
 
@@ -55,11 +56,12 @@ class MpiSentio(ProberVisa):
         *,
         stage_sign: int = -1,
         step_seconds: float = 600.0,
+        camera: str = "scope",
         wait: Callable[[float], None] = time.sleep,
         **kwargs: Unpack[VisaInstrumentKWArgs],
     ) -> None:
         super().__init__(name, address, **kwargs)
-        self._stage_sign, self._wait = stage_sign, wait
+        self._stage_sign, self._camera, self._wait = stage_sign, camera, wait
         self._seconds = {**_SECONDS, **dict.fromkeys(_STEPS, step_seconds)}
         self._is_remote = False
         self._status = 0
@@ -164,7 +166,7 @@ class MpiSentio(ProberVisa):
     def _wafer_id(self) -> str:
         """Of the wafer on the chuck; many stations have no reader and no loader, and then it has no name."""
         try:
-            return self.command("loader:query_wafer_id", "Chuck", 1)[0]
+            return self.command("loader:query_wafer_id", "chuck", 1)[0]
         except ProberError:
             return ""
 
@@ -232,8 +234,8 @@ class MpiSentio(ProberVisa):
         self.command("vis:align_wafer")
 
     def set_light(self, is_on: bool) -> None:
-        """See Prober: all lights."""
-        self.command("vis:switch_all_lights", is_on)
+        """See Prober."""
+        self.command("vis:switch_light", self._camera, is_on)
 
     def thermal(self) -> ThermalState:
         """See Prober."""

@@ -13,13 +13,16 @@ from qcodes.station import Station
 from mtjlab import roles
 from mtjlab.drivers.keysight_33500 import Keysight33500
 from mtjlab.drivers.keysight_81160a import Keysight81160A
+from mtjlab.drivers.prober_visa import ProberVisa
 from mtjlab.drivers.pulse_generator_channel import PulseGeneratorChannel
 from mtjlab.drivers.scpi_matrix import ScpiMatrix
+from mtjlab.prober import Prober
 from mtjlab.sim_instruments.simulated_bench import sim_bench
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "drivers.md"
-HELPERS = {ScpiMatrix}
+HELPERS = {ScpiMatrix, ProberVisa}
+ROLES = {**vars(roles), "Prober": Prober}
 
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="documentation is in the checkout only")
 
@@ -62,7 +65,7 @@ def test_every_row_names_a_driver_that_plays_the_role() -> None:
             assert cls in (Keysight33500, Keysight81160A)
             assert issubclass(PulseGeneratorChannel, roles.PulseSource)
         elif role != "SourceMeasureUnit":  # whose channels may be what plays it
-            assert issubclass(cls, getattr(roles, role)), driver
+            assert issubclass(cls, ROLES[role]), driver
         assert cls.__doc__
 
 
@@ -78,9 +81,9 @@ def test_smus_take_as_many_levels_as_the_table_says(dialogue: Any) -> None:
             assert smu.most_levels == count, driver
 
 
-@pytest.mark.parametrize("role", ["SwitchMatrix", "FieldSource", "ScanUnit", "Crossbar"])
+@pytest.mark.parametrize("role", ["SwitchMatrix", "FieldSource", "ScanUnit", "Crossbar", "Prober"])
 def test_every_driver_has_a_row(role: str) -> None:
-    assert played(getattr(roles, role)) == {driver for told_role, driver in told() if told_role == role}
+    assert played(ROLES[role]) == {driver for told_role, driver in told() if told_role == role}
 
 
 def test_the_station_entry_of_the_page_opens_and_makes_a_field(tmp_path: Path) -> None:
