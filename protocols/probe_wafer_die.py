@@ -18,7 +18,6 @@ from mtjlab.records import RunStore
 from .probe_wafer_moves import ProberMoves, SkipDie, StopWafer
 from .probe_wafer_parts import (
     CONTACT,
-    NO_TEST,
     Answer,
     Ask,
     ContactFinding,
@@ -98,20 +97,21 @@ class DieVisit:
         self._doing = "touching down"
         self._moves.contact(die)
         self._store.contacted(die, self._touchdowns())
-        finding = self._checked(die)
+        finding, contact = self._checked(die)
         if finding and len(finding.silent) > self._settings.contact.most_silent_lines:
-            self._no_contact(die, finding)
+            self._no_contact(die, finding, _named(CONTACT, contact))
             return False
-        self._finish(die, self._done_steps(Visit(die, self._bench.arrays(die))))
+        figures, ended = self._done_steps(Visit(die, self._bench.arrays(die)))
+        self._finish(die, _named(CONTACT, contact) | figures, ended)
         return True
 
     # contact
 
-    def _checked(self, die: DieId) -> ContactFinding | None:
-        """Look at the contact, with the tries that the rules allow; None where nothing is looked at."""
+    def _checked(self, die: DieId) -> tuple[ContactFinding | None, dict[str, float]]:
+        """Look at the contact, with the tries of the rules; also its figures. None where nothing is looked at."""
         rules = self._settings.contact
         if rules.check is None:
-            return None
+            return None, {}
         self._doing = "checking contact"
         self._store.measuring(die, CONTACT)
         finding = self._look(die, rules.check)
@@ -125,9 +125,9 @@ class DieVisit:
             self._store.note("probes cleaned", "contact")
             self._contact_again(die, finding, 0.0)
             finding = self._look(die, rules.check)
-        scalars = {"silent_lines": len(finding.silent), "touchdowns": self._touchdowns()}
+        scalars = {"silent_lines": float(len(finding.silent)), "touchdowns": float(self._touchdowns())}
         self._kept(die, CONTACT, StepResult(scalars=scalars))
-        return finding
+        return finding, scalars
 
     def _look(self, die: DieId, check: Callable[[Visit], ContactFinding]) -> ContactFinding:
         finding = check(Visit(die, self._bench.arrays(die)))
@@ -149,11 +149,13 @@ class DieVisit:
             self._deeper = now
         return max(0.0, min(rules.more_metres, self._settings.overtravel_limit_metres - now))
 
-    def _no_contact(self, die: DieId, finding: ContactFinding) -> None:
+    def _no_contact(self, die: DieId, finding: ContactFinding, figures: Mapping[str, float]) -> None:
+        """It goes where a limit on the contact sends it, or else into the bin for that."""
         self._bench.idle()
-        spent = self._spent()
-        hard, soft = self._settings.bins.no_contact
-        bins: dict[str, Any] = {"hard_bin": hard, "soft_bin": soft, "first_failing": NO_TEST}
+        spent, rules = self._spent(), self._settings.bins
+        sorted_to = sort_die(figures, rules.limits, rules.good, rules.unfinished)
+        hard, soft = (sorted_to.hard, sorted_to.soft) if sorted_to.failed in figures else rules.no_contact
+        bins: dict[str, Any] = {"hard_bin": hard, "soft_bin": soft, "first_failing": f"{CONTACT}.silent_lines"}
         self._end(die, lambda: self._store.fail(die, f"no contact: {finding.words}", **bins, bench_seconds=spent))
 
     # steps
@@ -171,7 +173,7 @@ class DieVisit:
             self._bench.idle()
             self._kept(visit.die, step.name, result)
             earlier[step.name] = result
-            figures |= {f"{step.name}.{name}": float(value) for name, value in result.scalars.items()}
+            figures |= _named(step.name, result.scalars)
             if result.ends_die:
                 return figures, result.ends_die
         return figures, ""
@@ -206,8 +208,7 @@ class DieVisit:
 
     # ends
 
-    def _finish(self, die: DieId, found: tuple[Mapping[str, float], str]) -> None:
-        figures, ended = found
+    def _finish(self, die: DieId, figures: Mapping[str, float], ended: str) -> None:
         rules, spent = self._settings.bins, self._spent()
         sorted_to = sort_die(figures, rules.limits, rules.good, rules.unfinished)
         reason = ended or ("" if sorted_to.is_good else sorted_to.name)
@@ -248,3 +249,8 @@ def in_words(error: BaseException) -> str:
 def _has_both_states(one: ArrayMap) -> bool:
     both = np.isfinite(one.siemens_p) & np.isfinite(one.siemens_ap)
     return not one.is_partial and bool(both.any())
+
+
+def _named(step: str, scalars: Mapping[str, float]) -> dict[str, float]:
+    """As limits name them."""
+    return {f"{step}.{name}": float(value) for name, value in scalars.items()}

@@ -18,7 +18,6 @@ from .readout import READ_VOLTS, silent_lines
 
 CONTACT = "contact"
 """Name of the step that looks whether the probes make contact; it comes before all others."""
-NO_TEST = "(no contact)"
 
 Arrays = Sequence[tuple[str, Callable[[], Crossbar]]]
 """Name of each array (kernel) of the die under the probes, and what opens its Crossbar."""
