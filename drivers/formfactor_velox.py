@@ -16,6 +16,7 @@ from qcodes.instrument import VisaInstrumentKWArgs
 from mtjlab.map_transform import Axes
 from mtjlab.prober import DiePosition, ErrorClass, ProberCapabilities, ThermalState
 from mtjlab.roles import Identity
+from mtjlab.safe_text import checked_name
 from mtjlab.wafer_map import MapDie, WaferMap
 
 from .prober_visa import ProberVisa
@@ -43,7 +44,7 @@ _GPIB_ANSWER = re.compile(r"\s*(-?\d+)\s*:?\s*(.*)", re.DOTALL)
 _PART = re.compile(r'"([^"]*)"|(\S+)')
 _MOST_STRAY_LINES = 50
 _MOST_NUMBER = 999
-_AUTO_Z, _INTERLOCK, _CONTACT_SET = 1 << 1, 1 << 2, 1 << 4
+_OVERTRAVEL, _AUTO_Z, _INTERLOCK, _CONTACT_SET = 1 << 0, 1 << 1, 1 << 2, 1 << 4
 """Of FlagsMode in ReadChuckStatus."""
 _KELVIN = 273.15
 _WINDOW_KELVIN = 1.0
@@ -162,11 +163,13 @@ class FormFactorVelox(ProberVisa):
     def position(self) -> DiePosition:
         """See Prober. A die without a subsite selected counts as at its first one."""
         x, y, _, _, subsite = self.numbers("ReadMapPosition2", least=5)[:5]
+        if not (x.is_integer() and y.is_integer() and subsite.is_integer()):
+            raise self._not_understood("ReadMapPosition2", f"{x} {y} {subsite}")
         return DiePosition(int(x), int(y), max(int(subsite), 0))
 
     def subsites(self) -> int:
         """See Prober."""
-        return self.wholes("ReadMapPosition2", least=6)[5] + 1
+        return max(int(self.numbers("ReadMapPosition2", least=6)[5]), 0) + 1
 
     def stage_metres(self) -> tuple[float, float]:
         """See Prober."""
@@ -181,19 +184,22 @@ class FormFactorVelox(ProberVisa):
 
     def wafer_map(self) -> WaferMap:
         """See Prober: the dies that are selected for probing."""
-        count = self.wholes("GetNumSelectedDies")[0]
+        count = self.count("GetNumSelectedDies")
         dies = [self.wholes("GetSelectedDieCoords", number, least=2) for number in range(1, count + 1)]
-        _, pitch_x, pitch_y = self.command("GetMapDims")[:3]
-        wafer, lot, product = (" ".join(self.command(f"Get{what}ID")) for what in ("Wafer", "Lot", "Product"))
+        pitch = self.number_at(1, "GetMapDims") * 1e-6, self.number_at(2, "GetMapDims") * 1e-6
+        wafer, lot, product = (self._name_of(what) for what in ("Wafer", "Lot", "Product"))
         return WaferMap(
             wafer,
             tuple(MapDie(x, y) for x, y in (die[:2] for die in dies)),
-            (float(pitch_x) * 1e-6, float(pitch_y) * 1e-6),
+            pitch,
             self._axes,
             lot=lot,
             product=product,
             source=self._where(),
         )
+
+    def _name_of(self, what: str) -> str:
+        return checked_name(" ".join(self.command(f"Get{what}ID")), f"the {what.lower()}'s name", self._where())
 
     # moves
 
@@ -237,11 +243,14 @@ class FormFactorVelox(ProberVisa):
         self.command("MoveChuckSeparation")
 
     def overtravel_metres(self) -> float:
-        """See Prober."""
+        """See Prober: none while it is switched off."""
+        if not self.wholes_of_status()[1] & _OVERTRAVEL:
+            return 0.0
         return self.numbers("ReadChuckHeights", "Y", least=4)[1] * 1e-6
 
     def _set_overtravel(self, metres: float) -> None:
         self.command("SetChuckHeight", "O", "V", "Y", f"{metres * 1e6:.2f}")
+        self.command("SetChuckMode", int(metres > 0), 2, 2, 2, 2, 2)
 
     def stop(self) -> None:
         """See Prober."""
@@ -258,9 +267,9 @@ class FormFactorVelox(ProberVisa):
 
     def thermal(self) -> ThermalState:
         """See Prober."""
-        now = float(self.command("GetHeaterTemp", "C")[0])
-        target = float(self.command("GetTargetTemp", "C")[0])
-        soak_left = float(self.command("ReadTemperatureChuckStatus")[2])
+        now = self.number_at(0, "GetHeaterTemp", "C")
+        target = self.number_at(0, "GetTargetTemp", "C")
+        soak_left = self.number_at(2, "ReadTemperatureChuckStatus")
         return ThermalState(now + _KELVIN, target + _KELVIN, abs(now - target) <= _WINDOW_KELVIN and soak_left <= 0)
 
     def _soak(self, kelvin: float, seconds: float, timeout_seconds: float) -> None:

@@ -16,6 +16,7 @@ from qcodes.instrument import VisaInstrumentKWArgs
 from mtjlab.map_transform import Axes
 from mtjlab.prober import DiePosition, ErrorClass, ProberCapabilities, ProberError, ThermalState
 from mtjlab.roles import Identity
+from mtjlab.safe_text import checked_name
 from mtjlab.wafer_map import MapDie, WaferMap
 
 from .prober_visa import ProberVisa
@@ -146,7 +147,7 @@ class MpiSentio(ProberVisa):
 
     def wafer_map(self) -> WaferMap:
         """See Prober: the dies that are selected for testing."""
-        count = self.wholes("map:get_num_dies", "Selected")[0]
+        count = self.count("map:get_num_dies", "Selected")
         dies = [self.wholes("map:path:get_die", number, least=2) for number in range(count)]
         pitch_x, pitch_y = self.numbers("map:get_index_size", least=2)[:2]
         axes = self.command("map:get_axis_orient")[0].upper()
@@ -166,9 +167,10 @@ class MpiSentio(ProberVisa):
     def _wafer_id(self) -> str:
         """Of the wafer on the chuck; many stations have no reader and no loader, and then it has no name."""
         try:
-            return self.command("loader:query_wafer_id", "chuck", 1)[0]
+            name = self.command("loader:query_wafer_id", "chuck", 1)[0]
         except ProberError:
             return ""
+        return checked_name(name, "the wafer's name", self._where())
 
     # moves
 

@@ -6,10 +6,10 @@ import re
 from abc import abstractmethod
 from typing import NoReturn
 
-from mtjlab.errors import InstrumentError
 from mtjlab.prober import ErrorClass, Prober, ProberError
+from mtjlab.wafer_map import MOST_DIES
 
-from .checked_visa import CheckedVisa
+from .checked_visa import CheckedVisa, number
 
 HEIGHT_UM = 2.0
 """How exactly a chuck has to be at a height (assumption)."""
@@ -52,6 +52,21 @@ class ProberVisa(CheckedVisa, Prober):
             found = []
         if len(found) < least:
             raise self._not_understood(name, " ".join(parts))
+        return found
+
+    def number_at(self, place: int, name: str, *arguments: object) -> float:
+        """One number of an answer that has words as well."""
+        parts = self.command(name, *arguments)
+        found = number(parts[place]) if len(parts) > place else None
+        if found is None:
+            raise self._not_understood(name, " ".join(parts))
+        return found
+
+    def count(self, name: str, *arguments: object) -> int:
+        """How many dies an answer says there are: at least one, and no more than a wafer can have."""
+        found = self.wholes(name, *arguments)[0]
+        if not 0 < found <= MOST_DIES:
+            raise self._not_understood(name, str(found))
         return found
 
     def wholes(self, name: str, *arguments: object, least: int = 1) -> list[int]:
@@ -101,10 +116,3 @@ def class_of(words: str) -> ErrorClass:
     if _OPERATOR_WORDS.search(words):
         return ErrorClass.OPERATOR
     return ErrorClass.RETRY if _RETRY_WORDS.search(words) else ErrorClass.FATAL
-
-
-def one_of(parts: list[str], place: int, error: InstrumentError) -> str:
-    """One part of an answer; raises the error if it has fewer."""
-    if len(parts) <= place:
-        raise error
-    return parts[place]

@@ -236,6 +236,29 @@ def test_hostile_and_broken_files_are_refused_in_words(what: str, tmp_path: Path
     assert str(path) in str(caught.value)
 
 
+VALID = [G85.format(origin=3), E142.format(dialect="V1005"), "WAFER:1\nFNLOC:90\nRowData:01 __\nRowData:@@ FE\n"]
+VALID.append("# wafer: w\n# pitch_mm: 5, 5\n# bin: 1, pass, good\nx,y,use,bin\n0,0,probe,1\n1,0,skip,\n")
+
+
+@given(
+    st.sampled_from(VALID),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+def test_damaged_files_are_read_or_refused_and_nothing_else(
+    tmp_path: Path, text: str, damages: list[tuple[float, int, bytes]]
+) -> None:
+    content = bytearray(text.encode())
+    for part, length, inserted in damages:
+        place = int(part * len(content))
+        content[place : place + length] = inserted
+    try:
+        found = read_wafer_map(given_file(tmp_path, bytes(content)))
+    except InputError:
+        return
+    assert found.dies
+
+
 def test_a_file_too_large_is_not_read_at_all(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:

@@ -124,7 +124,8 @@ def test_taking_over_sets_the_interlock_and_looks_whether_it_stays(dialogue: Dia
     separate = [("MoveChuckSeparation", "0:"), ("ReadChuckHeights Y", HEIGHTS), ("ReadChuckPosition Y Z", SEPARATED)]
     mode = ("SetChuckMode 2 0 1 2 2 2", "0:")
     good = "0: 15 21 0 0 Default 1 S N 0 N 0"  # overtravel, interlock, contact is set
-    script = [mode, ("ReadChuckStatus", good), ("ReadChuckStatus", good), *separate, ("ReadChuckHeights Y", HEIGHTS)]
+    status = ("ReadChuckStatus", good)
+    script = [mode, status, status, *separate, status, ("ReadChuckHeights Y", HEIGHTS)]
     with dialogue(velox("gpib"), *script) as unit:
         unit.prepare(overtravel_limit_metres=50e-6)
     for flags in (17, 23, 5):  # no interlock, automatic Z, no contact height
@@ -138,6 +139,43 @@ def test_answers_that_cannot_be_are_no_positions(dialogue: Dialogue, answer: str
     refused = pytest.raises(InstrumentError, match="cannot be understood")
     with dialogue(velox("gpib"), ("ReadMapPosition2", answer)) as unit, refused:
         unit.position()
+
+
+def test_overtravel_that_is_switched_off_is_none_and_setting_it_switches_it_on(dialogue: Dialogue) -> None:
+    separated = [("ReadChuckHeights Y", HEIGHTS), ("ReadChuckPosition Y Z", SEPARATED)]
+    script = [
+        ("ReadChuckStatus", "0: 15 20 0 0 Default 1 S N 0 N 0"),
+        *separated,
+        ("SetChuckHeight O V Y 40.00", "0:"),
+        ("SetChuckMode 1 2 2 2 2 2", "0:"),
+        ("ReadChuckStatus", "0: 15 21 0 0 Default 1 S N 0 N 0"),
+        ("ReadChuckHeights Y", HEIGHTS),
+    ]
+    with dialogue(velox("gpib"), *script) as unit:
+        assert unit.overtravel_metres() == 0.0
+        unit._most_overtravel = 50e-6
+        unit.set_overtravel(40e-6)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"), [("0: 0", "understood"), ("0: 99999999", "understood"), ("0:", "understood")]
+)
+def test_absurd_numbers_of_dies_are_refused(dialogue: Dialogue, answer: str, words: str) -> None:
+    refused = pytest.raises(InstrumentError, match=words)
+    with dialogue(velox("gpib"), ("GetNumSelectedDies", answer)) as unit, refused:
+        unit.wafer_map()
+
+
+def test_a_wafer_whose_name_climbs_out_of_its_folder_is_refused(dialogue: Dialogue) -> None:
+    script = [
+        ("GetNumSelectedDies", "0: 1"),
+        ("GetSelectedDieCoords 1", "0: 0 0"),
+        ("GetMapDims", "0: Circle 5000.0 5000.0 1 1"),
+        ("GetMapDims", "0: Circle 5000.0 5000.0 1 1"),
+        ("GetWaferID", '0: "../../etc"'),
+    ]
+    with dialogue(velox("gpib"), *script) as unit, pytest.raises(InputError, match="cannot be used as a name"):
+        unit.wafer_map()
 
 
 def test_each_command_has_its_own_patience(dialogue: Dialogue) -> None:
