@@ -6,7 +6,8 @@ as well as runs that a bench is recording.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -145,15 +146,26 @@ class Catalogue:
             self.problems.append(f"{root}: not there")
             return []
         found = []
-        for path in sorted([*root.rglob(LEDGER), *root.rglob(SUMMARY)]):
+        for path in _run_files(root):
             try:
-                if path.name == LEDGER:
-                    found.append(_recorded(path.parent))
-                elif not (path.parent.parent / LEDGER).is_file():
-                    found.append(CatalogueEntry(RunSummary.load(path), path.parent, None))
+                is_record = path.name == LEDGER
+                found.append(
+                    _recorded(path.parent) if is_record else CatalogueEntry(RunSummary.load(path), path.parent, None)
+                )
             except (MtjlabError, OSError) as error:
                 self.problems.append(str(error))
         return found
+
+
+def _run_files(root: Path) -> Iterator[Path]:
+    """Ledgers and summaries under a folder; what lies in the folder of a run is not looked through: it can be a lot."""
+    for folder, below, files in os.walk(root):
+        below.sort()
+        for name in (LEDGER, SUMMARY):
+            if name in files:
+                below.clear()
+                yield Path(folder) / name
+                break
 
 
 def _recorded(folder: Path) -> CatalogueEntry:

@@ -8,7 +8,8 @@ plottr show them as any other data.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class StepRows:
         die_x, die_y = record["die"]
         row: dict[str, Any] = {"attempt": attempt, "die_x": die_x, "die_y": die_y, "record": json.dumps(record)}
         row |= map_columns(maps)
-        with explained(self.path):
+        with self._whole():
             run = self._run(step, figures)
             row |= {name: value for name, value in figures.items() if name in run.paramspecs}
             identity = file_identity(self.path)
@@ -89,7 +90,7 @@ class StepRows:
             return
         from qcodes.dataset.sqlite.connection import atomic
 
-        with explained(self.path), atomic(self._connect()):
+        with self._whole(), atomic(self._connect()):
             for step in self._plan.steps:
                 run = self._continued(step)
                 if run is not None:
@@ -105,6 +106,17 @@ class StepRows:
             leave_as_one_file(self._connection)
             self._connection.close()
             self._connection = None
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Nothing half: QCoDeS takes back what an error interrupts, but not what Ctrl-C does."""
+        try:
+            with explained(self.path):
+                yield
+        except BaseException:
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.rollback()
+            raise
 
     def _connect(self) -> Any:
         from qcodes.dataset.sqlite.database import connect

@@ -114,6 +114,28 @@ def test_a_database_that_another_program_locks_is_said_and_tried_again(
         database.close()
 
 
+def test_ctrl_c_in_the_middle_of_a_write_leaves_nothing_half(
+    create: Callable[..., RunStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(connection: Any, table: str, columns: list[str], values: list[Any]) -> None:
+        connection.execute("BEGIN")
+        connection.execute(f'INSERT INTO "{table}" (attempt) VALUES (77)')
+        raise KeyboardInterrupt
+
+    with create() as store:
+        probe(store, DIES[0])
+        store.begin_attempt(DIES[1])
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("qcodes.dataset.data_set.insert_many_values", interrupted)
+            store.keep(DIES[1], "read", maps_of(DIES[1]))
+        store.keep(DIES[1], "read", maps_of(DIES[1]))
+        store.finish(DIES[1], 1, 1)
+        _require_whole(store.folder, [DIES[0], DIES[1]])
+        database = sqlite3.connect(store.folder / "data.db")
+        assert database.execute('SELECT attempt FROM "results-1-2" ORDER BY id').fetchall() == [(0,), (1,)]
+        database.close()
+
+
 def test_readers_do_not_stop_the_writer(create: Callable[..., RunStore]) -> None:
     with create() as store:
         probe(store, DIES[0])
