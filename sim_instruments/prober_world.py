@@ -75,10 +75,9 @@ class Station:
     """
 
     def __init__(self, world: World, under: UnderProbes, spec: StationSpec, rng: np.random.Generator) -> None:
-        self.world, self.under, self.spec = world, under, spec
+        self.world, self.spec = world, spec
         self.card = ProbeCard(spec.card, rng)
         self._rng = rng
-        self.place = Place(*spec.home)
         self.is_in_contact = False
         self.overtravel_um, self.is_overtravel_on = spec.overtravel_um, spec.is_overtravel_on
         self.has_interlock, self.has_auto_z = True, True
@@ -87,10 +86,16 @@ class Station:
         self.off_um = np.array(spec.misalignment_um, dtype=np.float64)
         self._aligned_kelvin = spec.kelvin
         self.chuck = Chuck(spec)
-        self.wafer_map = _map_of(under, spec)
+        self.put_under(under)
+
+    def put_under(self, under: UnderProbes) -> None:
+        """Another wafer, or the same before other instruments: chips at a board, say. The probes must be up."""
+        self.under = under
+        self.wafer_map = _map_of(under, self.spec)
         self._back = self.wafer_map.transform.inverse()
         self._route: tuple[MapDie, ...] = self.wafer_map.route()
-        self.under.bring(self._source_place(self.place))
+        self.place = Place(*self.spec.home)
+        under.bring(self._source_place(self.place))
 
     @property
     def route(self) -> tuple[MapDie, ...]:

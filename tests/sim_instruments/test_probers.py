@@ -232,7 +232,9 @@ def test_chips_come_to_a_board_and_go() -> None:
     board = SimDaffodilBoard(seed=1)
     under = ChipsUnderProbes(board, wafer, seed=4)
     world = World(WAFER.die, seed=3, line_hertz=50)
-    made = Station(world, under, StationSpec(), np.random.default_rng(1))
+    made = Station(world, DiesUnderProbes(world, WAFER, 3), StationSpec(), np.random.default_rng(1))
+    made.put_under(under)
+    assert made.wafer_map.wafer == "C"
     assert max(kernel.die.siemens().max() for kernel in board.chip.kernels) < 1e-8, "nothing under the probes"
     made.step(1, 0)
     made.contact()
