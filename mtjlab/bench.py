@@ -215,17 +215,15 @@ class MatrixCrossbar(Crossbar):
             self._check_read(read.lines, [read.sense])
         plan = blocks(reads, self._sources)
         if self._scanner is not None and len(plan) > 1:
-            found = self._scan(self._scanner, in_order(plan, {}), reads, self._read_amps_range)
-            for number, reading in found.items():
-                self._note_reading(reads[number], reading)
-                heard(number, reading)
+            found = self._scan(self._scanner, in_order(plan, {}), reads, self._read_amps_range, heard)
             return [found[number] for number in range(len(reads))]
         readings: dict[int, Reading] = {}
         for block in in_order(plan, self._relays.routes):
             routes = self._relays.routes if self._is_routed_for(block, reads) else block.routes
             for number in block.numbers:
-                readings[number] = self._read(reads[number], routes)
-                heard(number, readings[number])
+                with finishing():  # what was read is told before a Ctrl-C that came meanwhile ends it
+                    readings[number] = self._read(reads[number], routes)
+                    heard(number, readings[number])
         return [readings[number] for number in range(len(reads))]
 
     def _is_routed_for(self, block: Block, reads: Sequence[LineRead]) -> bool:
@@ -296,13 +294,24 @@ class MatrixCrossbar(Crossbar):
         return super().write_each(writes, seconds, heard=heard)
 
     def _scan(
-        self, scanner: Scanner, order: Sequence[Block], reads: Sequence[LineRead], amps_range: float
+        self,
+        scanner: Scanner,
+        order: Sequence[Block],
+        reads: Sequence[LineRead],
+        amps_range: float,
+        heard: HeardRead = not_heard,
     ) -> dict[int, Reading]:
-        """What the instruments read by themselves, by the number of the read, in the order in which they did."""
+        """What the instruments read by themselves, by the number of the read; told after each transaction."""
+        found: dict[int, Reading] = {}
         with self._handed_over(amps_range):
-            raw = scanner.scan(order, reads, self._settings.settle_seconds)
-            self._check_status()
-        return {number: _out_of_the_array(reads[number], reading) for number, reading in raw.items()}
+            for raw in scanner.scan(order, reads, self._settings.settle_seconds):
+                with finishing():
+                    self._check_status()
+                    for number, reading in raw.items():
+                        found[number] = _out_of_the_array(reads[number], reading)
+                        self._note_reading(reads[number], found[number])
+                        heard(number, found[number])
+        return found
 
     def _write_by_scan(
         self, scanner: Scanner, writes: Sequence[LineWrite], seconds: float, heard: HeardWrite
@@ -310,28 +319,34 @@ class MatrixCrossbar(Crossbar):
         zeros, order = scanner.zeros_of(writes)
         found = self._scan(scanner, order, zeros, self._limits.compliance_amps)
         zero_amps = {zeros[number].sense: reading.amps for number, reading in found.items()}
-        for number, reading in found.items():
-            self._note_reading(zeros[number], reading)
         tasks = [(write, scanner.task(write, zero_amps[write.read.sense])) for write in writes]
         outcomes: list[WriteOutcome] = []
+
+        def take(write: LineWrite, raw: WriteOutcome) -> None:
+            outcomes.append(self._note_write(write, raw, zero_amps[write.read.sense]))
+            heard(len(outcomes) - 1, outcomes[-1])
+
         for part in in_parts([(pair, 1 + len(pair[1].pulses)) for pair in tasks], scanner.most_points):
-            for (write, _), raw in zip(part, self._written(scanner, part, seconds), strict=True):
-                outcomes.append(self._note_write(write, raw, zero_amps[write.read.sense]))
-                heard(len(outcomes) - 1, outcomes[-1])
+            self._written(scanner, part, seconds, take)
         return outcomes
 
     def _written(
-        self, scanner: Scanner, part: Sequence[tuple[LineWrite, WriteTask]], seconds: float
-    ) -> list[WriteOutcome]:
+        self,
+        scanner: Scanner,
+        part: Sequence[tuple[LineWrite, WriteTask]],
+        seconds: float,
+        take: Callable[[LineWrite, WriteOutcome], None],
+    ) -> None:
         """One transaction; all its pulses count as given until the instrument has told how many were."""
         for write, _ in part:
             self._budget.count(write.pulses)
         with self._handed_over(self._limits.compliance_amps):
             outcomes = scanner.write([task for _, task in part], seconds, self._settings.settle_seconds)
-            self._check_status()
-        for (write, _), outcome in zip(part, outcomes, strict=True):
-            self._budget.count(write.pulses[outcome.pulses :], -1)
-        return outcomes
+            with finishing():
+                self._check_status()
+                for (write, _), outcome in zip(part, outcomes, strict=True):
+                    self._budget.count(write.pulses[outcome.pulses :], -1)
+                    take(write, outcome)
 
     def _note_write(self, write: LineWrite, found: WriteOutcome, zero_amps: float) -> WriteOutcome:
         readings = []

@@ -74,9 +74,13 @@ class Scanner:
         """Most readings of one transaction."""
         return self._unit.most_points
 
-    def scan(self, order: Sequence[Block], reads: Sequence[LineRead], settle_seconds: float) -> dict[int, Reading]:
-        """Read the blocks in this order, in one transaction for every `most_points`; amps as the SMU measures them."""
-        found: dict[int, Reading] = {}
+    def scan(
+        self, order: Sequence[Block], reads: Sequence[LineRead], settle_seconds: float
+    ) -> Iterator[dict[int, Reading]]:
+        """Read the blocks in this order, in one transaction for every `most_points`; amps as the SMU measures them.
+
+        Yields what each transaction gave, by the number of the read, in the order in which it was read.
+        """
         for part in in_parts([(block, len(block.numbers)) for block in order], self.most_points):
             numbers = [number for block in part for number in block.numbers]
             points = [self._point(block.routes, reads[number].lines) for block in part for number in block.numbers]
@@ -86,8 +90,7 @@ class Scanner:
                 limits=self._limits([point.volts for point in points]),
                 settle_seconds=settle_seconds,
             )
-            found.update(zip(numbers, raw, strict=True))
-        return found
+            yield dict(zip(numbers, raw, strict=True))
 
     def zeros_of(self, writes: Sequence[LineWrite]) -> tuple[list[LineRead], list[Block]]:
         """Reads at 0 V, one for every sensed line, on the routes on which it will be read."""

@@ -602,13 +602,18 @@ class Crossbar(ABC):
         return outcomes
 
     def _write(self, write: LineWrite, seconds: float) -> WriteOutcome:
-        zero_amps = write.zero_amps
-        if zero_amps is None:
-            zero, first = self.measure_each([write.zero, write.read])
-            zero_amps = zero.amps
-        else:
-            first = self.measure(write.read.lines, [write.read.sense])[0]
-        readings = [replace(first, amps=first.amps - zero_amps)]
+        zeros = [] if write.zero_amps is None else [write.zero_amps]
+        readings: list[Reading] = []
+
+        def hear(number: int, reading: Reading) -> None:
+            del number
+            if not zeros:
+                zeros.append(reading.amps)
+                return
+            readings.append(replace(reading, amps=reading.amps - zeros[0]))
+            self._read_while_writing(write, readings[-1])
+
+        self.measure_each([write.read] if zeros else [write.zero, write.read], heard=hear)
         for number, lines in enumerate(write.pulses):
             if write.is_met(readings[-1]):
                 break
@@ -618,9 +623,11 @@ class Crossbar(ABC):
                 if number == 0 and not isinstance(error, BudgetError):
                     raise
                 break
-            reading = self.measure(write.read.lines, [write.read.sense])[0]
-            readings.append(replace(reading, amps=reading.amps - zero_amps))
+            self.measure_each([write.read], heard=hear)
         return WriteOutcome(write.is_met(readings[-1]), tuple(readings))
+
+    def _read_while_writing(self, write: LineWrite, reading: Reading) -> None:  # noqa: B027  most need not know
+        """What has just been read in the course of a write, its zero subtracted: what ends the write cannot take it."""
 
     @abstractmethod
     def idle(self) -> None:

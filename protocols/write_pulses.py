@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mtjlab.errors import BudgetError, LimitError
-from mtjlab.nouns import Pulse, Site, State
+from mtjlab.nouns import Pulse, Reading, Site, State
 from mtjlab.roles import WriteOutcome
 
 from .write_lines import WriteScheme, write_lines
@@ -31,12 +31,14 @@ class CellOutcome:
         siemens: as last read.
         is_done: whether that is the wanted state.
         last: the pulse after which it was read so; None if there was none.
+        is_over: whether this is the end of it; what is told before may still change.
     """
 
     site: Site
     siemens: float
     is_done: bool
     last: Pulse | None
+    is_over: bool = True
 
 
 HeardCell = Callable[[CellOutcome], None]
@@ -77,6 +79,9 @@ class Writer:
         """Returns the cells that are done."""
         done: set[Site] = set()
 
+        def see(place: int, reading: Reading) -> None:
+            heard(CellOutcome(tasks[place].site, self._reader.siemens_of(reading), False, None, is_over=False))
+
         def take(place: int, outcome: WriteOutcome) -> None:
             task = tasks[place]
             siemens = self._reader.siemens_of(outcome.readings[-1])
@@ -96,7 +101,7 @@ class Writer:
             )
             for task in tasks
         ]
-        self._run.write_each(writes, seconds, heard=take)
+        self._run.write_each(writes, seconds, heard=take, seen=see)
         return done
 
     def _together(self, tasks: Sequence[CellTask], heard: HeardCell) -> list[CellTask]:

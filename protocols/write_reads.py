@@ -50,7 +50,7 @@ class CellReader:
 
         self._series([(site, (site in self._zero_amps) and again) for site in wanted], take)
         for site in doubtful:
-            heard(site, self._precise(site))
+            self._precise(site, heard)
 
     def fast(self, row: int, cols: Sequence[int], heard: HeardSite) -> None:
         """One reading of each of these cells of one row."""
@@ -101,11 +101,16 @@ class CellReader:
 
         self._crossbar.measure_each(reads, heard=take)
 
-    def _precise(self, site: Site) -> float:
+    def _precise(self, site: Site, heard: HeardSite) -> None:
+        """Several readings; their mean so far is told after each of them."""
         found: list[float] = []
+
+        def take(site: Site, siemens: float) -> None:
+            found.append(siemens)
+            heard(site, float(np.mean(found)))
+
         for _ in range(self._repeats):
-            self._series([(site, False)], lambda _, siemens: found.append(siemens))
-        return float(np.mean(found))
+            self._series([(site, False)], take)
 
 
 def _row_lines(shape: tuple[int, int], row: int, volts: float) -> Lines:

@@ -47,6 +47,8 @@ class WriteRun(Crossbar):
         self._began = inner.spent
         self.exposed: Bools = np.zeros(inner.shape, dtype=np.bool_)
         self.joules = 0.0
+        self._seen: HeardRead = not_heard
+        self._places: dict[int, int] = {}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -79,15 +81,19 @@ class WriteRun(Crossbar):
         return self._inner.measure(lines, sense)
 
     def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
-        """See Crossbar. A series that the instruments make by themselves is one transaction."""
-        is_one = self.capabilities.scans_itself
+        """See Crossbar. A series that the instruments make by themselves is one transaction.
+
+        It does not end while there are readings that have been taken and not been told: a row that is read at once is
+        told to its last cell.
+        """
+        is_one, before = self.capabilities.scans_itself, self.spent.readings
         known = 0
 
         def hear(number: int, reading: Reading) -> None:
             nonlocal known
             known += 1
             heard(number, reading)
-            if not is_one and known < len(reads):
+            if not is_one and self.spent.readings - before <= known < len(reads):
                 self._check()
 
         self._check()
@@ -105,11 +111,22 @@ class WriteRun(Crossbar):
         return top
 
     def write_each(
-        self, writes: Sequence[LineWrite], seconds: float, *, heard: HeardWrite = not_heard
+        self,
+        writes: Sequence[LineWrite],
+        seconds: float,
+        *,
+        heard: HeardWrite = not_heard,
+        seen: HeardRead = not_heard,
     ) -> list[WriteOutcome]:
-        """See Crossbar. On the instruments only where no budget could end it in the middle."""
+        """See Crossbar. On the instruments only where no budget could end it in the middle.
+
+        Args:
+            seen: told of every reading in the course of a write as soon as it is there, its zero subtracted; not of
+                those that the instruments take by themselves.
+        """
         is_bounded = self._budget.pulses is not None or self._budget.joules is not None
         if is_bounded or not self.capabilities.scans_itself:
+            self._seen, self._places = seen, {id(write): place for place, write in enumerate(writes)}
             return super().write_each(writes, seconds, heard=heard)
         self._check()
         for write in writes:
@@ -122,6 +139,9 @@ class WriteRun(Crossbar):
             heard(number, outcome)
 
         return self._inner.write_each(writes, seconds, heard=hear)
+
+    def _read_while_writing(self, write: LineWrite, reading: Reading) -> None:
+        self._seen(self._places[id(write)], reading)
 
     def idle(self) -> None:
         """See Crossbar."""

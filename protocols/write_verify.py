@@ -243,8 +243,9 @@ class _Job:
 
         def take(outcome: CellOutcome) -> None:
             self._written(outcome)
-            over.add(outcome.site)
-            self.progress(what, len(over), len(tasks))
+            if outcome.is_over:
+                over.add(outcome.site)
+                self.progress(what, len(over), len(tasks))
 
         if tasks:
             self.writer.write(tasks, take)
