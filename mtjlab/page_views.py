@@ -31,6 +31,8 @@ MOST_EVENTS = 400
 QUANTITIES = ("siemens", "siemens_p", "siemens_ap", "sigma")
 _RECENT = 12
 _INCIDENTS = ("failed", "interrupted", "clock", "contact", "prober: ")
+"""How the kinds of entries begin that tell of something that went wrong."""
+_HARMLESS = ("contacted", "prober: read back")
 
 
 def runs_under(root: Path) -> dict[str, Path]:
@@ -91,7 +93,7 @@ def whole(folder: Path) -> dict[str, Any]:
             "soft_bin_names": {str(number): name for number, name in plan.soft_bin_names.items()},
             "passing_bins": list(plan.passing_bins),
             "tests": {f"{test.step}.{test.name}": [test.units, test.low, test.high] for test in plan.tests},
-            "statuses": {str(int(status)): status.name.lower().replace("_", " ") for status in CellStatus},
+            "statuses": {str(int(status)): _words(status) for status in CellStatus},
             "operator": known.operator,
             "bench": known.bench,
             "recipe": " ".join(filter(None, (known.recipe_name, known.recipe_revision))),
@@ -278,14 +280,16 @@ def _events(folder: Path, seq: int | None) -> list[dict[str, Any]]:
     path = folder / LEDGER
     with explained(path), contextlib.closing(connect_to_read(path)) as db:
         rows = db.execute(
-            "SELECT seq, session, wall, kind, attempt, text FROM events WHERE seq > ? ORDER BY seq DESC LIMIT ?",
+            """SELECT seq, session, wall, kind, attempt, text FROM events WHERE seq > ? AND kind != 'facts'
+                ORDER BY seq DESC LIMIT ?""",
             (seq or 0, MOST_EVENTS),
         ).fetchall()
     names = ("seq", "session", "wall", "kind", "attempt", "text")
-    return [
-        dict(zip(names, row, strict=True)) | {"is_incident": str(row[3]).startswith(_INCIDENTS)}
-        for row in reversed(rows)
-    ]
+    return [dict(zip(names, row, strict=True)) | {"is_incident": _is_incident(row[3])} for row in reversed(rows)]
+
+
+def _is_incident(kind: str) -> bool:
+    return kind.startswith(_INCIDENTS) and kind not in _HARMLESS
 
 
 def _sessions(folder: Path) -> int:
@@ -296,6 +300,11 @@ def _sessions(folder: Path) -> int:
 
 def _is_finished(row: DieRow) -> bool:
     return row.state in (DieState.DONE, DieState.FAILED, DieState.SKIPPED)
+
+
+def _words(status: CellStatus) -> str:
+    """ "STUCK_AP" as people write it."""
+    return " ".join(word if word in ("P", "AP", "TMR") else word.lower() for word in status.name.split("_"))
 
 
 def _packed(content: bytes) -> str:

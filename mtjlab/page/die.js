@@ -5,7 +5,7 @@ import { cividis, statusColour, statusRgba } from "./colours.js";
 const QUANTITIES = {
   siemens_p: "conductance, parallel", siemens_ap: "conductance, antiparallel", siemens: "conductance as last read", sigma: "uncertainty", tmr: "TMR", defects: "defects",
 };
-const GAP = 2; // pixels of a cell's size between arrays
+const GAP = 1; // cells between arrays
 
 function bytes(text) {
   const raw = atob(text), found = new Uint8Array(raw.length);
@@ -48,8 +48,10 @@ export class DieMap {
     const [kernels, rows, cols] = this.data.shape, width = this.canvas.parentElement.clientWidth;
     if (!width) return;
     // as many arrays beside each other as make the whole about as wide as the place has room
-    const aspect = kernels > 1 ? 1.5 : 1;
-    const across = Math.max(1, Math.min(kernels, Math.round(Math.sqrt((kernels * aspect * rows) / cols))));
+    const wanted = kernels > 1 ? Math.sqrt((2 * kernels * rows) / cols) : 1;
+    const holes = (n) => Math.ceil(kernels / n) * n - kernels;
+    const counts = Array.from({ length: kernels }, (_, k) => k + 1);
+    const across = counts.reduce((best, n) => (Math.abs(n - wanted) + holes(n) < Math.abs(best - wanted) + holes(best) ? n : best));
     const down = Math.ceil(kernels / across);
     const cell = Math.max(1, Math.min(36, Math.floor((width * devicePixelRatio) / (across * (cols + GAP)))));
     this.laid = { across, cell, cols: cols + GAP, rows: rows + GAP };

@@ -6,7 +6,7 @@ import { Wafer } from "./wafer.js";
 
 const $ = (id) => document.getElementById(id);
 const PHASES = {
-  running: ["Running", ""], resumed: ["Running again (resumed)", ""], recording: ["Being recorded", ""], paused: ["Paused: the bench is idle", "amber"],
+  running: ["Running", ""], resumed: ["Running again (resumed)", ""], recording: ["Not ended: being recorded, or interrupted", ""], paused: ["Paused: the bench is idle", "amber"],
   asking: ["Waiting for a person", "amber"], interrupted: ["Interrupted: program or power ended; the run can be resumed", "red"],
   complete: ["Finished", "green"], stopped: ["Stopped early; the run can be resumed", "amber"], failed: ["Failed", "red"],
 };
