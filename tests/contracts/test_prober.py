@@ -523,3 +523,52 @@ def test_stop_is_either_done_or_said_to_be_impossible(rig: Rig) -> None:
             rig.prober.stop()
         assert caught.value.error_class is ErrorClass.OPERATOR
     assert rig.prober.position() == DiePosition(10, 20)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_asked_and_whatever_fails_nothing_is_dragged_and_nothing_moves_under_bias(
+    make: Callable[..., Rig], seed: int
+) -> None:
+    """Random calls, among them many that are wrong at that moment, with faults of bus and station in between."""
+    rig, rng = make(), np.random.default_rng(seed)
+    prober, source = rig.prober, rig.bench.world.sources_of("smu")[0]
+    level = {"volts": 0.0}
+
+    def drive(volts: float) -> None:
+        level["volts"] = volts
+        source.drive_volts(volts, 1e-3) if volts else source.disconnect()
+
+    prober.watch_outputs({"smu": lambda: level["volts"] != 0.0})
+    places = [(die.x, die.y) for die in rig.station.wafer_map.dies]
+    calls: list[Callable[[], Any]] = [
+        lambda: prober.to_die(*places[rng.integers(len(places))]),
+        prober.contact,
+        prober.contact,
+        prober.separate,
+        prober.first_die,
+        prober.next_die,
+        prober.align,
+        prober.reprobe,
+        prober.recover,
+        lambda: prober.set_overtravel(float(rng.uniform(0, 80e-6))),
+        lambda: drive(float(rng.choice([0.0, 0.0, 0.1]))),
+        lambda: rig.station.mend(),
+    ]
+    kinds = ("door_open", "vacuum_lost") if rig.is_manual else ("door_open", "vacuum_lost", "cut", "garbled", "dropped")
+    prober.prepare(overtravel_limit_metres=LIMIT)
+    rig.station.has_auto_z = rig.station.has_interlock = False  # a prober that drags if it is told to
+    done = 0
+    for step in range(80):
+        if step % 8 == 7:
+            rig.bench.inject(str(rng.choice(kinds)), "prober", seed=step)  # type: ignore[arg-type]
+        try:
+            calls[rng.integers(len(calls))]()
+            done += 1
+        except (InstrumentError, InputError):
+            drive(0.0)
+            rig.station.mend()
+    assert done > 30
+    assert rig.station.card.touchdowns > 3
+    assert rig.station.overtravel_um <= 60.0 + 1e-6
+    assert prober.touchdowns >= rig.station.card.touchdowns
+    assert rig.incidents == []
