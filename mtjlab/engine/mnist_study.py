@@ -233,7 +233,8 @@ class MnistStudy:
             first = next(iter(network.crossbars().values()))
             hidden = torch.tanh(first(torch.as_tensor(values, dtype=torch.float32)[None]))[0].numpy()
         pair = self.maps[die].reachable()
-        ap, p = (np.nan_to_num(siemens[0]) for siemens in pair)
+        # open cells are read a little below zero at times: a network of conductances takes none that give energy
+        ap, p = (np.maximum(np.nan_to_num(siemens[0]), 0.0) for siemens in pair)
         layers = []
         for tiling, bits, inputs in zip(self.tiling.layers, bits_of(network), (values, hidden), strict=True):
             siemens = ap.copy()
