@@ -93,6 +93,8 @@ def publish(folder: Path, share: Path, copy: Callable[[Path, Path], object] = sh
         if not share.is_dir():
             raise RecordError("the share is not there", where=str(share), remedy="Connect it, then publish again")
         for name, wanted in summary.files.items():
+            if Path(name).name != name:
+                raise InputError(f"the summary names a file {name!r} outside of the exports", where=str(source))
             _copy_whole(source / name, target / name, wanted, copy)
         _copy_whole(source / SUMMARY, target / SUMMARY, file_sha256(source / SUMMARY), copy)
     except OSError as error:

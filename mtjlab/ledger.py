@@ -220,6 +220,12 @@ class Ledger:
             self._db.executemany("INSERT INTO binned VALUES (?, ?, ?, ?, ?, ?, ?)", [(number, *row) for row in rows])
         return number
 
+    def kept(self, attempt: int, step: str) -> dict[str, Any] | None:
+        """The record of a step whose data are on the disk; None if they are not."""
+        query = "SELECT record FROM steps WHERE attempt = ? AND step = ?"
+        row = self._db.execute(query, (attempt, step)).fetchone()
+        return dict(json.loads(row[0])) if row else None
+
     def kept_steps(self, attempt: int) -> list[str]:
         """Steps of an attempt whose data are on the disk."""
         return [s for (s,) in self._db.execute("SELECT step FROM steps WHERE attempt = ? ORDER BY rowid", (attempt,))]

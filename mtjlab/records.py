@@ -25,7 +25,7 @@ from .provenance import Provenance
 from .run_arrays import RunArrays
 from .run_names import ARRAYS, DATABASE, LEDGER
 from .run_plan import RunPlan
-from .run_record import row_record, snapshot_text
+from .run_record import require_same, row_record, snapshot_text
 from .sqlite_files import explained, require_local
 from .step_rows import StepRows, require_figures
 from .writer_lock import writer_lock
@@ -211,16 +211,17 @@ class RunStore:
         self._require_step(step)
         attempt = self._attempt(die)
         maps = [maps] if isinstance(maps, ArrayMap) else list(maps)
-        record = row_record(die, maps, require_figures(scalars or {}))
-        record["arrays"] = [
-            asdict(self._arrays.keep(step, name, attempt, values)) for name, values in (arrays or {}).items()
-        ]
-        if step in self._ledger.kept_steps(attempt):
+        figures, large = require_figures(scalars or {}), dict(arrays or {})
+        record = row_record(die, maps, figures)
+        kept = self._ledger.kept(attempt, step)
+        if kept is not None:
+            require_same(kept, record, large)
             return
-        row = self._rows.find(step, attempt) if (attempt, step) in self._in_doubt else None
+        record["arrays"] = [asdict(self._arrays.keep(step, name, attempt, each)) for name, each in large.items()]
+        row = self._rows.find(step, attempt, record) if (attempt, step) in self._in_doubt else None
         self._in_doubt.add((attempt, step))
         if row is None:
-            row = self._rows.add(step, attempt, maps, require_figures(scalars or {}), record)
+            row = self._rows.add(step, attempt, maps, figures, record)
         self._ledger.set_kept(attempt, step, record | {"qcodes_run": row[0], "qcodes_row": row[1]})
         self._in_doubt.discard((attempt, step))
 

@@ -71,8 +71,10 @@ class RunArrays:
         import zarr
 
         where = str(self.folder / reference.path)
+        for part in reference.path.split("/"):  # it stands in a file that may come from elsewhere
+            require_name(part, "array")
         try:
-            array = zarr.open_array(self.folder / reference.path, mode="r")
+            array = zarr.open_array(self.folder / reference.path, mode="r", zarr_format=3)  # 2 knows pickles
             values = np.asarray(array[reference.index])
         except (OSError, IndexError, KeyError, ValueError) as error:
             raise RecordError(f"cannot be read ({error})", where=where, remedy="Bring the folder back") from error
@@ -87,7 +89,7 @@ class RunArrays:
 
         array = self._open.get(path)
         if array is None and (self.folder / path / "zarr.json").is_file():
-            array = zarr.open_array(self.folder / path, mode="r+")
+            array = zarr.open_array(self.folder / path, mode="r+", zarr_format=3)
         if array is None:
             zarr.open_group(self.folder, mode="a").require_group(path.partition("/")[0])
             array = zarr.create_array(

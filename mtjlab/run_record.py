@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .die_maps import MAP_ARRAYS
 from .errors import InputError, RecordError
@@ -41,6 +42,18 @@ def row_record(die: DieId, maps: Sequence[ArrayMap], figures: Mapping[str, float
             f"conditions or provenance of a map cannot be kept ({error})", remedy="Give text, numbers, true or false"
         ) from error
     return record
+
+
+def require_same(kept: Mapping[str, Any], record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise InputError unless what is kept already is what is to be kept."""
+    before = {name: kept[name] for name in record}
+    sums = {name: checksum(np.asarray(values)) for name, values in arrays.items()}
+    is_same = json.dumps(before) == json.dumps(record)
+    if not is_same or sums != {each["name"]: each["sha256"] for each in kept["arrays"]}:
+        raise InputError(
+            f"other data of this step of die {tuple(record['die'])} are kept already",
+            remedy="Begin another attempt to measure it again",
+        )
 
 
 def snapshot_text(snapshot: Mapping[str, Any] | None) -> str:

@@ -102,10 +102,22 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         try:
             return _checked(sqlite3.connect(plain, uri=True, isolation_level=None, timeout=LOCK_SECONDS))
         except sqlite3.OperationalError as error:
-            if "CANTOPEN" not in error.sqlite_errorname and "READONLY" not in error.sqlite_errorname:
+            name = getattr(error, "sqlite_errorname", "")
+            if "CANTOPEN" not in name and "READONLY" not in name:
                 raise
-            # a finished database in a folder that may not be written: there is no writer to be in the way of
+            _require_whole_in_itself(path)
             return _checked(sqlite3.connect(f"{plain}&immutable=1", uri=True, isolation_level=None))
+
+
+def _require_whole_in_itself(path: Path) -> None:
+    """In a folder that may not be written, the latest data of a run that was never closed cannot be seen."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.is_file() and log.stat().st_size:
+        raise RecordError(
+            "it was never closed, and its folder may not be written",
+            where=str(path),
+            remedy="Copy the whole folder to where it may be written, and read it there",
+        )
 
 
 def _checked(connection: sqlite3.Connection) -> sqlite3.Connection:

@@ -75,11 +75,12 @@ class StepRows:
         require_same_file(self.path, identity)
         return int(run.run_id), int(number)
 
-    def find(self, step: str, attempt: int) -> tuple[int, int] | None:
-        """The row of an attempt, if a write that seemed to fail came through after all."""
+    def find(self, step: str, attempt: int, record: dict[str, Any]) -> tuple[int, int] | None:
+        """The row of these data, if a write that seemed to fail came through after all."""
         with explained(self.path):
             for run_id, table in self._tables(step):
-                row = self._connection.execute(f'SELECT id FROM "{table}" WHERE attempt = ?', (attempt,)).fetchone()
+                query = f'SELECT id FROM "{table}" WHERE attempt = ? AND record = ?'
+                row = self._connection.execute(query, (attempt, json.dumps(record))).fetchone()
                 if row is not None:
                     return int(run_id), int(row[0])
         return None

@@ -230,7 +230,8 @@ class StoredRun:
             self._data = connect_to_read(path)
         with explained(path):
             named = self._data.execute("SELECT result_table_name FROM runs WHERE run_id = ?", (qcodes_run,)).fetchone()
-            query = f'SELECT {", ".join(MAP_ARRAYS)} FROM "{named[0] if named else ""}" WHERE id = ?'
+            table = str(named[0] if named else "").replace('"', '""')
+            query = f'SELECT {", ".join(MAP_ARRAYS)} FROM "{table}" WHERE id = ?'
             blobs = self._data.execute(query, (row,)).fetchone()
         if blobs is None:
             raise RecordError(f"row {row} of QCoDeS run {qcodes_run} is gone", where=str(path))

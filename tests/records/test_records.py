@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from datetime import date
@@ -139,6 +140,31 @@ def test_keeping_the_same_again_keeps_it_once(create: Callable[..., RunStore]) -
         database.close()
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"maps": maps_of(DIES[0], seed=9)},
+        {"scalars": {"shorts": 2}},
+        {"arrays": {"trace": np.ones(3)}},
+        {"arrays": {}},
+    ],
+)
+def test_other_data_do_not_take_the_place_of_what_is_kept(
+    create: Callable[..., RunStore], other: dict[str, object]
+) -> None:
+    first = {"maps": maps_of(DIES[0]), "scalars": {"shorts": 1}, "arrays": {"trace": np.zeros(3)}}
+    with create() as store:
+        store.begin_attempt(DIES[0])
+        store.keep(DIES[0], "read", **first)
+        with pytest.raises(InputError, match="other data of this step"):
+            store.keep(DIES[0], "read", **(first | other))
+        store.keep(DIES[0], "read", **first)
+        store.finish(DIES[0], 1, 1)
+        with open_run(store.folder) as run:
+            assert run.problems() == []
+            assert run.array(DIES[0], "read", "trace").tolist() == [0, 0, 0]
+
+
 def test_a_figure_that_only_a_later_die_has_is_not_lost(create: Callable[..., RunStore]) -> None:
     with create() as store:
         probe(store, DIES[0])
@@ -246,6 +272,39 @@ def test_a_finished_run_is_whole_without_side_files_and_readable_in_a_folder_tha
             assert same_maps(run.maps(DIES[1], "read"), maps_of(DIES[1]))
     finally:
         whole_run.chmod(0o755)
+
+
+def test_a_run_that_was_never_closed_is_not_read_in_part_where_its_log_cannot_be_used(
+    create: Callable[..., RunStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a medium that may not be written, where SQLite would show the database without its latest data."""
+    with create() as store:
+        probe(store, DIES[0])
+        shutil.copytree(store.folder, tmp_path / "copy")
+    assert (tmp_path / "copy" / "ledger.sqlite-wal").stat().st_size
+    connect_for_real = sqlite3.connect
+
+    def as_on_read_only_media(name: str, **more: object) -> sqlite3.Connection:
+        if "mode=ro" in name and "immutable" not in name:
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorname = "SQLITE_CANTOPEN"
+            raise error
+        return connect_for_real(name, **more)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr("mtjlab.sqlite_files.sqlite3.connect", as_on_read_only_media)
+    with pytest.raises(RecordError, match="never closed, and its folder may not be written"):
+        open_run(tmp_path / "copy")
+    with open_run(store.folder) as run:
+        assert run.dies()[0].attempt == 0
+
+
+def test_references_never_lead_out_of_the_store(whole_run: Path) -> None:
+    database = sqlite3.connect(whole_run / "ledger.sqlite")
+    database.execute("UPDATE steps SET record = replace(record, 'read/trace', '../other') WHERE attempt = 1")
+    database.commit()
+    database.close()
+    with open_run(whole_run) as run, pytest.raises(InputError, match="not a plain name"):
+        run.array(DIES[1], "read", "trace")
 
 
 def test_provenance_comes_back_says_what_is_unknown_and_whose_calibration_ran_out(whole_run: Path) -> None:
