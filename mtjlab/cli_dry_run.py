@@ -33,6 +33,7 @@ class _Seen:
     pulses: Counter[Site] = field(default_factory=Counter)
     outcomes: list[StepOutcome] = field(default_factory=list)
     messages: int = 0
+    bench_seconds: float = 0.0
     incidents: list[str] = field(default_factory=list)
 
     def listen(self, kind: str, lines: Lines, sense: Sequence[Line], readings: Sequence[Reading]) -> None:
@@ -66,6 +67,7 @@ def dry_run(
     steps = [_step(outcome) for outcome in seen.outcomes]
     each = dies or 1
     totals = {name: each * sum(step[name] for step in steps) for name in ("bench_seconds", "readings", "pulses")}
+    totals["bench_seconds"] += seen.bench_seconds - totals["bench_seconds"] / each  # instruments are set up once
     result: dict[str, Any] = plain(
         {
             "command": "mtjlab run --dry-run",
@@ -156,6 +158,7 @@ def _counted(bench: OpenBench, seen: _Seen) -> Iterator[None]:
         yield
     finally:
         seen.messages = sum(bench.messages())
+        seen.bench_seconds = bench.crossbar.spent.bench_seconds
         seen.incidents = [incident.message for incident in bench.simulated.world.incidents]
 
 

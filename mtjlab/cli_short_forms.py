@@ -64,7 +64,8 @@ def write(
 ) -> None:
     """Write a pattern into the array, with verification."""
     common = {"read_volts": read_volts, "most_volts": most_volts}
-    step = {"step": "write", "pattern": pattern, **common, **_map(map_file), **_given(sets)}
+    named = str(Path(pattern).resolve()) if Path(pattern).is_file() else pattern
+    step = {"step": "write", "pattern": named, **common, **_map(map_file), **_given(sets)}
     steps = [*_classified(map_file, common), step]
     _run("write", steps, _bench(bench, station, wiring, seed), dry_run, out, as_json)
 
@@ -103,7 +104,7 @@ def infer(
     steps = _classified(map_file, common)
     if network is None:
         steps.append({"step": "train", **_map(map_file)})
-    placed = {} if network is None else {"network": str(network)}
+    placed = {} if network is None else {"network": str(network.resolve())}
     steps.append({"step": "infer", **common, **placed, **_map(map_file), **_given(sets)})
     _run("infer", steps, _bench(bench, station, wiring, seed), dry_run, out, as_json)
 
@@ -115,14 +116,17 @@ def _classified(map_file: Path | None, common: dict[str, str]) -> list[dict[str,
 
 
 def _map(map_file: Path | None) -> dict[str, str]:
-    return {} if map_file is None else {"map": str(map_file)}
+    return {} if map_file is None else {"map": str(map_file.resolve())}
 
 
 def _bench(bench: str, station: Path | None, wiring: Path | None, seed: int | None) -> dict[str, Any]:
-    own = {} if wiring is None else {"wiring": str(wiring)}
+    own = {} if wiring is None else {"wiring": str(wiring.resolve())}
     if station is not None:
-        return {"station": str(station), **own}
-    return {"simulated": bench, **own} | ({} if seed is None else {"seed": seed})
+        return {"station": str(station.resolve()), **own}
+    path = Path(bench)
+    return {"simulated": str(path.resolve()) if path.is_file() else bench, **own} | (
+        {} if seed is None else {"seed": seed}
+    )
 
 
 def _given(sets: list[str] | None) -> dict[str, Any]:

@@ -265,7 +265,7 @@ def _validated(content: Any, path: Path) -> tuple[Sequence[InputError], Recipe |
 def recipe_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a recipe, for editors that complete and check YAML."""
     schema = Recipe.model_json_schema(mode="validation")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mtjlab recipe", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "mtjlab recipe"}
 
 
 def _custom(what: str, remedy: str) -> PydanticCustomError:

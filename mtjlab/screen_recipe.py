@@ -20,7 +20,7 @@ def show_run(result: dict[str, Any], folder: str) -> None:
     for heading in ("step", "found", "bench time", "pulses", "readings"):
         table.add_column(heading, justify="left" if heading in ("step", "found") else "right")
     for step in result["steps"]:
-        numbers = ", ".join(f"{name} {text}" for name, text in step["shown"].items())
+        numbers = ", ".join(f"{name} {text}" for name, text in step["shown"].items() if text != "0")
         cost = (_duration(step["bench_seconds"]), str(step["pulses"]), str(step["readings"]))
         table.add_row(step["name"], escape(f"{numbers or step['reason']}"), *cost)
     console.print(table)
@@ -52,14 +52,14 @@ def _is_good(result: dict[str, Any]) -> bool:
 
 
 def _headline(result: dict[str, Any]) -> str:
-    where = f" of '{result['recipe']['name']}'"
+    name = f"'{result['recipe']['name']}'"
     if result["status"] != "complete":
-        return f"{result['status']}{where}: {result['reason']}"
+        return f"{name} {result['status']}: {result['reason']}"
     sorted_into = result["bin"]
     bins = f"hard bin {sorted_into['hard']}, soft bin {sorted_into['soft']}"
     if sorted_into["is_good"]:
-        return f"Good{where}: {bins}"
-    return f"Not good{where}: {bins} ({sorted_into['name']}); first to fail: {sorted_into['failed']}"
+        return f"{name}: good, {bins}"
+    return f"{name}: {sorted_into['name']}, {bins}; first to fail: {sorted_into['failed']}"
 
 
 def _plan_lines(plan: dict[str, Any]) -> list[tuple[str, str]]:

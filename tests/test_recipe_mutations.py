@@ -1,4 +1,4 @@
-"""Wrong recipes, made of the ready ones by rule: each is refused before anything moves, by its line and with a remedy."""
+"""Wrong recipes, made of the ready ones by rule: each is refused before anything moves, by line and with a remedy."""
 
 from __future__ import annotations
 
