@@ -89,6 +89,11 @@ class KeysightB2200(ScpiMatrix, BiasMatrix):
             docstring="As the instrument reports them, e.g. (@00101,00213): input 1 to output 1, input 2 to output 13.",
         )
 
+    @property
+    def joins_columns(self) -> bool:
+        """Under the free rule only."""
+        return bool(self._rule != SINGLE_ROUTE)
+
     def identity(self) -> Identity:
         """Ask the instrument what it is; raises InstrumentError if it is none of these mainframes."""
         identity = self.identify(*_INPUTS)

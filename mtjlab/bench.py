@@ -146,6 +146,7 @@ class MatrixCrossbar(Crossbar):
             scans_itself=self._scanner is not None,
             holds_lines=self._wiring.holds_lines,
             is_four_wire=self._wiring.is_four_wire,
+            joins_lines=self._matrix.joins_columns,
         )
 
     @property

@@ -267,6 +267,11 @@ class SwitchMatrix(ABC):
         return 0.0
 
     @property
+    def joins_columns(self) -> bool:
+        """Whether `route` takes one row to several columns."""
+        return True
+
+    @property
     @abstractmethod
     def seconds_per_route(self) -> float:
         """How long relays take in one `route` that opens some and closes others; the bus takes its time besides."""
@@ -475,6 +480,8 @@ class Capabilities:
         is_four_wire: whether levels are regulated at sense terminals.
         isolates_cells: whether transistors cut off all cells but those of the selected lines while a pulse lasts, and
             those of floating lines while others are read.
+        joins_lines: whether one source can be put on any several lines at once. Without it only the lines that the
+            matrix holds by itself share one.
     """
 
     levels: int
@@ -485,6 +492,7 @@ class Capabilities:
     holds_lines: bool = False
     is_four_wire: bool = False
     isolates_cells: bool = False
+    joins_lines: bool = True
 
 
 class LineRead(NamedTuple):

@@ -46,13 +46,20 @@ class Drives:
 def chosen_scheme(can: Capabilities, rows: int, wanted: InputScheme | None = None) -> InputScheme:
     """The scheme with the fewest measurements that this Crossbar can do, or the wanted one.
 
-    A Crossbar that senses a single line has that line on a source of its own, apart from other lines at 0 V.
+    A Crossbar that senses a single line has that line on a source of its own, apart from other lines at 0 V. One that
+    cannot join lines on a source has no levels for every row either.
 
     Args:
         rows: how many rows the layer (or tile) drives.
 
     Raises InputError if it cannot do it.
     """
+    if not can.joins_lines and rows > 1 and wanted is not InputScheme.ANALOGUE:
+        raise InputError(
+            f"inference drives up to {rows} rows from one source, but this bench's matrix is in single-route mode",
+            where="bench",
+            remedy="Set 'allows_free_rule: true' for the matrix in the station file",
+        )
     levels = can.levels + (can.sensed_lines > 1)
     needs = {
         InputScheme.ANALOGUE: rows + _BIT_SERIAL_LEVELS - 1,

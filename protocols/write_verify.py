@@ -128,6 +128,12 @@ class _Job:
         self.run_ = WriteRun(crossbar, self.scheme, self.siemens, budget or Budget(), is_stopped)
         self.reader = CellReader(self.run_, reference, read_volts, settings.doubt, settings.doubt_readings)
         by_row = can.sensed_lines > 1 if settings.by_row is None else settings.by_row
+        if by_row and not can.joins_lines:
+            raise InputError(
+                "cells of a row share a source in a pulse, but this bench's matrix is in single-route mode",
+                where="write settings: by_row",
+                remedy="Write cell by cell, or set 'allows_free_rule: true' for the matrix in the station file",
+            )
         self.writer = Writer(self.run_, self.reader, self.scheme, by_row)
 
     def run(self, field_start: FieldStart | None) -> str:
