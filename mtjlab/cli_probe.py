@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .bins import TestLimit
+from .cli_wafer_run import PATIENCE_SECONDS, Controls, finished, require_exports, show
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ LIMITS = (
     TestLimit("survey.tmr", 0.5, None, 5, 50, "low TMR"),
 )
 """Where simulated chips go; assumptions."""
-STOPPED = 4
-"""Exit status of a run that ended with dies left."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class _Request:
     wafer: str
     dies: int | None
     processes: int
+    patience_seconds: float
 
 
 def probe(
@@ -60,8 +60,11 @@ def probe(
     ] = 1,
     report: Annotated[bool, typer.Option(help="Write report.html and report.pdf.")] = True,
     exports: Annotated[
-        str, typer.Option(help="Exports, with commas between: csv, parquet, netcdf, stdf.")
+        str, typer.Option(help="Exports, with commas between: csv, parquet, netcdf, stdf, g85 ...")
     ] = "csv,stdf",
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds that a question waits for the page, if no person is at the terminal.")
+    ] = PATIENCE_SECONDS,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Probe a simulated wafer of 20,000-cell chips: contact, survey, bins; records, exports and a report.
@@ -71,34 +74,13 @@ def probe(
     if out and resume:
         raise InputError("--out is for a new run, --resume for one that is there", remedy="Give one of them")
     folder = resume or out or Path("runs") / f"wafer-{datetime.now():%Y%m%d-%H%M%S}"
-    request = _Request(folder, resume is not None, seed, wafer, dies, processes)
+    request = _Request(folder, resume is not None, seed, wafer, dies, processes, patience)
     kinds = [kind.strip() for kind in exports.split(",") if kind.strip()]
-    result = _probe(request, kinds, with_report=report)
-    typer.echo(json.dumps(result) if as_json else _lines(result))
-    raise typer.Exit(STOPPED if result["dies_left"] else 0)
-
-
-def _probe(request: _Request, kinds: list[str], *, with_report: bool) -> dict[str, Any]:
-    from .exports import KINDS, export_run
-
-    strange = sorted(set(kinds) - set(KINDS))
-    if strange:
-        raise InputError(f"there is no export {strange[0]!r}", remedy=f"Choose from {', '.join(KINDS)}")
+    require_exports(kinds)
     began = time.perf_counter()
     outcome = _walked(request)
-    walked = time.perf_counter()
-    if kinds:
-        export_run(request.folder, kinds)
-    written: dict[str, str] = {}
-    if with_report:
-        from .wafer_report import write_wafer_report
-
-        written = {path.suffix[1:]: str(path) for path in write_wafer_report(request.folder)}
-    return _result(request, outcome) | {
-        "report": written,
-        "walk_seconds": round(walked - began, 2),
-        "seconds": round(time.perf_counter() - began, 2),
-    }
+    result = finished(folder, outcome, began, kinds, report=report)
+    raise typer.Exit(show(result, "mtjlab probe", as_json=as_json))
 
 
 def _walked(request: _Request) -> WaferOutcome:
@@ -116,8 +98,13 @@ def _walked(request: _Request) -> WaferOutcome:
         under = _under(chips, store, request.processes)
         if request.processes > 1:
             settings = replace(settings, contact=replace(settings.contact, check=under.check))  # type: ignore[union-attr]
+        bench = under.bench()
         with stop_on_signals(), ProgressScreen() as screen:
-            return probe_wafer(under.prober, under.bench(), under.steps(), store, settings, progress=screen)
+            controls = Controls(screen, request.patience_seconds)
+            try:
+                return probe_wafer(under.prober, bench, under.steps(), store, settings, **controls(store, bench))
+            finally:
+                controls.close()
 
 
 def _under(chips: ChipBench, store: RunStore, processes: int) -> ChipsUnderProber | ChipsAhead:
@@ -181,38 +168,3 @@ def _plan(chips: ChipBench, dies: int | None) -> RunPlan:
     wafer_map = map_of_wafer(chips.wafer)
     only = [(die.x, die.y) for die in wafer_map.route("rows_serpentine")][:dies] if dies else []
     return wafer_plan(wafer_map, {CONTACT: CONTACT_UNITS, SURVEY: SURVEY_UNITS}, _bins(), only=only)
-
-
-def _result(request: _Request, outcome: WaferOutcome) -> dict[str, Any]:
-    from .run_summary import RunSummary
-    from .store import open_run
-
-    with open_run(request.folder) as run:
-        summary = RunSummary.of(run)
-    return {
-        "folder": str(request.folder),
-        "run": summary.run_id,
-        "state": outcome.state,
-        "reason": outcome.reason,
-        "dies": summary.dies,
-        "dies_left": len(outcome.left),
-        "hard_bins": summary.hard_bins,
-        "yield": summary.yield_fraction,
-        "touchdowns": summary.touchdowns,
-        "bench_hours": round(summary.bench_seconds / 3600, 4),
-    }
-
-
-def _lines(result: dict[str, Any]) -> str:
-    ended = result["state"] + (f": {result['reason']}" if result["reason"] else "")
-    lines = [
-        f"{result['folder']}  {result['run']}  {ended}",
-        f"dies: {', '.join(f'{count} {state}' for state, count in result['dies'].items())}",
-        f"hard bins: {', '.join(f'{count} in {number}' for number, count in result['hard_bins'].items())}",
-        f"yield {result['yield']:.1%}, {result['touchdowns']} touch-downs, {result['bench_hours']:.2f} bench hours",
-        f"{result['walk_seconds']} s for the dies, {result['seconds']} s in all",
-        *result["report"].values(),
-    ]
-    if result["dies_left"]:
-        lines.append(f"{result['dies_left']} dies are left: mtjlab probe --resume {result['folder']}")
-    return "\n".join(lines)

@@ -26,7 +26,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON i
 
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="Recipe file, or the name of a packaged one (mtjlab recipe list).")],
+    recipe: Annotated[
+        str | None, typer.Argument(help="Recipe file, or the name of a packaged one (mtjlab recipe list).")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Folder of a wafer run that ended early: go on at the die where it stopped.")
+    ] = None,
     dry_run: DryRun = False,
     out: OutFolder = None,
     as_json: AsJson = False,
@@ -43,14 +48,35 @@ def run(
     from .cli_recipe import recipe_path
     from .recipe import load_recipe
 
-    loaded = load_recipe(recipe_path(recipe))
+    if (recipe is None) == (resume is None):
+        raise InputError("give either a recipe or --resume", remedy="mtjlab run RECIPE, or mtjlab run --resume FOLDER")
+    if resume is not None:
+        from .cli_recipe_wafer import recipe_of
+
+        recipe = str(recipe_of(resume))
+    loaded = load_recipe(recipe_path(str(recipe)))
     raise typer.Exit(
-        run_loaded(loaded, dry=dry_run, out=out, as_json=as_json, command="mtjlab run", only_released=released_only)
+        run_loaded(
+            loaded,
+            dry=dry_run,
+            out=out,
+            as_json=as_json,
+            command="mtjlab run",
+            only_released=released_only,
+            resume=resume,
+        )
     )
 
 
 def run_loaded(
-    loaded: LoadedRecipe, *, dry: bool, out: Path | None, as_json: bool, command: str, only_released: bool = False
+    loaded: LoadedRecipe,
+    *,
+    dry: bool,
+    out: Path | None,
+    as_json: bool,
+    command: str,
+    only_released: bool = False,
+    resume: Path | None = None,
 ) -> int:
     """Check everything, then run or rehearse it; returns the exit status."""
     from .cli_open_bench import checked
@@ -60,7 +86,8 @@ def run_loaded(
     lock = require_unchanged(loaded, files.named() if files else {}, only_released=only_released)
     if dry:
         return _dry(loaded, files, wiring, as_json)
-    _refuse_wafer(loaded)
+    if loaded.recipe.wafer is not None:
+        return _run_wafer(loaded, files, wiring, out, resume, as_json)
     if not loaded.recipe.needs_bench and loaded.recipe.steps[0].step == "reproduce":
         return _reproduce(loaded, out, as_json)
     return _run(loaded, files, wiring, lock, out, as_json, command)
@@ -140,17 +167,27 @@ def _dry(loaded: LoadedRecipe, files: Any, wiring: Any, as_json: bool) -> int:
     return NOT_GOOD if plan["would_stop"] else DONE
 
 
-def _refuse_wafer(loaded: LoadedRecipe) -> None:
-    if loaded.recipe.wafer is not None:
-        from .yaml_files import refusal
+def _run_wafer(
+    loaded: LoadedRecipe, files: Any, wiring: Any, out: Path | None, resume: Path | None, as_json: bool
+) -> int:
+    """Every die of a wafer; a run that ended early goes on with `resume`."""
+    import time
 
-        raise refusal(
-            "'mtjlab run' does not walk over wafers yet",
-            ["wafer"],
-            loaded.content,
-            loaded.path,
-            "Use --dry-run, or put 'die' in its place for the die under the probes",
-        )
+    from .cli_recipe_run import folder_name
+    from .cli_recipe_wafer import WaferRun, walk
+    from .cli_wafer_run import Controls, finished, show
+    from .interrupts import stop_on_signals
+    from .screen import ProgressScreen
+
+    began, folder = time.perf_counter(), resume or out or folder_name(loaded.recipe.recipe)
+    with stop_on_signals(), ProgressScreen() as screen:
+        controls = Controls(screen)
+        try:
+            outcome = walk(WaferRun(loaded, files, wiring, folder, resume is not None), controls)
+        finally:
+            controls.close()
+    result = finished(folder, outcome, began, list(loaded.recipe.exports), report=True)
+    return show(result, "mtjlab run", as_json=as_json)
 
 
 def _reproduce(loaded: LoadedRecipe, out: Path | None, as_json: bool) -> int:
