@@ -201,10 +201,9 @@ def test_a_changed_released_recipe_is_refused(here: Path, capsys, monkeypatch) -
     assert "is not released" in message
 
 
-def test_wrong_names_and_wafers_are_refused(here: Path, capsys, monkeypatch) -> None:
+def test_wrong_names_and_full_folders_are_refused(here: Path, capsys, monkeypatch) -> None:
     assert "no packaged recipe 'read-dei'. Did you mean 'read-die'?" in refused(capsys, monkeypatch, "run", "read-dei")
     assert "nowhere.yaml: there is no such file" in refused(capsys, monkeypatch, "run", "nowhere.yaml")
-    assert "does not walk over wafers yet" in refused(capsys, monkeypatch, "run", "probe-wafer")
     (here / "full").mkdir()
     (here / "full" / "x").touch()
     assert "not empty" in refused(capsys, monkeypatch, "run", "r.yaml", "--out", "full")
