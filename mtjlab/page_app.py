@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.exceptions import HTTPException
 
 from .errors import InputError, MtjlabError
 from .page_feed import POLL_SECONDS, RunFeed
@@ -150,6 +151,11 @@ def _add_errors(app: FastAPI) -> None:
         del request
         where = sorted({".".join(map(str, each["loc"])) for each in error.errors()})[:3]
         return JSONResponse({"error": f"malformed: {', '.join(where)}"}, 400)
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> Response:
+        del request
+        return JSONResponse({"error": str(error.detail)}, error.status_code)
 
     @app.exception_handler(NotInControl)
     async def not_in_control(request: Request, error: NotInControl) -> Response:

@@ -81,7 +81,7 @@ class RunFeed:
                 try:
                     told = await loop.run_in_executor(self._thread, changes.since)
                 except MtjlabError as error:
-                    told = {"problem": str(error)}
+                    told = {"problem": getattr(error, "what", "it cannot be read")}
                 if told != last:
                     self._hand_on(as_line(told))
                 last = told | {"dies": [], "events": []}

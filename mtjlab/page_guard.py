@@ -31,10 +31,6 @@ HEADERS = {
 }
 
 
-class TooLarge(Exception):  # noqa: N818 (a fact)
-    """More was sent than anything here takes."""
-
-
 class PageGuard:
     """ASGI middleware that refuses what it does not know.
 
@@ -64,22 +60,19 @@ class PageGuard:
         if refusal:
             await _refuse(send, *refusal)
             return
-        has_begun = False
+        body = await _whole_body(receive) if scope["method"] == "POST" else b""
+        if body is None:
+            await _refuse(send, 413, "too large")
+            return
 
         async def guarded_send(message: Message) -> None:
-            nonlocal has_begun
             if message["type"] == "http.response.start":
-                has_begun = True
                 given = {name.lower() for name, _ in message["headers"]}
                 more = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in given]
                 message = {**message, "headers": [*message["headers"], *more]}
             await send(message)
 
-        try:
-            await self._app(scope, _limited(receive), guarded_send)
-        except TooLarge:
-            if not has_begun:
-                await _refuse(send, 413, "too large")
+        await self._app(scope, _replayed(body, receive), guarded_send)
 
     def has_token(self, scope: Scope) -> bool:
         """Whether a request has the token."""
@@ -169,19 +162,28 @@ def _announced(headers: dict[str, str]) -> int:
     return int(length) if length.isascii() and length.isdigit() and len(length) < 12 else MOST_BODY_BYTES + 1
 
 
-def _limited(receive: Receive) -> Receive:
-    """Also what is sent without saying how much."""
-    total = 0
-
-    async def counted() -> Message:
-        nonlocal total
+async def _whole_body(receive: Receive) -> bytes | None:
+    """None if it is too large, also where it did not say so before."""
+    body = b""
+    while True:
         message = await receive()
-        total += len(message.get("body", b""))
-        if total > MOST_BODY_BYTES:
-            raise TooLarge
-        return message
+        body += bytes(message.get("body", b""))
+        if len(body) > MOST_BODY_BYTES:
+            return None
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return body
 
-    return counted
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """The body that was read already, then what comes after it."""
+    waiting = [body]
+
+    async def replay() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return replay
 
 
 async def _refuse(send: Send, status: int, why: str) -> None:

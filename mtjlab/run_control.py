@@ -122,7 +122,7 @@ class RunChannel:
             # a file that was written just now may be written again within the resolution of its time
             self._stamp = stamp if abs(time.time_ns() - stamp[0]) > _SETTLED_NS else (-1, -1)
             self._seen = rows[-1][0] if rows else self._seen
-            found = [Request(n, Action(a), None if x is None else (x, y), name) for n, a, x, y, name in rows]
+            found += [Request(n, Action(a), None if x is None else (x, y), name) for n, a, x, y, name in rows]
         return found
 
     def answer(self, request: Request, outcome: str) -> None:
@@ -165,15 +165,12 @@ class ControlDesk:
     def status(self) -> dict[str, Any]:
         """What the run published last, and `is_live`: whether it is still there; empty if it never said anything."""
         path = self._folder / LIVE
-        if not path.is_file():
+        found = {key: json.loads(value) for key, value in _rows(path, "SELECT key, value FROM status")}
+        if not found:
             return {}
-        with explained(path), contextlib.closing(connect_to_read(path)) as db:
-            found = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM status")}
-            answers = db.execute(
-                "SELECT seq, outcome FROM answers WHERE session = ? ORDER BY seq DESC LIMIT 5",
-                (found.get("session", ""),),
-            ).fetchall()
-        return found | {"answers": [list(row) for row in answers], "is_live": self.is_live()}
+        query = "SELECT seq, outcome FROM answers WHERE session = ? ORDER BY seq DESC LIMIT 5"
+        answers = [list(row) for row in _rows(path, query, (found.get("session", ""),))]
+        return found | {"answers": answers, "is_live": self.is_live()}
 
     def is_live(self) -> bool:
         """Whether the process that publishes still runs: it holds a lock that ends with it."""
@@ -190,12 +187,8 @@ class ControlDesk:
 
     def controller(self) -> str | None:
         """Name of who has the controls; None if nobody has."""
-        path = self._folder / CONTROL
-        if not path.is_file():
-            return None
-        with explained(path), contextlib.closing(connect_to_read(path)) as db:
-            row = db.execute("SELECT name, wall FROM controller").fetchone()
-        return str(row[0]) if row and self._wall() - row[1] < LEASE_SECONDS else None
+        rows = _rows(self._folder / CONTROL, "SELECT name, wall FROM controller")
+        return str(rows[0][0]) if rows and self._wall() - rows[0][1] < LEASE_SECONDS else None
 
     def take_controls(self, name: str) -> str:
         """Take the controls; returns the token that requests are made with. Raises NotInControl if somebody has."""
@@ -263,6 +256,19 @@ class ControlDesk:
             except BaseException:
                 db.execute("ROLLBACK")
                 raise
+
+
+def _rows(path: Path, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+    """What is in a file of the channel; nothing where it is not there yet, or not complete yet."""
+    if not path.is_file():
+        return []
+    with explained(path), contextlib.closing(connect_to_read(path)) as db:
+        try:
+            return db.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -38,8 +38,8 @@ function follow() {
   source.onopen = () => linked(true);
   source.onerror = () => linked(false);
 }
-function linked(is) {
-  $("link").textContent = is ? "live" : "no connection; trying again. The run goes on by itself";
+function linked(is, why = "no connection; trying again. The run goes on by itself") {
+  $("link").textContent = is ? "live" : why;
   $("link").classList.toggle("lost", !is);
 }
 
@@ -58,7 +58,8 @@ function takeWhole(told) {
 
 function takeChanges(told) {
   if (!state.fixed) return;
-  if (told.problem) return linked(false);
+  if (told.problem) return linked(false, `the run cannot be read: ${told.problem}`);
+  linked(true);
   const began = performance.now();
   for (const die of told.dies) {
     state.dies.set(`${die.x},${die.y}`, die);

@@ -140,6 +140,7 @@ def test_paused_and_on_by_one_who_has_the_controls_while_another_watches(
     channel.publish(phase="paused", bench={"board": "off"})
     expect(page, "#phase", "Paused")
     expect(other, "#phase", "Paused")
+    expect(page, "#link", "live")
     picture(page, "paused")
     page.keyboard.press("p")
     expect(page, "#told", "Asked: resume")
@@ -155,8 +156,8 @@ def test_paused_and_on_by_one_who_has_the_controls_while_another_watches(
 
 def test_a_fault_puts_a_question(opened: Callable[..., Any], run: tuple[RunStore, RunChannel]) -> None:
     store, channel = run
-    store.note("touching down on die (-2, 1): the chuck did not reach its contact height", "prober: retry")
-    store.note("stands on die (-2, 1), separated", "prober: read back")
+    store.note("touching down on die (-1, 0): the chuck did not reach its contact height", "prober: retry")
+    store.note("stands on die (-1, 0), separated", "prober: read back")
     question = {"what": "touching down", "reason": "the chuck did not reach its contact height (Velox, code 703)"}
     channel.publish(phase="asking", question=question | {"die": [DIES[14].x, DIES[14].y]}, bench={"board": "off"})
     page = opened()
@@ -166,6 +167,7 @@ def test_a_fault_puts_a_question(opened: Callable[..., Any], run: tuple[RunStore
     page.fill("#name", "Ada")
     page.click("#take")
     sync_api.expect(page.locator("#question [data-action=retry]")).to_be_enabled()
+    expect(page, "#link", "live")
     picture(page, "fault")
     page.click("#question [data-action=retry]")
     expect(page, "#told", "Asked: retry")
