@@ -125,7 +125,7 @@ def _rehearse(loaded: LoadedRecipe, files: BenchFiles, wiring: Wiring, seen: _Se
     assert recipe.bench is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
-        twin = _twin(files, wiring, folder, recipe.bench.seed)
+        twin = _twin(files, wiring, folder, recipe)
         opening = opened_bench(twin, wiring, recipe.bench, log=folder / "log", listener=seen.listen)
         with opening as bench, _counted(bench, seen):
             context = DieContext(
@@ -139,9 +139,10 @@ def _rehearse(loaded: LoadedRecipe, files: BenchFiles, wiring: Wiring, seen: _Se
             bench.crossbar.check_errors()
 
 
-def _twin(files: BenchFiles, wiring: Wiring, folder: Path, seed: int | None) -> BenchFiles:
-    if files.simulated is not None:
-        return into_folder(files, folder, seed=seed)
+def _twin(files: BenchFiles, wiring: Wiring, folder: Path, recipe: Recipe) -> BenchFiles:
+    """A copy of a simulated bench; of real instruments, or of a bench with a prober, twins with a die under them."""
+    if files.simulated is not None and recipe.wafer is None:
+        return into_folder(files, folder, seed=recipe.bench.seed if recipe.bench else None)
     from .cli_twin import twin_of
 
     try:
@@ -186,7 +187,8 @@ def _holders(files: BenchFiles | None) -> Iterator[str]:
 def _about(files: BenchFiles, is_rehearsed: bool, recipe: Recipe) -> str:
     if not is_rehearsed:
         return "Nothing was rehearsed to its end: time and transactions are not known; bounds hold all the same."
-    which = "a fresh copy of the simulated bench" if files.simulated else "simulated twins of the station's instruments"
+    is_copy = files.simulated is not None and recipe.wafer is None
+    which = "a fresh copy of the simulated bench" if is_copy else "simulated twins of the station's instruments"
     beside = " The chuck's moves are not in the time." if recipe.wafer is not None else ""
     return f"Time, transactions and counts are from a rehearsal on {which}, in simulated time.{beside}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -266,3 +267,10 @@ def test_recipe_list_copy_check_and_schema(here: Path, capsys, monkeypatch) -> N
     assert json.loads(typed("recipe", "schema"))["title"] == "mtjlab recipe"
     typed("recipe", "schema", "--out", "s.json")
     assert "properties" in json.loads((here / "s.json").read_text())
+
+
+def test_nothing_heavy_is_imported_to_show_help() -> None:
+    code = "import sys; sys.argv = ['mtjlab', '--help']; import mtjlab.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"numpy", "pydantic", "pint", "ruamel", "scipy", "qcodes", "pyvisa", "torch", "matplotlib", "pandas"}
+    assert not heavy & {name.partition(".")[0] for name in done.stdout.split()}

@@ -20,6 +20,7 @@ KEY = re.compile(r"(?<![\w'\"])([a-z_]{3,})(: )")
 QUANTITY = re.compile(r"(-?\d+(?:\.\d+)?) (mV|V|ms|uS|mm|um|%)(?=[\s,\]}]|$)")
 WORDS = (
     "passive15",
+    "probed15",
     "thorough",
     "quick",
     "loop",
@@ -145,6 +146,7 @@ def test_each_is_refused_before_anything_moves_with_line_and_remedy(
 
     monkeypatch.setattr(cli_recipe_run, "opened_bench", moved)
     monkeypatch.setattr(cli_run, "_reproduce", moved)
+    monkeypatch.setattr(cli_run, "_run_wafer", moved)
     path, out = tmp_path / "wrong.yaml", tmp_path / "out"
     bad = []
     for wrong in all_mutations():
