@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -63,6 +64,7 @@ def serve_page(
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
+    _yield_to_others()
     uvicorn.Server(config).run(sockets=[listening])
 
 
@@ -76,6 +78,20 @@ def _uvicorn() -> ModuleType:
             f"the live page needs {error.name}", remedy='Install it: python -m pip install "mtjlab[page]"'
         ) from error
     return uvicorn
+
+
+def _yield_to_others() -> None:
+    """Run at a lower priority than the run that is watched."""
+    if sys.platform == "win32":
+        import ctypes
+        import subprocess
+
+        kernel = ctypes.windll.kernel32
+        kernel.SetPriorityClass(ctypes.c_void_p(kernel.GetCurrentProcess()), subprocess.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        import os
+
+        os.nice(5)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from importlib.resources import files
@@ -198,7 +199,12 @@ def _add_pages(app: FastAPI, guard: PageGuard, token: str, is_secure: bool) -> N
 
 
 def _add_views(app: FastAPI, runs: RunsFolder) -> None:
-    die_map_line = lru_cache(16)(lambda *which: as_line(die_map(*which)))
+    kept_line = lru_cache(16)(lambda *which: as_line(die_map(*which)))
+    one_at_a_time = threading.Lock()
+
+    def map_line(*which: Any) -> str:
+        with one_at_a_time:  # several viewers who want the same map: it is read once
+            return kept_line(*which)
 
     @app.get("/api/runs")
     async def all_runs() -> Response:
@@ -220,7 +226,7 @@ def _add_views(app: FastAPI, runs: RunsFolder) -> None:
 
     @app.get("/api/runs/{run_id}/dies/{x}/{y}/maps/{step}/{attempt}")
     async def maps(run_id: str, x: int, y: int, step: str, attempt: int) -> Response:
-        line = await asyncio.to_thread(lambda: die_map_line(runs.folder(run_id), x, y, step, attempt))
+        line = await asyncio.to_thread(lambda: map_line(runs.folder(run_id), x, y, step, attempt))
         return Response(line, media_type="application/json")
 
     @app.get("/api/runs/{run_id}/dies/{x}/{y}/cells/{kernel}/{row}/{col}")

@@ -11,7 +11,8 @@ from typing import Any
 from .errors import MtjlabError
 from .page_views import Changes, as_line, changed_at, whole
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.04
+"""How often it is looked whether a file has changed; only then is one opened."""
 LONGEST_SECONDS = 2.0
 """Files are read at least so often: some systems tell late that one has changed, and a dead run changes none."""
 MOST_WAITING = 50

@@ -65,7 +65,11 @@ class PageGuard:
             await _refuse(send, 413, "too large")
             return
 
+        is_open = False
+
         async def guarded_send(message: Message) -> None:
+            nonlocal is_open
+            is_open = message["type"] == "http.response.start" or bool(message.get("more_body"))
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
                 more = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in given]
@@ -73,6 +77,8 @@ class PageGuard:
             await send(message)
 
         await self._app(scope, _replayed(body, receive), guarded_send)
+        if is_open:  # a stream that the end of the server has cut off
+            await send({"type": "http.response.body", "body": b""})
 
     def has_token(self, scope: Scope) -> bool:
         """Whether a request has the token."""

@@ -60,7 +60,7 @@ function takeChanges(told) {
   if (!state.fixed) return;
   if (told.problem) return linked(false, `the run cannot be read: ${told.problem}`);
   linked(true);
-  const began = performance.now();
+  performance.mark("began");
   for (const die of told.dies) {
     state.dies.set(`${die.x},${die.y}`, die);
     wafer.show(die, state.colours, binName);
@@ -78,7 +78,12 @@ function takeChanges(told) {
   if (!state.die && current) go({ die: [current[0], current[1]], cell: null, follows: true });
   else if (state.follows && current && state.die.join() !== `${current[0]},${current[1]}` && hasEnded()) go({ die: [current[0], current[1]], cell: null, follows: true });
   else if (state.die && (told.dies.some((die) => `${die.x},${die.y}` === state.die.join()) || fresh.some((event) => event.kind === "kept"))) showDie();
-  document.documentElement.dataset.updateMilliseconds = (performance.now() - began).toFixed(1);
+  took("update");
+}
+function took(what) {
+  performance.measure(what, "began");
+  performance.clearMarks("began");
+  if (performance.getEntriesByName(what).length > 500) performance.clearMeasures(what);
 }
 const hasEnded = () => state.events.some((event) => event.kind === "kept" && event.attempt === state.now.current[2]);
 
@@ -256,9 +261,11 @@ async function showMap([attempt, step]) {
   const told = await ask(api(`/dies/${die[0]}/${die[1]}/maps/${step}/${attempt}`));
   if (die !== state.die) return;
   state.shown = name;
+  performance.mark("began");
   const choices = map.take(told, state.fixed.statuses), before = $("quantity").value;
   $("quantity").replaceChildren(...choices.map(([value, text]) => new Option(text, value, false, value === before)));
   map.show($("quantity").value);
+  took("map");
   const [kernels, rows, cols] = told.shape;
   $("pointed").textContent = `${kernels > 1 ? `${kernels} arrays of ` : ""}${rows} × ${cols} cells, read at ${told.volts} V (${told.scheme})${told.is_partial ? "; not complete" : ""}`;
 }
