@@ -233,6 +233,7 @@ class TrainStep(Step):
     step: Literal["train"]
     data: Literal["wine"] = "wine"
     solutions: int = Field(default=32, ge=1, le=1000)
+    epochs: int = Field(default=4000, ge=1, le=1_000_000)
     seed: int = Field(default=0, ge=0)
     input_bits: int = Field(default=5, ge=1, le=12)
     hidden_bits: int = Field(default=4, ge=1, le=12)

@@ -26,7 +26,7 @@ def trained(step: TrainStep, context: DieContext) -> StepFound:
     context.progress("training", 0, 1)
     networks = train(
         data,
-        TrainingSettings(solutions=step.solutions, seed=step.seed, precision=settings.precision),
+        TrainingSettings(solutions=step.solutions, epochs=step.epochs, seed=step.seed, precision=settings.precision),
         progress=lambda done, total: context.progress("training", done, total),
     )
     solution, plan = choose_network(networks, known, data, settings)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from mtjlab.cli_open_bench import checked, problems_with
 from mtjlab.cli_recipe import packaged_recipes
+from mtjlab.engine.training import TrainingSettings
 from mtjlab.errors import InputError
 from mtjlab.protocols.characterize_cell import Drive
 from mtjlab.protocols.classify_reads import ClassifySettings
@@ -87,6 +88,11 @@ def test_defaults_are_those_of_the_protocols() -> None:
     assert (step(step="classify").model_dump()["repeats"], step(step="classify").model_dump()["exposures"]) == (
         ClassifySettings().repeats,
         ClassifySettings().exposures,
+    )
+    training = TrainingSettings()
+    assert (step(step="train").model_dump()["solutions"], step(step="train").model_dump()["epochs"]) == (
+        training.solutions,
+        training.epochs,
     )
     precision = RunSettings().precision
     infer = step(step="infer").model_dump()
