@@ -70,6 +70,12 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keeps the stages of all tests."""
+    return tmp_path_factory.mktemp("out")
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Small forms, short trainings, dies that need no bench; returns how many dies were asked for each time."""
@@ -83,10 +89,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     form = ChipForm(side=7, hidden=6, output_pairs=1, limits=None)
     forms = {"plain": form, "limited parts": replace(form, output_pairs=2, limits=(1.0, 2.0))}
+    digits = images.load_digits().first(128, 60)
     convolution = ConvolutionForm(channels=(2, 2, 2), training=SHORT_RUN, hardware=1, seeds=1)
     monkeypatch.setattr(cli_simulated_chips, "measured_chips", surveys)
     monkeypatch.setattr(cli_reproduce_mnist, "forms", lambda: forms)
     monkeypatch.setattr(mnist_study, "QUICK", SETTINGS)
+    monkeypatch.setattr(images, "load_digits", lambda: digits)
     monkeypatch.setattr(convolution_study, "ConvolutionForm", lambda **changes: convolution)
     return asked
 
@@ -98,8 +106,8 @@ def run(*arguments: str) -> Any:
 
 
 @pytest.mark.usefixtures("pictures")
-def test_it_measures_trains_compares_and_writes(small: list[int], tmp_path: Path) -> None:
-    out, docs = tmp_path / "out", tmp_path / "docs"
+def test_it_measures_trains_compares_and_writes(small: list[int], out: Path, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
     outcome = run("--quick", "--out", str(out), "--docs", str(docs))
     assert small == [4]
     result = json.loads((out / "reproduce-mnist.json").read_text(encoding="utf-8"))
@@ -118,8 +126,8 @@ def test_it_measures_trains_compares_and_writes(small: list[int], tmp_path: Path
 
 
 @pytest.mark.usefixtures("pictures", "small")
-def test_a_second_run_trains_nothing_that_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ["--quick", "--json", "--out", str(tmp_path / "out")]
+def test_a_second_run_trains_nothing_that_is_kept(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["--quick", "--json", "--out", str(out)]
     first = json.loads(run(*arguments).stdout)
 
     def never(*arguments: Any, **how: Any) -> None:
@@ -135,7 +143,7 @@ def test_a_second_run_trains_nothing_that_is_kept(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("pictures", "small")
-def test_one_die_can_be_written_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_die_can_be_written_and_run(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks: list[ChipTask] = []
 
     class Run:
@@ -154,11 +162,11 @@ def test_one_die_can_be_written_and_run(tmp_path: Path, monkeypatch: pytest.Monk
             }
 
     monkeypatch.setattr(cli_chip_network, "write_and_run", lambda task, say: tasks.append(task) or Run())
-    run("--quick", "--on-chip", "1000", "--out", str(tmp_path))
+    run("--quick", "--on-chip", "1000", "--out", str(out))
     (task,) = tasks
     assert task.count == PICTURES[1] and len(task.maps) == 1 and task.place == task.bench.wafer.places[0]
     assert task.network.devices == task.tiling.devices == 49 * 12 + 6 * 40
-    page = (tmp_path / "reproduce-mnist.md").read_text(encoding="utf-8")
+    page = (out / "reproduce-mnist.md").read_text(encoding="utf-8")
     assert "## One die, written and run" in page and "(limited parts: 49-6-10, 2 pairs" in page
     assert "| error on the chip | 12.50 | 4.00 to 25.00 |" in page and "| 3 | 7 | 6 | 5 | 4 |" in page
 
@@ -176,11 +184,11 @@ def test_without_data_it_says_what_to_do_in_one_line(
 
 @pytest.mark.usefixtures("pictures", "small")
 def test_a_folder_that_cannot_be_written_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     docs = str(tmp_path / "file" / "docs")
-    arguments = ["reproduce", "mnist", "--quick", "--out", str(tmp_path / "out"), "--docs", docs]
+    arguments = ["reproduce", "mnist", "--quick", "--out", str(out), "--docs", docs]
     monkeypatch.setattr(sys, "argv", ["mtjlab", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
