@@ -1,4 +1,4 @@
-"""The documentation as a site: every page is in the navigation, and it builds without a warning and without the network."""
+"""The documentation as a site: every page is in the navigation; it builds without a warning and without the network."""
 
 import importlib.util
 import re
