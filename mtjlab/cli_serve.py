@@ -45,6 +45,9 @@ def serve_page(
         )
     if (certificate is None) != (key is None):
         raise InputError("--certificate and --key go together", remedy="Give both, or neither")
+    for path in filter(None, (certificate, key)):
+        if not path.is_file():
+            raise InputError("there is no such file", where=str(path), remedy="Check the path")
     own = token or secrets.token_urlsafe(24)
     is_local = is_loopback(host)
     names = (*(allow_name or ()), *(() if is_local else (host, platform.node())))

@@ -1,0 +1,152 @@
+"""What the page shows of a run against what was recorded; changes alone make up the whole; the run notices nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtjlab.errors import InputError
+from mtjlab.ledger_rows import DieState
+from mtjlab.page_feed import MOST_WAITING, RunFeed
+from mtjlab.page_views import Changes, cell_history, changed_at, die_detail, die_map, runs_under, whole
+from mtjlab.records import RunStore
+from mtjlab.run_control import RunChannel
+
+from .page_wafer import DIES, create, maps_of, probe
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    store = create(tmp_path / "run")
+    yield store
+    store.leave()
+
+
+def test_changes_add_up_to_the_whole(store: RunStore) -> None:
+    changes, dies, events = Changes(store.folder), {}, []
+    for number, die in enumerate(DIES[:5]):
+        if number != 2:
+            probe(store, die)
+        else:
+            store.skip(die, "scratched")
+        told = changes.since()
+        assert len(told["dies"]) == (36 if number == 0 else 1)
+        dies |= {(one["x"], one["y"]): one for one in told["dies"]}
+        events += told["events"]
+    now = whole(store.folder)
+    assert {(one["x"], one["y"]): one for one in now["dies"]} == dies
+    assert now["events"] == events
+    assert changes.since()["dies"] == changes.since()["events"] == []
+
+
+def test_phases_as_a_run_goes_through_them(store: RunStore, tmp_path: Path) -> None:
+    def phase() -> str:
+        return str(whole(tmp_path / "run")["phase"])
+
+    assert phase() == "recording"
+    channel = RunChannel(store.folder)
+    probe(store, DIES[0])
+    assert phase() == "running"
+    channel.publish(phase="paused")
+    assert phase() == "paused"
+    channel._alive.release()
+    assert phase() == "interrupted"
+    store.leave()
+    again = RunStore.open(tmp_path / "run")
+    channel = RunChannel(tmp_path / "run")
+    again.resume()
+    probe(again, DIES[1])
+    assert phase() == "resumed"
+    again.close("stopped", "enough")
+    channel.close()
+    assert (phase(), whole(tmp_path / "run")["reason"]) == ("stopped", "enough")
+
+
+def test_time_left_is_dies_left_times_the_median_visit(store: RunStore) -> None:
+    assert whole(store.folder)["seconds_left"] is None
+    for die in DIES[:3]:
+        probe(store, die)
+    seconds = sorted(each["seconds"] for die in DIES[:3] for each in die_detail(store.folder, die.x, die.y)["visits"])
+    assert whole(store.folder)["seconds_left"] == 33 * seconds[1]
+
+
+def test_maps_and_cells_are_what_was_measured(store: RunStore) -> None:
+    die = DIES[0]
+    probe(store, die)
+    store.plan_again(die, "once more")
+    probe(store, die)
+    told = die_map(store.folder, die.x, die.y, "survey", 0)
+    truth = maps_of(die, 2, 4)
+    p = np.frombuffer(base64.b64decode(told["arrays"]["siemens_p"]), "<f4").reshape(told["shape"])
+    np.testing.assert_array_equal(p, np.stack([one.siemens_p for one in truth]).astype("f4"))
+    status = np.frombuffer(base64.b64decode(told["status"]), "i1").reshape(told["shape"])
+    np.testing.assert_array_equal(status, np.stack([one.status for one in truth]))
+    assert sum(told["counts"].values()) == 32
+    history = cell_history(store.folder, die.x, die.y, 1, 2, 3)["history"]
+    assert [(each["attempt"], each["siemens_ap"]) for each in history] == [
+        (0, truth[1].siemens_ap[2, 3]),
+        (1, truth[1].siemens_ap[2, 3]),
+    ]
+    assert [each["state"] for each in die_detail(store.folder, die.x, die.y)["visits"]] == [DieState.DONE] * 2
+
+
+def test_what_is_not_there_is_said(store: RunStore) -> None:
+    with pytest.raises(InputError, match="no die"):
+        die_detail(store.folder, 99, 0)
+    with pytest.raises(InputError):
+        die_map(store.folder, DIES[0].x, DIES[0].y, "survey", 0)
+
+
+def test_runs_are_found_newest_first_and_wrecks_are_left_out(tmp_path: Path, store: RunStore) -> None:
+    (tmp_path / "wreck").mkdir()
+    (tmp_path / "wreck" / "ledger.sqlite").write_bytes(b"nothing")
+    assert list(runs_under(tmp_path)) == [store.run_id]
+    assert runs_under(tmp_path / "nowhere") == {}
+
+
+def test_a_change_of_the_ledger_is_seen_without_opening_it(store: RunStore) -> None:
+    before = changed_at(store.folder)
+    assert changed_at(store.folder) == before
+    store.note("something")
+    assert changed_at(store.folder) != before
+
+
+def test_a_view_never_keeps_the_ledger_from_being_left_whole(tmp_path: Path) -> None:
+    store = create(tmp_path / "run")
+    changes = Changes(store.folder)
+    probe(store, DIES[0])
+    changes.since()
+    store.leave()
+    assert not list((tmp_path / "run").glob("ledger.sqlite-*"))
+
+
+def test_five_viewers_are_told_the_same_and_one_that_sleeps_is_told_the_whole(store: RunStore) -> None:
+    async def watch() -> None:
+        feed = RunFeed(store.folder, poll_seconds=0.001)
+        viewers = [feed.follow() for _ in range(5)]
+        firsts = [await anext(viewer) for viewer in viewers]
+        assert {kind for kind, _ in firsts} == {"whole"}
+        sleeper, *awake = viewers
+        probe(store, DIES[0])
+        finals = []
+        for viewer in awake:
+            while '"state":"done"' not in (line := (await anext(viewer))[1]):
+                pass
+            finals.append(line)
+        assert len(set(finals)) == 1
+        for number in range(MOST_WAITING + 5):
+            feed._hand_on(json.dumps({"number": number}))
+        kinds = [(await anext(sleeper))[0] for _ in range(3)]
+        assert "whole" in kinds
+        for viewer in viewers:
+            await viewer.aclose()  # type: ignore[attr-defined]
+        assert feed.viewers == 0
+        await feed.close()
+
+    asyncio.run(watch())
