@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
+from .cli_open_bench import guarded, left_safe, packaged_bench_file, simulated_bench_of, started, versions
 from .cli_probe import probe
 from .cli_recipe import recipe
 from .cli_reproduce import reproduce
 from .cli_run import run
-from .cli_serve import serve_page
 from .cli_runs import runs
+from .cli_serve import serve_page
 from .cli_short_forms import infer, read, train, write
 from .errors import InputError, InstrumentError, LimitError, MtjlabError
 
@@ -241,7 +241,7 @@ def _set_up(request: _Request, folder: RunFolder) -> _Setup:
     for path in (request.station, request.wiring, request.bench):
         if path:
             _require_file(path)
-    wiring_file = request.wiring or _packaged("passive15.wiring.yaml")
+    wiring_file = request.wiring or packaged_bench_file("passive15.wiring.yaml")
     wiring = load_wiring(wiring_file)
     settings = _run_settings(request.write_volts, wiring, wiring_file)
     folder.keep_file(wiring_file, "assumed.wiring.yaml")
@@ -275,11 +275,11 @@ def _station_and_bench(request: _Request, folder: Path) -> tuple[Path, str | Non
     """Station file to open, and the simulated bench behind it (None: real instruments)."""
     if request.station:
         (folder / "bench.station.yaml").write_bytes(request.station.read_bytes())
-        return request.station, _simulated_bench_of(request.station)
+        return request.station, simulated_bench_of(request.station)
     if "@" in str(folder):
         raise InputError("the path holds an '@', which PyVISA reserves", where=str(folder), remedy="Use another --out")
     spec = str(_write_bench_file(request, folder))
-    text = _packaged("passive15.station.yaml").read_text(encoding="utf-8")
+    text = packaged_bench_file("passive15.station.yaml").read_text(encoding="utf-8")
     station = folder / "bench.station.yaml"
     station.write_text(text.replace("passive15@mtjlab", json.dumps(f"{spec}@mtjlab")), encoding="utf-8")
     return station, spec
@@ -291,7 +291,7 @@ def _write_bench_file(request: _Request, folder: Path) -> Path:
 
     from .yaml_files import load_yaml
 
-    source = request.bench or _packaged("passive15.yaml")
+    source = request.bench or packaged_bench_file("passive15.yaml")
     content = load_yaml(source)
     if request.bench is None:
         content["seed"] = request.seed
@@ -304,22 +304,6 @@ def _write_bench_file(request: _Request, folder: Path) -> Path:
     with target.open("w", encoding="utf-8") as file:
         YAML(typ="rt", pure=True).dump(content, file)
     return target
-
-
-def _simulated_bench_of(station: Path) -> str | None:
-    from .yaml_files import load_yaml
-
-    for entry in (load_yaml(station).get("instruments") or {}).values():
-        visalib = str((entry.get("init") or {}).get("visalib", "")) if isinstance(entry, dict) else ""
-        if visalib.endswith("@mtjlab"):
-            return visalib.removesuffix("@mtjlab")
-    return None
-
-
-def _packaged(name: str) -> Path:
-    from importlib.resources import files
-
-    return Path(str(files("mtjlab.sim_instruments.benches"))) / name
 
 
 def _run(request: _Request, setup: _Setup) -> tuple[dict[str, Any], int]:
@@ -338,7 +322,12 @@ def _run(request: _Request, setup: _Setup) -> tuple[dict[str, Any], int]:
     result: dict[str, Any] = {}
     ending, status = ("complete", ""), 0
     try:
-        with stop_on_signals(), ProgressScreen() as screen, _guarded(setup), crossbar:
+        with (
+            stop_on_signals(),
+            ProgressScreen() as screen,
+            guarded(None if setup.bench else setup.station_file, setup.folder.path / "supervisor.log"),
+            crossbar,
+        ):
             stages = Stages(lambda: crossbar.spent, screen)
             result["instruments"] = _identities(crossbar, opened, setup, stages)
             result |= _chain(request, setup, crossbar, stages)
@@ -356,30 +345,13 @@ def _run(request: _Request, setup: _Setup) -> tuple[dict[str, Any], int]:
     return _completed(result, ending, request, setup, crossbar, messages), status
 
 
-@contextmanager
-def _guarded(setup: _Setup) -> Iterator[None]:
-    """Nobody else drives these instruments meanwhile, and somebody switches them off if this process dies.
-
-    A simulated bench lives and dies with its process: nothing to guard.
-    """
-    if setup.bench is not None:
-        yield
-        return
-    from .bench_lock import BenchLock
-    from .station import addresses_of
-    from .supervisor import Supervisor
-
-    addresses = addresses_of(setup.station_file).values()
-    with BenchLock(addresses), Supervisor(setup.station_file, setup.folder.path / "supervisor.log"):
-        yield
+def _guarded(setup: _Setup) -> AbstractContextManager[None]:
+    return guarded(None if setup.bench else setup.station_file, setup.folder.path / "supervisor.log")
 
 
 def _identities(crossbar: MatrixCrossbar, opened: OpenStation, setup: _Setup, progress: Any) -> list[dict[str, str]]:
     progress("checking instruments", 0, 1)
-    try:
-        identities = crossbar.start()
-    except InputError as error:
-        raise InputError(error.what, where=f"{setup.wiring_file}, key {error.where}", remedy=error.remedy) from error
+    identities = started(crossbar, setup.wiring_file)
     progress("checking instruments", 1, 1)
     jobs = crossbar.jobs
     return [
@@ -438,7 +410,7 @@ def _completed(
         "problems": [*off.problems, *_saturation(result)],
         "is_simulated": setup.bench is not None,
         "settings": _flat_settings(request, setup),
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -461,13 +433,6 @@ def _flat_settings(request: _Request, setup: _Setup) -> dict[str, Any]:
     }
 
 
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    packages = ("numpy", "scipy", "qcodes", "pyvisa", "torch", "scikit-learn")
-    return {"mtjlab": __version__, "python": platform.python_version(), **{name: version(name) for name in packages}}
-
-
 def _report(folder: Path) -> Path:
     from .report import write_report
 
@@ -485,15 +450,10 @@ def _show(request: _Request, result: dict[str, Any], report: Path) -> None:
         typer.echo(f"mtjlab: {result['reason']}", err=True)
         for problem in result["problems"]:
             typer.echo(f"mtjlab: while switching off: {problem}", err=True)
-        typer.echo(f"mtjlab: {_safety(result)} What was measured is in {report.parent}", err=True)
-
-
-def _safety(result: dict[str, Any]) -> str:
-    unknown = [name for name, off in result["outputs"].items() if off is not True]
-    relays = "all relays are open." if result["relays_open"] else "the relays could NOT be opened."
-    if unknown:
-        return f"The output of {' and '.join(unknown)} could NOT be read back as off: check its front panel; {relays}"
-    return f"All outputs were read back as off, {relays}"
+        typer.echo(
+            f"mtjlab: {left_safe(result['outputs'], result['relays_open'])} What was measured is in {report.parent}",
+            err=True,
+        )
 
 
 def main() -> None:
