@@ -148,7 +148,8 @@ class ClassifyStep(Pulsing):
     """Both states of every cell, and what is wrong with cells and lines.
 
     Attributes:
-        how: "thorough" looks five times and half-selects every cell; "quick" writes each cell to P and to AP once.
+        how: "thorough" looks five times and half-selects every cell; "quick" writes each cell to P and to AP once;
+            "columns" writes whole columns by one pulse each, see `protocols/survey_chip_kernel.py`.
         repeats, exposures: of the thorough way, see `protocols/classify_reads.py`.
     """
 
@@ -165,7 +166,7 @@ class ClassifyStep(Pulsing):
     }
 
     step: Literal["classify"]
-    how: Literal["thorough", "quick"] = "thorough"
+    how: Literal["thorough", "quick", "columns"] = "thorough"
     repeats: int = Field(default=2, ge=1, le=100)
     exposures: int = Field(default=5, ge=1, le=100)
 

@@ -16,6 +16,7 @@ from .die_steps import DieContext, StepFound
 from .readout import silent_lines
 from .readout_array import read_array
 from .readout_settings import SCHEME_NAMES, ReadSettings
+from .survey_chip_kernel import SurveySettings, survey_array
 from .write_settings import WriteSettings
 
 _MAPS = ("as_found", "both_states")
@@ -77,6 +78,8 @@ def classified(step: ClassifyStep, context: DieContext) -> StepFound:
     if step.how == "quick":
         known = _surveyed(step, write, context)
         details: dict[str, object] = {}
+    elif step.how == "columns":
+        known, details = _by_columns(step, write, context), {}
     else:
         settings = ClassifySettings(write, step.read_volts, repeats=step.repeats, exposures=step.exposures)
         found = classify(
@@ -119,6 +122,18 @@ def _surveyed(step: ClassifyStep, write: WriteSettings, context: DieContext) -> 
     found, known = survey(crossbar, settings=write, read_volts=step.read_volts, progress=context.progress, keep=keep)
     context.keep(_named(step.name, "as_found"), found)
     return known
+
+
+def _by_columns(step: ClassifyStep, write: WriteSettings, context: DieContext) -> ArrayMap:
+    """The reads' own uncertainty is known from two readings at each polarity."""
+    settings = SurveySettings(write, read_volts=step.read_volts)
+    found = survey_array(
+        context.crossbar,
+        settings,
+        progress=context.progress,
+        keep=lambda one: context.keep(_named(step.name, "both_states"), one),
+    )
+    return found.known
 
 
 def _median(values: np.ndarray) -> float:

@@ -62,7 +62,7 @@ def test_a_silent_line_ends_the_die_unless_told_otherwise(stops: bool) -> None:
     assert len(outcomes) == (1 if stops else 2)
 
 
-@pytest.mark.parametrize("how", ["quick", "thorough"])
+@pytest.mark.parametrize("how", ["quick", "thorough", "columns"])
 def test_classified_then_written_then_read_back(how: str) -> None:
     on = world()
     outcomes, shared, kept = done(
