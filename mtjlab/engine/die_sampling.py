@@ -185,6 +185,26 @@ class BootstrappedDies:
         return found
 
 
+def put_defects(
+    cells: Sequence[CellStates], kind: str, number: int, typical: DefectStatistics, random: torch.Generator
+) -> None:
+    """So many defects of a kind at random cells of all layers together, on every die, in place.
+
+    Args:
+        kind: "short", "open", "stuck_p" or "stuck_ap".
+    """
+    sizes = [layer.off[0].numel() for layer in cells]
+    starts = np.cumsum([0, *sizes])
+    for die in range(len(cells[0].off)):
+        for cell in torch.randperm(int(starts[-1]), generator=random)[:number].tolist():
+            k = int(np.searchsorted(starts, cell, side="right")) - 1
+            off, swing = (part[die].view(-1) for part in cells[k])
+            place = cell - int(starts[k])
+            own = {"open": 0.0, "stuck_ap": float(off[place]), "stuck_p": float(off[place] + swing[place])}
+            short = typical.short_weight * float(torch.exp(typical.short_spread * torch.randn(1, generator=random)))
+            off[place], swing[place] = (short if kind == "short" else own[kind]), 0.0
+
+
 def _measured(maps: DieMaps, unit: Floats, kinds: Sequence[CellStatus]) -> Floats:
     found = (maps.siemens / unit)[np.isin(maps.status, kinds)]
     return np.asarray(found[np.isfinite(found) & (found > 0)])

@@ -21,7 +21,7 @@ from ..sweeps import Record, content_key, read_record, write_record
 from .cell_states import CellStates
 from .chip_networks import ChipForm, Parameters, bits_of, cells_on, parameters_of, with_parameters
 from .convert import CrossbarNetwork
-from .die_sampling import DefectStatistics, FittedDies, fit_statistics
+from .die_sampling import FittedDies, fit_statistics, put_defects
 from .images import ImageData
 from .inference_energy import layer_joules, network_joules
 from .network_scores import error_matrix, errors_on, losses_on
@@ -315,23 +315,3 @@ def folds_of(maps: DieMaps) -> NDArray[np.int64]:
 def mnist_stage(config: Any) -> Mapping[str, Any]:
     """Names the stages of the study in their content keys; the stages themselves need more than a configuration."""
     raise NotImplementedError(f"stages such as {config} are computed by MnistStudy")
-
-
-def put_defects(
-    cells: Sequence[CellStates], kind: str, number: int, typical: DefectStatistics, random: torch.Generator
-) -> None:
-    """So many defects of a kind at random cells of all layers together, on every die, in place.
-
-    Args:
-        kind: "short", "open", "stuck_p" or "stuck_ap".
-    """
-    sizes = [layer.off[0].numel() for layer in cells]
-    starts = np.cumsum([0, *sizes])
-    for die in range(len(cells[0].off)):
-        for cell in torch.randperm(int(starts[-1]), generator=random)[:number].tolist():
-            k = int(np.searchsorted(starts, cell, side="right")) - 1
-            off, swing = (part[die].view(-1) for part in cells[k])
-            place = cell - int(starts[k])
-            own = {"open": 0.0, "stuck_ap": float(off[place]), "stuck_p": float(off[place] + swing[place])}
-            short = typical.short_weight * float(torch.exp(typical.short_spread * torch.randn(1, generator=random)))
-            off[place], swing[place] = (short if kind == "short" else own[kind]), 0.0

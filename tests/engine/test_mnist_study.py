@@ -14,11 +14,11 @@ torch = pytest.importorskip("torch")
 from mtjlab.engine import mnist_study
 from mtjlab.engine.chip_networks import ChipForm, bits_of
 from mtjlab.engine.convolution_study import ConvolutionForm, ConvolutionStudy
-from mtjlab.engine.die_sampling import FittedDies
+from mtjlab.engine.die_sampling import FittedDies, put_defects
 from mtjlab.engine.images import load_digits
 from mtjlab.engine.mnist_figure import draw_mnist
 from mtjlab.engine.mnist_page import mnist_page
-from mtjlab.engine.mnist_study import MnistStudy, StudySettings, put_defects
+from mtjlab.engine.mnist_study import MnistStudy, StudySettings
 from mtjlab.engine.mnist_summary import WAYS, describe_dies, summarise, summarise_ways, ways_of
 from mtjlab.engine.network_scores import errors_on
 from mtjlab.engine.network_training import NetworkSettings
