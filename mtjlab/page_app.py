@@ -35,6 +35,8 @@ _FILES = {
 }
 _OPEN = ("/login", "/static/page.css", "/static/icon.svg")
 MOST_RUNS = 200
+RETRY_MILLISECONDS = 1000
+"""So long a browser that has lost the connection waits before it tries again."""
 
 Token = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 
@@ -216,7 +218,7 @@ def _add_views(app: FastAPI, runs: RunsFolder) -> None:
 
         async def events() -> AsyncIterator[ServerSentEvent]:
             async for kind, line in feed.follow():
-                yield ServerSentEvent(line, event=kind)
+                yield ServerSentEvent(line, event=kind, retry=RETRY_MILLISECONDS)
 
         return EventSourceResponse(events(), ping=15)
 

@@ -36,7 +36,10 @@ function follow() {
   source.addEventListener("whole", (event) => takeWhole(JSON.parse(event.data)));
   source.addEventListener("changes", (event) => takeChanges(JSON.parse(event.data)));
   source.onopen = () => linked(true);
-  source.onerror = () => linked(false);
+  source.onerror = () => {
+    linked(false);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => { if (state.run) ask("/api/runs").then(follow, () => source.onerror()); }, 2000);
+  };
 }
 function linked(is, why = "no connection; trying again. The run goes on by itself") {
   $("link").textContent = is ? "live" : why;
@@ -206,8 +209,9 @@ function controls() {
   $("take").disabled = Boolean(now.controller) && !has;
   $("orders").hidden = !has;
   for (const button of document.querySelectorAll("[data-action]")) button.disabled = !has;
-  const waits = now.phase === "paused";
-  document.querySelector("#orders [data-action=pause]").hidden = waits;
+  const waits = now.phase === "paused", asks = now.phase === "asking";
+  for (const button of document.querySelectorAll("#orders [data-action]")) button.hidden = asks; // the question has buttons of its own
+  document.querySelector("#orders [data-action=pause]").hidden = waits || asks;
   document.querySelector("#orders [data-action=resume]").hidden = !waits;
   const answer = now.live.answers?.[0];
   if (has && answer && answer[0] === state.asked) tell(`The run: ${answer[1]}`);
@@ -305,15 +309,22 @@ async function showCell() {
 
 async function order(action) {
   if (!state.token) return tell("Take the controls first");
-  const sure = { abort: "Abort the run? The die under the probes is left in order and probed again when the run is resumed.", skip: "Leave out this die? It gets no bin." }[action];
+  const die = action === "skip" && state.now.phase !== "asking" ? toSkip() : null;
+  const sure = {
+    abort: "Abort the run? It ends after this step. The die under the probes is planned again, and the run can be resumed.",
+    skip: die ? `Leave out die (${die.join(", ")})? It gets no bin.` : "Leave out this die? It gets no bin.",
+  }[action];
   if (sure && !(await confirmed(sure))) return;
-  const die = action === "skip" && state.now.phase !== "asking" && !state.follows ? state.die : null;
   try {
     state.asked = (await ask(api("/requests"), { token: state.token, action, die })).seq;
     tell(`Asked: ${action}. The run takes it before its next step`);
   } catch (error) {
     tell(error.message);
   }
+}
+function toSkip() {
+  const chosen = state.die && state.dies.get(state.die.join()), current = state.now.current;
+  return chosen?.state === "planned" || !current ? state.die : [current[0], current[1]];
 }
 function confirmed(text) {
   $("sure-what").textContent = text;

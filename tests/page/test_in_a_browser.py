@@ -17,9 +17,9 @@ import pytest
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 
 from mtjlab.records import RunStore  # noqa: E402
-from mtjlab.run_control import Action, ControlDesk, RunChannel  # noqa: E402
+from mtjlab.run_control import Action, RunChannel  # noqa: E402
 
-from .page_wafer import DIES, TOKEN, create, probe, serving  # noqa: E402
+from .page_wafer import DIES, TOKEN, SteadyClock, create, probe, serving  # noqa: E402
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "msedge"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
@@ -195,7 +195,8 @@ def test_resumed(opened: Callable[..., Any], run: tuple[RunStore, RunChannel], t
     store, channel = run
     store.leave()
     channel.close()
-    again = RunStore.open(tmp_path / "run")
+    later = SteadyClock(1_785_835_800.0, 9.0)
+    again = RunStore.open(tmp_path / "run", wall=later, monotonic=SteadyClock(0.0, 21.0))
     channel = RunChannel(tmp_path / "run")
     for die in again.resume().dies[:6]:
         probe(again, die, **BIG)
@@ -236,9 +237,28 @@ def test_the_page_goes_on_when_the_server_is_back(browser: Any, tmp_path: Path) 
         page.goto(f"{address}/?token={TOKEN}")
         expect(page, "#count", "0 of 36")
     expect(page, "#link", "no connection")
-    probe(store, DIES[0])
-    assert ControlDesk(tmp_path / "run").is_live()
+    probe(store, DIES[0])  # the run does not wait for the page
+    with serving(tmp_path, port=int(address.rpartition(":")[2])):
+        expect(page, "#count", "1 of 36")
+        expect(page, "#link", "live")
+        context.close()
     assert channel.problems == []
-    context.close()
     channel.close()
     store.leave()
+
+
+def test_a_later_die_is_left_out_by_its_own_name(opened: Callable[..., Any], run: tuple[RunStore, RunChannel]) -> None:
+    _, channel = run
+    page = opened()
+    page.fill("#name", "Ada")
+    page.press("#name", "Enter")
+    expect(page, "#holder", "You have the controls")
+    page.locator(f'#wafer [data-x="{DIES[30].x}"][data-y="{DIES[30].y}"]').click()
+    expect(page, "#die-words", "planned")
+    page.locator("#wafer [aria-selected=true]").press("s")
+    expect(page, "#sure-what", f"die ({DIES[30].x}, {DIES[30].y})")
+    page.click("#sure button[value=yes]")
+    expect(page, "#told", "Asked: skip")
+    assert [each.die for each in channel.take()] == [(DIES[30].x, DIES[30].y)]
+    page.click("#release")
+    expect(page, "#holder", "Nobody has the controls")
