@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtjlab.cli_simulated_chips import ChipBench
 from mtjlab.drivers.daffodil_settings import DaffodilSettings
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from .engine.convert import CrossbarNetwork
     from .engine.images import ImageData
     from .engine.tiling import NetworkTiling
+
+IntArray = NDArray[np.int64]
 
 Say = Callable[[str, int, int], None]
 """Called as say(what, done, total)."""
@@ -202,7 +205,7 @@ def _run(
     return infer_network(crossbars, plan, maps, samples, settings=settings, unit_siemens=norms, progress=say)
 
 
-def _by_class(labels: Ints, chip: Ints, engine: Ints) -> list[dict[str, Any]]:
+def _by_class(labels: IntArray, chip: IntArray, engine: IntArray) -> list[dict[str, Any]]:
     """Per class: pictures, right answers of chip and engine, and how often both say the same."""
     found = []
     for number in np.unique(labels):
