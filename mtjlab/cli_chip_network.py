@@ -48,8 +48,8 @@ class ChipTask:
         maps: of this die alone, as it was surveyed.
         network: whose first copy is written.
         tiling: where its layers lie.
-        pictures: of the form's size; the first `count` of those for testing are run.
-        count: see there.
+        pictures: of the form's size.
+        count: how many of those for testing are run, from the first.
         reading: how the board is used while the network runs: with offsets taken off, and averaged.
     """
 
