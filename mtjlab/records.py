@@ -27,7 +27,7 @@ from .run_names import ARRAYS, DATABASE, LEDGER
 from .run_plan import RunPlan
 from .run_record import require_same, row_record, snapshot_text
 from .sqlite_files import explained, require_local
-from .step_rows import StepRows, require_figures
+from .step_rows import StepRows, require_figures, require_free
 from .writer_lock import writer_lock
 
 
@@ -212,6 +212,10 @@ class RunStore:
         attempt = self._attempt(die)
         maps = [maps] if isinstance(maps, ArrayMap) else list(maps)
         figures, large = require_figures(scalars or {}), dict(arrays or {})
+        for name in large:
+            require_free(name, "an array")
+            if name in figures:
+                raise InputError(f"a figure and an array are both called {name!r}", remedy="Rename one")
         record = row_record(die, maps, figures)
         kept = self._ledger.kept(attempt, step)
         if kept is not None:

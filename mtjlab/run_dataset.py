@@ -50,8 +50,10 @@ def write_netcdf(run: StoredRun, step: str, path: Path, with_arrays: bool = Fals
     """Write a step as NetCDF 4; returns the path. Raises RecordError if the disk will not take it."""
     dataset = run.dataset(step, with_arrays=with_arrays)
     packed = {name: {"zlib": True, "complevel": 1} for name, each in dataset.data_vars.items() if each.ndim > 1}
+    # HDF5 does not survive a disk that fills up under it (it ends the program): it writes into memory
+    content = dataset.to_netcdf(engine="h5netcdf", encoding=packed)
     with whole_file(path) as unfinished:
-        dataset.to_netcdf(unfinished, engine="h5netcdf", encoding=packed)
+        unfinished.write_bytes(content)
     return path
 
 

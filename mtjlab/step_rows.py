@@ -23,8 +23,8 @@ from .run_plan import RunPlan, require_name
 from .sqlite_files import explained, file_identity, leave_as_one_file, require_same_file, use_wal, write_database
 
 AXES = ("kernel", "row", "col")
-RESERVED = ("attempt", "die_x", "die_y", "record", *AXES, *MAP_ARRAYS)
-"""Column names that figures of a die cannot have."""
+RESERVED = ("id", "attempt", "die", "x", "y", "die_x", "die_y", "hard_bin", "soft_bin", "record", *AXES, *MAP_ARRAYS)
+"""Names of columns and coordinates, which figures and large arrays of a die cannot have."""
 
 _LABELS = {
     "siemens": "conductance as last read",
@@ -210,12 +210,17 @@ def require_figures(figures: Mapping[str, Any]) -> dict[str, float]:
     plain: dict[str, float] = {}
     for name, value in figures.items():
         require_name(name, "figure")
-        if name.lower() in RESERVED or name.lower() == "id":
-            raise InputError(f"a figure cannot be called {name!r}: that is a column of its own", remedy="Rename it")
+        require_free(name, "a figure")
         if not isinstance(value, bool | int | float | np.number | np.bool_):
             raise InputError(f"figure {name!r} is {value!r}, not a number", remedy="Give numbers or truth values")
         plain[name] = int(value) if isinstance(value, bool | np.bool_) else float(value)
     return plain
+
+
+def require_free(name: str, what: str) -> None:
+    """Raise InputError for a name that is taken."""
+    if name.lower() in RESERVED:
+        raise InputError(f"{what} cannot be called {name!r}: that is a column of its own", remedy="Rename it")
 
 
 def _units(name: str) -> str:

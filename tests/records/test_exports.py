@@ -283,10 +283,10 @@ def test_a_table_needs_an_ending_and_something_to_write(create: Callable[..., Ru
 def test_figures_of_two_steps_never_share_a_column(create: Callable[..., RunStore]) -> None:
     with create(plan=replace(PLAN, steps=("read", "read_again"), tests=())) as store:
         store.begin_attempt(DIES[0])
-        store.keep(DIES[0], "read", scalars={"again_x": 1})
-        store.keep(DIES[0], "read_again", scalars={"x": 2})
+        store.keep(DIES[0], "read", scalars={"again_z": 1})
+        store.keep(DIES[0], "read_again", scalars={"z": 2})
         store.finish(DIES[0], 1, 1)
-        with open_run(store.folder) as run, pytest.raises(InputError, match="share the column 'read_again_x'"):
+        with open_run(store.folder) as run, pytest.raises(InputError, match="share the column 'read_again_z'"):
             die_table(run)
 
 

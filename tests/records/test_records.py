@@ -179,7 +179,10 @@ def test_a_figure_that_only_a_later_die_has_is_not_lost(create: Callable[..., Ru
 @pytest.mark.parametrize(
     ("kept", "message"),
     [
-        ({"scalars": {"siemens": 1.0}}, "column of its own"),
+        ({"scalars": {"siemens": 1.0}}, "a figure cannot be called 'siemens'"),
+        ({"scalars": {"x": 1.0}}, "column of its own"),
+        ({"arrays": {"status": np.zeros(2)}}, "an array cannot be called 'status'"),
+        ({"scalars": {"a": 1.0}, "arrays": {"a": np.zeros(2)}}, "a figure and an array are both called 'a'"),
         ({"scalars": {"two words": 1.0}}, "not a plain name"),
         ({"scalars": {"text": "yes"}}, "not a number"),
         ({"arrays": {"trace": np.array(["a"])}}, "is of type"),
