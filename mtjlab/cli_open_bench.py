@@ -48,7 +48,8 @@ def bench_files(loaded: LoadedRecipe) -> BenchFiles | None:
         return None
     if part.simulated is None:
         assert part.station is not None and part.wiring is not None
-        return BenchFiles(_named(loaded, "station", part.station), _named(loaded, "wiring", part.wiring))
+        station = _named(loaded, "station", part.station)
+        return BenchFiles(station, _named(loaded, "wiring", part.wiring), _behind(station))
     bench = _simulated_path(loaded, part.simulated)
     station = bench.with_name(f"{bench.stem}.station.yaml")
     if not station.is_file():
@@ -267,6 +268,16 @@ def _named(loaded: LoadedRecipe, key: str, name: str) -> Path:
     return path
 
 
+def _behind(station: Path) -> Path | None:
+    """The bench file of a station of simulated instruments."""
+    spec = simulated_bench_of(station)
+    if spec is None:
+        return None
+    from mtjlab.sim_instruments.simulated_bench import bench_path
+
+    return bench_path(spec)
+
+
 def _simulated_path(loaded: LoadedRecipe, name: str) -> Path:
     from mtjlab.sim_instruments.simulated_bench import packaged_benches
 
@@ -291,9 +302,10 @@ def _copy_bench(source: Path, target: Path, changes: dict[str, Any]) -> None:
 
     content = load_yaml(source)
     content.update(changes)
-    cabled = source.parent / Path(str(content.get("wiring", ""))).name
-    if cabled.is_file():
-        (target.parent / cabled.name).write_bytes(cabled.read_bytes())
+    for key in ("wiring", "wafer"):
+        beside = source.parent / Path(str(content.get(key, ""))).name
+        if beside.is_file():
+            (target.parent / beside.name).write_bytes(beside.read_bytes())
     _write_yaml(content, target)
 
 

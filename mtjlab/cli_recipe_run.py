@@ -18,6 +18,7 @@ from .errors import InputError, InstrumentError
 if TYPE_CHECKING:
     from mtjlab.protocols.die_steps import DieContext, StepOutcome
 
+    from .network_file import PlacedNetwork
     from .nouns import Progress
     from .recipe import LoadedRecipe
     from .recipe_lock import RecipeLock
@@ -106,10 +107,14 @@ def _context(run: RecipeRun, progress: Progress) -> DieContext:
         die=DieId(die.wafer, die.x, die.y) if die else NO_DIE,
         beside=run.loaded.beside,
         keep=run.folder.keep_map,
-        keep_network=lambda name, network: network.save(run.folder.path / f"{name}.npz"),
+        keep_network=lambda name, network: _keep_network(run, name, network),
         progress=progress,
         check=morning_check(run.bench) if run.bench else None,
     )
+
+
+def _keep_network(run: RecipeRun, name: str, network: PlacedNetwork) -> None:
+    network.save(run.folder.path / f"{name}.npz")
 
 
 def morning_check(bench: OpenBench) -> Callable[[Progress], Any]:

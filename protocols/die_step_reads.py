@@ -128,7 +128,7 @@ def _by_columns(step: ClassifyStep, write: WriteSettings, context: DieContext) -
     """The reads' own uncertainty is known from two readings at each polarity."""
     settings = SurveySettings(write, read_volts=step.read_volts)
     found = survey_array(
-        context.crossbar,
+        context.array,
         settings,
         progress=context.progress,
         keep=lambda one: context.keep(_named(step.name, "both_states"), one),
