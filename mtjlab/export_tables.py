@@ -51,7 +51,8 @@ def cell_tables(run: StoredRun, step: str, binning: int | None = None) -> Iterat
     rows = {row.die: row for row in run.dies(binning)}
     schema = _cell_schema(run)
     for die in run.dies_with(step):
-        maps, row = run.maps(die, step), rows[die]
+        row = rows[die]
+        maps = run.maps(die, step, row.attempt)
         if not maps:
             continue
         shape = (len(maps), *maps[0].shape)

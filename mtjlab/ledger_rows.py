@@ -181,6 +181,10 @@ class LedgerView:
         rows = self._rows("SELECT attempt, step, record FROM steps ORDER BY rowid")
         return {(attempt, step): json.loads(record) for attempt, step, record in rows}
 
+    def kept(self) -> set[tuple[int, str]]:
+        """The (attempt, step) that have data."""
+        return {(attempt, step) for attempt, step in self._rows("SELECT attempt, step FROM steps")}
+
     def step(self, attempt: int, step: str) -> dict[str, Any] | None:
         """The record of one step of an attempt; None if nothing was kept."""
         rows = self._rows("SELECT record FROM steps WHERE attempt = ? AND step = ?", (attempt, step))

@@ -94,7 +94,7 @@ def _array_columns(run: StoredRun, step: str, dies: Sequence[DieId], attempts: S
     named = [{each.name for each in run.references(attempt, step)} for attempt in attempts if attempt is not None]
     columns: dict[str, Any] = {}
     for name in sorted(set.intersection(*named)):
-        values = np.stack([run.array(die, step, name) for die in dies])
+        values = np.stack([run.array(die, step, name, attempt) for die, attempt in zip(dies, attempts, strict=True)])
         columns[name] = (("die", *(f"{name}_{k}" for k in range(values.ndim - 1))), values)
     return columns
 

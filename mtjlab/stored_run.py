@@ -133,16 +133,17 @@ class StoredRun:
         chosen = self.dies_with(step) if dies is None else list(dies)
         if not chosen:
             raise InputError(f"no die has data of step {step!r} yet", where=str(self.folder))
-        return DieMaps.of([self.maps(die, step) for die in chosen])
+        counts = {row.die: row.attempt for row in self.dies()}
+        return DieMaps.of([self.maps(die, step, counts.get(die)) for die in chosen])
 
     def dies_with(self, step: str) -> list[DieId]:
         """Dies whose attempt that counts has data of a step, in the plan's order."""
-        kept = self._ledger.steps()
+        kept = self._ledger.kept()
         return [row.die for row in self.dies() if row.attempt is not None and (row.attempt, step) in kept]
 
     def has_step(self, attempt: int, step: str) -> bool:
         """Whether an attempt has data of a step."""
-        return self._ledger.step(attempt, step) is not None
+        return (attempt, step) in self._ledger.kept()
 
     def dataset(
         self, step: str, dies: Sequence[DieId] | None = None, binning: int | None = None, with_arrays: bool = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +124,25 @@ def test_duckdb_and_pyarrow_query_lots_and_wafers_over_the_files(two_benches: tu
     with pytest.raises(InputError, match="tables dies and cells"):
         query(catalogue, "SELECT * FROM dies", lot="none")
     assert duckdb.__version__
+
+
+def test_without_duckdb_a_query_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(InputError, match=r"DuckDB is not installed. Install it: pip install \"mtjlab\[query\]\""):
+        query(Catalogue([tmp_path]), "SELECT 1")
+
+
+def test_reading_and_listing_need_neither_qcodes_nor_duckdb(whole_run: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from mtjlab.catalogue import Catalogue; from mtjlab.store import open_run\n"
+        f"folder = Path({str(whole_run)!r})\n"
+        "with open_run(folder) as run: assert len(run.die_maps('read')) == 5\n"
+        "assert len(Catalogue([folder]).entries()) == 1\n"
+        "print(sorted({'qcodes', 'duckdb', 'xarray', 'pyarrow', 'zarr'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_listed(two_benches: tuple[Catalogue, list[str]]) -> None:
