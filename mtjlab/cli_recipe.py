@@ -11,7 +11,17 @@ import typer
 from .errors import InputError
 
 recipe = typer.Typer(help="Recipes: ready ones, checks, releases, the schema for editors.", no_args_is_help=True)
-RecipeFile = Annotated[str, typer.Argument(help="Recipe file, or the name of a packaged one.")]
+
+
+def recipe_names(incomplete: str) -> list[str]:
+    """Packaged recipes, and YAML files here, that begin so: for the shell's completion."""
+    here = (str(path) for path in sorted(Path().glob("*.yaml")))
+    return [name for name in (*packaged_recipes(), *here) if name.startswith(incomplete)]
+
+
+RecipeFile = Annotated[
+    str, typer.Argument(help="Recipe file, or the name of a packaged one.", autocompletion=recipe_names)
+]
 
 
 @recipe.command("list")
@@ -27,7 +37,9 @@ def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="Print the
 
 @recipe.command()
 def copy(
-    name: Annotated[str, typer.Argument(help="Which one, as 'mtjlab recipe list' has it.")],
+    name: Annotated[
+        str, typer.Argument(help="Which one, as 'mtjlab recipe list' has it.", autocompletion=recipe_names)
+    ],
     target: Annotated[Path | None, typer.Argument(help="New file. [default: NAME.yaml here]")] = None,
 ) -> None:
     """Copy a ready recipe, to be changed."""

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mtjlab.protocols.die_steps import DieContext, StepOutcome
 
     from .network_file import PlacedNetwork
-    from .nouns import Progress
+    from .nouns import ArrayMap, Progress
     from .recipe import LoadedRecipe
     from .recipe_lock import RecipeLock
     from .store import RunFolder
@@ -106,11 +106,21 @@ def _context(run: RecipeRun, progress: Progress) -> DieContext:
         unit_siemens=run.wiring.device.nominal_on_off_siemens if run.wiring else 0.0,
         die=DieId(die.wafer, die.x, die.y) if die else NO_DIE,
         beside=run.loaded.beside,
-        keep=run.folder.keep_map,
+        keep=lambda name, one: run.folder.keep_map(name, _signed(run, one)),
         keep_network=lambda name, network: _keep_network(run, name, network),
         progress=progress,
         check=morning_check(run.bench) if run.bench else None,
     )
+
+
+def _signed(run: RecipeRun, one: ArrayMap) -> ArrayMap:
+    """The map with the die and the recipe that it is from."""
+    from .nouns import DieId
+
+    recipe = run.loaded.recipe
+    die = one.die if recipe.die is None else DieId(recipe.die.wafer, recipe.die.x, recipe.die.y)
+    about = {"recipe": recipe.recipe, "revision": recipe.revision, "recipe_sha256": recipe.digest()}
+    return replace(one, die=die, provenance={**one.provenance, **about, "started": run.started})
 
 
 def _keep_network(run: RecipeRun, name: str, network: PlacedNetwork) -> None:

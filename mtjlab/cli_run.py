@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .cli_recipe import recipe_names
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON i
 
 def run(
     recipe: Annotated[
-        str | None, typer.Argument(help="Recipe file, or the name of a packaged one (mtjlab recipe list).")
+        str | None,
+        typer.Argument(
+            help="Recipe file, or the name of a packaged one (mtjlab recipe list).", autocompletion=recipe_names
+        ),
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Folder of a wafer run that ended early: go on at the die where it stopped.")

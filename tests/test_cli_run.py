@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,8 @@ def test_a_recipe_runs_and_everything_is_kept(here: Path) -> None:
     assert (here / "o" / "both_states.csv").read_text().count("\n") == 10
     written = ArrayMap.load(here / "o" / "maps" / "written.npz")
     assert np.array_equal(written.state, np.indices((3, 3)).sum(axis=0) % 2)
+    assert written.die == ("W7", 3, -2)
+    assert written.provenance["recipe_sha256"] == result["recipe"]["sha256"]
     assert (
         len((here / "o" / "readings.csv").read_text().splitlines()) == 1 + result["readings"] + result["write_pulses"]
     )
@@ -274,3 +277,14 @@ def test_nothing_heavy_is_imported_to_show_help() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"numpy", "pydantic", "pint", "ruamel", "scipy", "qcodes", "pyvisa", "torch", "matplotlib", "pandas"}
     assert not heavy & {name.partition(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("mtjlab rec", "recipe"), ("mtjlab run read", "read-die"), ("mtjlab recipe copy mor", "morning-check")],
+)
+def test_the_shell_completes_commands_and_recipes(words: str, found: str) -> None:
+    asked = {"_MTJLAB_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    code = "import sys; sys.argv = ['mtjlab']; from mtjlab.cli import app; app(prog_name='mtjlab')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **asked})
+    assert found in done.stdout.split()
