@@ -1,4 +1,4 @@
-"""Every Python block of the how-to pages runs, as it stands, in a process of its own."""
+"""Every Python block of the how-to and explanation pages runs, as it stands, in a process of its own."""
 
 import re
 import subprocess
@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md")) if (ROOT / "docs").is_dir() else []
-BLOCKS = [(page, code) for page in PAGES for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)]
+PAGES = sorted(page for part in ("how-to", "explanation") for page in (ROOT / "docs" / part).glob("*.md"))
+BLOCKS = [
+    (page, code)
+    for page in PAGES
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+]
 
 
 @pytest.mark.parametrize(("page", "code"), BLOCKS, ids=[page.stem for page, _ in BLOCKS])
