@@ -38,7 +38,10 @@ def run(quick: bool) -> tuple[str, list[list[Any]], dict[str, Any]]:
             figures, viewed = _one(dies, rest, is_watched)
             (watched if is_watched else alone).append(figures)
             seen += [viewed] if viewed else []
-    bare = [_one(dies, 0.0, is_watched)[0]["seconds"] for is_watched in (False, True) * pairs]
+        print(
+            f"pair {pair}: {alone[-1]['seconds']:.2f} s alone, {watched[-1]['seconds']:.2f} s watched", file=sys.stderr
+        )
+    bare = [_one(dies, 0.0, is_watched)[0]["seconds"] for is_watched in (False, True) * 2]
     late = sorted(1e3 * value for each in seen for value in each["late"])
     maps = sorted(1e3 * value for each in seen for value in each["maps"])
     browser = {name: sorted(value for each in seen for value in each["browser"].get(name, [])) for name in _DRAWN}
@@ -90,7 +93,6 @@ def _one(dies: int, rest: float, is_watched: bool) -> tuple[dict[str, Any], dict
             figures: dict[str, Any] = json.loads(child.stdout.readline())
             if viewers is None:
                 return figures, None
-            time.sleep(0.5)
             return figures, viewers.seen(figures["done"])
 
 
@@ -142,7 +144,12 @@ class _Viewers:
         self.maps.append(time.perf_counter() - began)
 
     def seen(self, done: dict[str, float]) -> dict[str, Any]:
-        missed = [place for told in self.told for place in done if place not in told]
+        """When the run has ended: how late everything came; waits for what is still on its way."""
+        until = time.monotonic() + 60
+        while missed := [place for told in self.told for place in done if place not in told]:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.05)
         assert not missed, f"never told: {missed}"
         drawn = "(name) => performance.getEntriesByName(name).map((entry) => entry.duration)"
         browser = {name: self.page.evaluate(drawn, name) for name in _DRAWN} if self.page else {}

@@ -146,8 +146,8 @@ function row(cells, numeric = []) {
   });
   return line;
 }
-const when = (wall) => (wall ? new Date(1000 * wall).toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }) : "–");
-const clock = (wall) => new Date(1000 * wall).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const when = (wall) => (wall ? new Date(1000 * wall).toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }) : "–");
+const clock = (wall) => new Date(1000 * wall).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const binName = (number) => state.fixed.hard_bin_names[number] ?? "no name";
 const micro = (value) => (value === null ? "–" : (1e6 * value).toPrecision(4));
 function lasting(seconds) {

@@ -23,7 +23,7 @@ export class Wafer {
     const side = Math.max(columns, rows), big = side > 24 ? 0.96 : 0.92;
     // all dies lie inside the circle: the grid is as large as a square in it, or as its own corners allow
     const corner = Math.max(...dies.map((die) => Math.hypot(Math.abs(die.x - (left + right) / 2) + 0.5, Math.abs(die.y - (low + high) / 2) + 0.5)));
-    const step = 48.5 / corner;
+    const step = Math.min(48.5 / corner, 12); // a handful of dies need not fill the wafer
     this.place.classList.toggle("dense", side > 16);
     for (const die of dies) {
       const button = document.createElement("button");
