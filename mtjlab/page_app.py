@@ -20,9 +20,10 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from .errors import InputError, MtjlabError
+from .page_dies import cell_history, die_detail, die_map
 from .page_feed import POLL_SECONDS, RunFeed
 from .page_guard import COOKIE, PageGuard
-from .page_views import as_line, cell_history, die_detail, die_map, listed, runs_under
+from .page_views import ENDED, as_line, changed_at, listed, run_folders
 from .run_control import MOST_NAME, Action, ControlDesk, NotInControl
 
 _FILES = {
@@ -79,25 +80,33 @@ class RunsFolder:
 
     def __init__(self, root: Path, poll_seconds: float = POLL_SECONDS) -> None:
         self._root, self._poll = root, poll_seconds
-        self._known: dict[str, Path] = {}
+        self._seen: dict[Path, tuple[tuple[int, ...], dict[str, Any]]] = {}
         self._feeds: dict[str, RunFeed] = {}
 
     def list(self) -> list[dict[str, Any]]:
-        """Newest first."""
-        self._known = runs_under(self._root)
-        found = []
-        for path in list(self._known.values())[:MOST_RUNS]:
-            with contextlib.suppress(MtjlabError, OSError):
-                found.append(listed(path))
-        return found
+        """Newest first; what cannot be read is left out. Runs that have ended are read once."""
+        seen = {}
+        for path in run_folders(self._root):
+            with contextlib.suppress(MtjlabError, OSError, ValueError, KeyError):
+                seen[path] = self._look(path)
+        self._seen = seen
+        return sorted((told for _, told in seen.values()), key=lambda told: -told["started_wall"])[:MOST_RUNS]
 
     def folder(self, run_id: str) -> Path:
         """Raises InputError if there is no such run."""
-        if run_id not in self._known:
-            self._known = runs_under(self._root)
-        if run_id not in self._known:
-            raise InputError("there is no such run", remedy="Choose one of the list")
-        return self._known[run_id]
+        for is_fresh in (False, True):
+            if is_fresh:
+                self.list()
+            for path, (_, told) in self._seen.items():
+                if told["run_id"] == run_id:
+                    return path
+        raise InputError("there is no such run", remedy="Choose one of the list")
+
+    def _look(self, path: Path) -> tuple[tuple[int, ...], dict[str, Any]]:
+        stamp, before = changed_at(path), self._seen.get(path)
+        if before and before[0] == stamp and before[1]["phase"] in ENDED:
+            return before
+        return stamp, listed(path)
 
     def feed(self, run_id: str) -> RunFeed:
         """Shared by all viewers of a run. Raises InputError if there is no such run."""

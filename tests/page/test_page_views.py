@@ -13,8 +13,10 @@ import pytest
 
 from mtjlab.errors import InputError
 from mtjlab.ledger_rows import DieState
+from mtjlab.page_app import RunsFolder
+from mtjlab.page_dies import cell_history, die_detail, die_map
 from mtjlab.page_feed import MOST_WAITING, RunFeed
-from mtjlab.page_views import Changes, cell_history, changed_at, die_detail, die_map, runs_under, whole
+from mtjlab.page_views import Changes, changed_at, whole
 from mtjlab.records import RunStore
 from mtjlab.run_control import RunChannel
 
@@ -29,7 +31,8 @@ def store(tmp_path: Path) -> Any:
 
 
 def test_changes_add_up_to_the_whole(store: RunStore) -> None:
-    changes, dies, events = Changes(store.folder), {}, []
+    changes, events = Changes(store.folder), list[dict[str, Any]]()
+    dies: dict[tuple[int, int], dict[str, Any]] = {}
     for number, die in enumerate(DIES[:5]):
         if number != 2:
             probe(store, die)
@@ -103,11 +106,28 @@ def test_what_is_not_there_is_said(store: RunStore) -> None:
         die_map(store.folder, DIES[0].x, DIES[0].y, "survey", 0)
 
 
-def test_runs_are_found_newest_first_and_wrecks_are_left_out(tmp_path: Path, store: RunStore) -> None:
+def test_runs_are_listed_newest_first_as_they_are_now_and_wrecks_are_left_out(tmp_path: Path, store: RunStore) -> None:
     (tmp_path / "wreck").mkdir()
     (tmp_path / "wreck" / "ledger.sqlite").write_bytes(b"nothing")
-    assert list(runs_under(tmp_path)) == [store.run_id]
-    assert runs_under(tmp_path / "nowhere") == {}
+    later = RunStore.create(tmp_path / "deeper" / "later", store.plan, store.provenance, wall=lambda: 1.9e9)
+    later_id = later.run_id
+    later.close("stopped")
+    runs = RunsFolder(tmp_path)
+    assert [(run["run_id"], run["phase"]) for run in runs.list()] == [
+        (later_id, "stopped"),
+        (store.run_id, "recording"),
+    ]
+    assert runs.folder(store.run_id) == tmp_path / "run"
+    for die in DIES[:2]:
+        probe(store, die)
+    again = RunStore.open(later.folder)
+    again.resume()
+    again.skip(DIES[0], "scratched")
+    assert [run["finished"] for run in runs.list()] == [1, 2]
+    again.leave()
+    with pytest.raises(InputError, match="no such run"):
+        runs.folder("../run")
+    assert RunsFolder(tmp_path / "nowhere").list() == []
 
 
 def test_a_change_of_the_ledger_is_seen_without_opening_it(store: RunStore) -> None:
