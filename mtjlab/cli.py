@@ -41,6 +41,7 @@ app = typer.Typer(
     help="Measure, write and run magnetic tunnel junction arrays.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: drawing boxes would double the time that the command takes to start
 )
 
 INTERRUPTED = 130
@@ -82,7 +83,7 @@ def demo(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of a screen.")] = False,
 ) -> None:
-    """Read a 15 x 15 array, write a Wine classifier into it, run all 178 wines on it, and report."""
+    """The whole chain: read an array, write a classifier, run it."""
     request = _Request(seed, out, solutions, bench, station, wiring, write_volts, segment_ohms, as_json)
     raise typer.Exit(_demo(request))
 
@@ -108,7 +109,10 @@ def serve(
 
 @bench_commands.command("off")
 def bench_off(station: StationFile) -> None:
-    """The panic button: outputs off, relays open, whatever anybody else is doing. Exit status 1 if not all is off."""
+    """The panic button: outputs off, relays open, now.
+
+    Whatever anybody else is doing. Exit status 1 if not all is off.
+    """
     from .station import open_instruments
     from .switch_off import as_lines, switch_all_off
 
@@ -139,9 +143,10 @@ def bench_check(
     wiring: Annotated[Path, typer.Option(help="Wiring file: lines, limits, what is expected of the instruments.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """The morning check: instruments, firmware, calibration; path, leakage and contact of every line.
+    """The morning check of the instruments and of every line.
 
-    Exit status 1 if anything is not as it should be; outputs are off and relays open at the end.
+    Firmware and calibration; path, leakage and contact. Exit status 1 if anything is not as it should be; outputs are
+    off and relays open at the end.
     """
     from datetime import date
 

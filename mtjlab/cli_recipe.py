@@ -58,7 +58,10 @@ def copy(
 def check(
     file: RecipeFile, as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False
 ) -> None:
-    """What does not fit in a recipe, each with its line and a remedy; nothing is opened. Exit status 2 if anything."""
+    """Say what does not fit in a recipe, by line; opens nothing.
+
+    Exit status 2 if there is anything.
+    """
     from .cli_open_bench import problems_with
 
     path = recipe_path(file)
@@ -80,7 +83,10 @@ def lock(
     by: Annotated[str, typer.Option(help="Who releases it. [default: the user of this computer]")] = "",
     again: Annotated[bool, typer.Option("--again", help="Release it anew after a change.")] = False,
 ) -> None:
-    """Release a recipe: from now on it is refused if it, or a file that it names, has changed."""
+    """Release a recipe: once changed, it is refused.
+
+    So it is if a file that it names has changed.
+    """
     from .cli_open_bench import checked
     from .recipe import load_recipe
     from .recipe_lock import lock_path, lock_recipe
@@ -93,7 +99,7 @@ def lock(
 
 @recipe.command()
 def schema(out: Annotated[Path | None, typer.Option(help="Write it into this file.")] = None) -> None:
-    """The JSON Schema of recipes: editors complete and check with it while one types."""
+    """Print the JSON Schema of recipes, for editors."""
     from .recipe import recipe_schema
 
     text = json.dumps(recipe_schema(), indent=1)

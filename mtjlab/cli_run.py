@@ -44,7 +44,7 @@ def run(
         typer.Option("--released-only", envvar=RELEASED_ONLY, help="Refuse a recipe that nobody has released."),
     ] = False,
 ) -> None:
-    """Run a recipe on the die under the probes, keep everything, and say which bin it goes into.
+    """Run a recipe: steps, limits, bins; everything is kept.
 
     Exit status: 0 good, 3 done but not good (or, dry, it would be stopped), 1 an instrument failed, 2 something in a
     file or option cannot be used, 130 stopped.

@@ -38,7 +38,7 @@ def read(
     out: OutFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read every cell in the state it is in, with an uncertainty, after a look at the contacts."""
+    """Read every cell in the state it is in, with an uncertainty."""
     steps = [
         {"step": "contact", "read_volts": read_volts},
         {"step": "read", "read_volts": read_volts, **_given(sets)},
@@ -78,7 +78,7 @@ def train(
     out: OutFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train networks for the die whose map this is; the best one goes into the run folder. Needs no bench."""
+    """Train networks for the die of a map; needs no bench."""
     step = {"step": "train", "solutions": solutions, "seed": seed, **_map(map_file), **_given(sets)}
     _run("train", [step], None, False, out, as_json)
 
@@ -99,7 +99,7 @@ def infer(
     out: OutFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a network into the array, layer by layer, and run all samples on it."""
+    """Write a network into the array and run all samples on it."""
     common = {"read_volts": read_volts, "most_volts": most_volts}
     steps = _classified(map_file, common)
     if network is None:
