@@ -15,13 +15,13 @@ export function cividis(share) {
 
 // [colour, colour of what is written on it]; good bins blue-green, others by turns, each bin also bears its number
 const OTHERS = [
-  ["#d55e00", "#fff"], ["#e69f00", "#000"], ["#cc79a7", "#000"], ["#f0e442", "#000"], ["#56b4e9", "#000"], ["#0072b2", "#fff"],
+  ["#d55e00", "#000"], ["#e69f00", "#000"], ["#cc79a7", "#000"], ["#f0e442", "#000"], ["#56b4e9", "#000"], ["#0072b2", "#fff"],
 ];
 export function binColours(names, passing) {
   const found = new Map();
   let next = 0;
   for (const number of Object.keys(names).map(Number).sort((a, b) => a - b)) {
-    found.set(number, passing.includes(number) ? ["#009e73", "#fff"] : OTHERS[next++ % OTHERS.length]);
+    found.set(number, passing.includes(number) ? ["#009e73", "#000"] : OTHERS[next++ % OTHERS.length]);
   }
   return found;
 }

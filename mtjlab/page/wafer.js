@@ -44,7 +44,7 @@ export class Wafer {
   show(die, colours, binName) {
     const button = this.buttons.get(key(die.x, die.y));
     if (!button) return;
-    const bin = die.hard_bin, colour = bin === null ? null : colours.get(bin) ?? ["#777", "#fff"];
+    const bin = die.hard_bin, colour = bin === null ? null : colours.get(bin) ?? ["#666", "#fff"];
     const words = bin === null ? die.state : `bin ${bin}, ${binName(bin)}`;
     button.className = `die ${die.state}`;
     button.style.backgroundColor = colour ? colour[0] : "";
