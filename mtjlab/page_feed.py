@@ -81,7 +81,7 @@ class RunFeed:
                 stamp, read_at = now, loop.time()
                 try:
                     told = await loop.run_in_executor(self._thread, changes.since)
-                except MtjlabError as error:
+                except (MtjlabError, OSError, ValueError, KeyError) as error:  # the next look may find it whole
                     told = {"problem": getattr(error, "what", "it cannot be read")}
                 if told != last:
                     self._hand_on(as_line(told))

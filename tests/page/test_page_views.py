@@ -170,3 +170,22 @@ def test_five_viewers_are_told_the_same_and_one_that_sleeps_is_told_the_whole(st
         await feed.close()
 
     asyncio.run(watch())
+
+
+def test_a_ledger_that_goes_away_is_told_and_looked_for_again(store: RunStore) -> None:
+    async def watch() -> None:
+        feed = RunFeed(store.folder, poll_seconds=0.001)
+        viewer = feed.follow()
+        await anext(viewer)
+        store.leave()
+        ledger = store.folder / "ledger.sqlite"
+        ledger.rename(store.folder / "away")
+        while "problem" not in json.loads((await anext(viewer))[1]):
+            pass
+        (store.folder / "away").rename(ledger)
+        while "problem" in json.loads((await anext(viewer))[1]):
+            pass
+        await viewer.aclose()  # type: ignore[attr-defined]
+        await feed.close()
+
+    asyncio.run(watch())
