@@ -25,9 +25,7 @@ def commands() -> list[tuple[str, str]]:
     for page in sorted(DOCS.rglob("*.md")):
         blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
         typed = [line for line in "\n".join(blocks).splitlines() if line.startswith("mtjlab ")]
-        found += [
-            (page.stem, line.removeprefix("mtjlab ").split(" #")[0]) for line in lines if line.startswith("mtjlab ")
-        ]
+        found += [(page.stem, line.removeprefix("mtjlab ").split(" #")[0]) for line in typed]
     return found
 
 
