@@ -30,7 +30,7 @@ _SIMULATION = "simulation"
 LIMITS = (
     TestLimit("survey.line_open", None, 0.0, 3, 30, "broken line"),
     TestLimit("survey.line_short", None, 0.0, 3, 31, "touching lines"),
-    TestLimit("survey.healthy_share", 0.98, None, 4, 40, "too many defects"),
+    TestLimit("survey.healthy_share", 0.997, None, 4, 40, "too many defects"),
     TestLimit("survey.tmr", 0.5, None, 5, 50, "low TMR"),
 )
 """Where simulated chips go; assumptions."""

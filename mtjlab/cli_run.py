@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .cli_recipe import recipe_names
+from .cli_wafer_run import PATIENCE_SECONDS
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def run(
     ] = None,
     dry_run: DryRun = False,
     out: OutFolder = None,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds that a wafer run's question waits for the page without a terminal.")
+    ] = PATIENCE_SECONDS,
     as_json: AsJson = False,
     released_only: Annotated[
         bool,
@@ -68,6 +72,7 @@ def run(
             command="mtjlab run",
             only_released=released_only,
             resume=resume,
+            patience_seconds=patience,
         )
     )
 
@@ -81,6 +86,7 @@ def run_loaded(
     command: str,
     only_released: bool = False,
     resume: Path | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> int:
     """Check everything, then run or rehearse it; returns the exit status."""
     from .cli_open_bench import checked
@@ -91,7 +97,7 @@ def run_loaded(
     if dry:
         return _dry(loaded, files, wiring, as_json)
     if loaded.recipe.wafer is not None:
-        return _run_wafer(loaded, files, wiring, out, resume, as_json)
+        return _run_wafer(loaded, files, wiring, out or resume, resume is not None, patience_seconds, as_json)
     if not loaded.recipe.needs_bench and loaded.recipe.steps[0].step == "reproduce":
         return _reproduce(loaded, out, as_json)
     return _run(loaded, files, wiring, lock, out, as_json, command)
@@ -172,9 +178,15 @@ def _dry(loaded: LoadedRecipe, files: Any, wiring: Any, as_json: bool) -> int:
 
 
 def _run_wafer(
-    loaded: LoadedRecipe, files: Any, wiring: Any, out: Path | None, resume: Path | None, as_json: bool
+    loaded: LoadedRecipe,
+    files: Any,
+    wiring: Any,
+    folder: Path | None,
+    is_resumed: bool,
+    patience_seconds: float,
+    as_json: bool,
 ) -> int:
-    """Every die of a wafer; a run that ended early goes on with `resume`."""
+    """Every die of a wafer; a run that ended early is gone on with in its folder."""
     import time
 
     from .cli_recipe_run import folder_name
@@ -183,11 +195,11 @@ def _run_wafer(
     from .interrupts import stop_on_signals
     from .screen import ProgressScreen
 
-    began, folder = time.perf_counter(), resume or out or folder_name(loaded.recipe.recipe)
+    began, folder = time.perf_counter(), folder or folder_name(loaded.recipe.recipe)
     with stop_on_signals(), ProgressScreen() as screen:
-        controls = Controls(screen)
+        controls = Controls(screen, patience_seconds)
         try:
-            outcome = walk(WaferRun(loaded, files, wiring, folder, resume is not None), controls)
+            outcome = walk(WaferRun(loaded, files, wiring, folder, is_resumed), controls)
         finally:
             controls.close()
     result = finished(folder, outcome, began, list(loaded.recipe.exports), report=True)

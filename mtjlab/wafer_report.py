@@ -151,11 +151,17 @@ def _parameter(data: WaferData, each: Parameter) -> dict[str, Any]:
         "median": _text(float(np.median(each.known)), factor),
         "range": f"{_text(float(each.known.min()), factor)} to {_text(float(each.known.max()), factor)}",
         "robust": f"{_text(each.robust[0], factor)} to {_text(each.robust[1], factor)}",
-        "limits": " to ".join("–" if bound is None else _text(bound, factor) for bound in bounds) if test else "–",
+        "limits": _bounds(bounds, factor),
         "failing": each.failing,
         "outliers": int(each.is_outlier.sum()),
         "number": test.number if test else "",
     }
+
+
+def _bounds(bounds: Sequence[float | None], factor: float) -> str:
+    if all(bound is None for bound in bounds):
+        return "none"
+    return " to ".join("…" if bound is None else _text(bound, factor) for bound in bounds)
 
 
 def _text(value: float, factor: float) -> str:

@@ -1,0 +1,225 @@
+"""Wafers as typed: a recipe on a bench with a prober, chips on a board, stopped and resumed; runs side by side."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from mtjlab import cli_recipe_wafer, cli_simulated_wafers
+from mtjlab.cli import app, main
+from mtjlab.errors import InstrumentError
+from mtjlab.ledger_rows import DieState
+from mtjlab.protocols import probe_wafer_parts
+from mtjlab.protocols.probe_wafer_parts import Answer, Step, Visit
+from mtjlab.sim_instruments import benches
+from mtjlab.sim_instruments.simulated_bench import sim_bench
+from mtjlab.store import open_run
+from mtjlab.stored_run import StoredRun
+from mtjlab.wafer_map_files import read_wafer_map
+
+PACKAGED = Path(benches.__file__).parent
+ROWS, COLS = (
+    ", ".join(map(str, [*range(101, 113), 201, 202, 203])),
+    ", ".join(map(str, [*range(204, 213), *range(301, 307)])),
+)
+WAFER = """\
+wafer: tiny
+die: {rows: 2, cols: 2, contact_ohms: 10, defect_rates: {short: 0, open: 0, stuck_p: 0, stuck_ap: 0}}
+pitch_mm: [5, 5]
+radius_mm: 8
+"""
+RECIPE = """\
+recipe: tiny wafer
+bench: {simulated: tiny.yaml}
+wafer: {name: W9, lot: L3, overtravel_metres: 35 um}
+steps:
+  - step: contact
+  - {step: classify, how: columns}
+bins:
+  tests:
+    - {test: contact.silent_lines, most: 0, hard: 2, soft: 21, name: no contact}
+    - {test: classify.tmr, least: 10 %, hard: 3, soft: 31, name: low TMR}
+exports: [csv, stdf, g85]
+"""
+DIES = 9
+"""On the tiny wafer."""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a bench of SMUs and a prober on 2 x 2 arrays, and a recipe, as the working directory."""
+    for kind in ("wiring.", "station.", ""):
+        shutil.copy(PACKAGED / f"probed15.{kind}yaml", tmp_path / f"tiny.{kind}yaml")
+    (tmp_path / "wafer.yaml").write_text(WAFER, encoding="utf-8")
+    change(tmp_path / "tiny.yaml", "wafer: passive15", "wafer: wafer.yaml")
+    change(tmp_path / "tiny.yaml", "wiring: probed15", "wiring: tiny")
+    change(tmp_path / "tiny.wiring.yaml", f"[{ROWS}]", "[101, 102]")
+    change(tmp_path / "tiny.wiring.yaml", f"[{COLS}]", "[204, 205]")
+    (tmp_path / "r.yaml").write_text(RECIPE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def typed(*arguments: str, status: int = 0) -> str:
+    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert done.exit_code == status, done.output
+    return done.stdout
+
+
+def result_of(*arguments: str, status: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(typed(*arguments, "--json", status=status).splitlines()[-1])
+    return found
+
+
+def states(run: StoredRun) -> list[DieState]:
+    return [row.state for row in run.dies()]
+
+
+def test_a_recipe_walks_over_a_wafer_through_instruments_and_prober(here: Path) -> None:
+    result = result_of("run", "r.yaml", "--out", "a")
+    assert (result["state"], result["dies"], result["dies_left"]) == ("complete", {"done": DIES}, 0)
+    assert result["hard_bins"] == {"1": DIES} and result["touchdowns"] == DIES
+    assert {"dies.csv", "wafer.stdf", "bins.g85.xml", "report.html", "report.pdf"} <= {
+        Path(name).name for name in result["files"]
+    }
+    bench = sim_bench(str(here / "a" / "bench.yaml"))
+    assert bench.world.incidents == []
+    with open_run(here / "a") as run:
+        assert states(run) == [DieState.DONE] * DIES
+        assert {row.die.wafer for row in run.dies()} == {"W9"} and run.plan.lot == "L3"
+        assert run.provenance.recipe_sha256 and run.provenance.is_simulated
+        for row in run.dies():
+            (known,) = run.maps(row.die, "classify")
+            assert known.shape == (2, 2) and known.die == row.die
+    sorted_map = read_wafer_map(here / "a" / "exports" / "bins.g85.xml")
+    assert [die.bin for die in sorted_map.dies] == [1] * DIES
+
+
+def test_a_fault_stops_a_run_and_resume_finishes_it(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken: list[int] = []
+
+    def context(*given: Any) -> Any:
+        broken.append(1)
+        if len(broken) in (2, 3):
+            raise InstrumentError("no reply", where="drive")
+        return made(*given)
+
+    made = cli_recipe_wafer._context
+    monkeypatch.setattr(cli_recipe_wafer, "_context", context)
+    result = result_of("run", "r.yaml", "--out", "a", "--patience", "0", status=4)
+    assert (result["state"], result["dies_left"]) == ("stopped", DIES - 1)
+    assert "no reply" in result["reason"]
+    resumed = result_of("run", "--resume", "a")
+    assert (resumed["state"], resumed["dies"]) == ("complete", {"done": DIES})
+    assert resumed["touchdowns"] == DIES + 2
+    change(here / "r.yaml", "least: 10 %", "least: 20 %")
+    assert "the recipe has changed" in refused(monkeypatch, "run", "--resume", "a")
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code != 0
+    return str(done.exception)
+
+
+def test_a_map_that_is_not_the_prober_s_is_refused_before_anything_is_touched(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(here / "r.yaml", "lot: L3", "lot: L3, draw: {diameter_metres: 16 mm, pitch_metres: [4 mm, 4 mm]}")
+    message = refused(monkeypatch, "run", "r.yaml", "--out", "a")
+    assert "die" in message and not (here / "a").exists()
+
+
+def test_options_that_do_not_go_together(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "either a recipe or --resume" in refused(monkeypatch, "run")
+    assert "Give one of them" in refused(monkeypatch, "probe", "--out", "a", "--resume", "b")
+    assert "no export 'excel'" in refused(monkeypatch, "probe", "--exports", "csv,excel")
+    assert "there is no wafer 'x9'" in refused(monkeypatch, "probe", "--wafer", "x9", "--out", "c")
+    assert not (here / "c").exists()
+
+
+@pytest.fixture
+def quick_chips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chips of which only one kernel is surveyed."""
+    whole = cli_simulated_wafers.survey_step
+
+    def of_one(*given: Any) -> Step:
+        step = whole(*given)
+        return Step(step.name, lambda visit: step.run(replace(visit, arrays=visit.arrays[:1])))
+
+    monkeypatch.setattr(cli_simulated_wafers, "survey_step", of_one)
+
+
+def test_chips_on_a_board_stopped_and_resumed_then_listed_and_compared(
+    here: Path, quick_chips: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = result_of("probe", "--dies", "2", "--out", "runs/whole", "--exports", "csv")
+    assert (whole["state"], whole["dies"]) == ("complete", {"done": 2})
+    stop_after = 1
+    moved = cli_simulated_wafers.ChipsUnderProber._moved
+
+    def interrupted(self: Any, what: str, where: Any) -> None:
+        moved(self, what, where)
+        if what == "step" and len(self.prober.touched) == stop_after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cli_simulated_wafers.ChipsUnderProber, "_moved", interrupted)
+        patched.setattr(sys, "argv", ["mtjlab", "probe", "--dies", "2", "--out", "runs/parts", "--no-report", "--exports", ""])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 130
+    assert "open" not in typed("runs", "list") and "stopped" in typed("runs", "list")
+    resumed = result_of("probe", "--resume", "runs/parts", "--no-report", "--exports", "csv")
+    assert (resumed["state"], resumed["touchdowns"]) == ("complete", 2)
+    listed = json.loads(typed("runs", "list", "--json"))
+    assert [run["state"] for run in listed] == ["complete", "complete"]
+    pair = [run["run_id"] for run in listed]
+    compared = json.loads(typed("runs", "compare", *pair, "--json"))
+    assert compared["figures"] and {figure["largest_change"] for figure in compared["figures"]} == {0.0}
+    assert compared["bins"] == [[1, 1, 2]]
+    assert "largest" not in typed("runs", "compare", *pair)
+    shown = typed("runs", "show", pair[1])
+    assert "done after 2 visits" in shown
+    assert json.loads(typed("runs", "show", pair[0], "--json"))["problems"] == []
+
+
+def test_chips_simulated_ahead_are_those_under_the_prober(here: Path) -> None:
+    chips = cli_simulated_wafers.ChipBench(cli_simulated_wafers_wafer())
+    visit_die = probe_wafer_parts.DieId("cmos20k", 0, 0)
+    under = cli_simulated_wafers.ChipsUnderProber(chips)
+    under.prober.prepare(overtravel_limit_metres=50e-6)
+    under.prober.to_die(0, 0)
+    under.prober.contact()
+    finding = probe_wafer_parts.check_lines(Visit(visit_die, under.arrays(visit_die)))
+    assert finding.silent == () and finding.lines == 50
+    under.prober.separate()
+    assert under.incidents == []
+
+
+def cli_simulated_wafers_wafer() -> Any:
+    from mtjlab.cli_simulated_chips import packaged_wafer
+
+    return packaged_wafer()
+
+
+def test_a_person_at_the_terminal_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mtjlab import cli_wafer_run
+
+    words = iter(["what", "sk"])
+    monkeypatch.setattr(cli_wafer_run.typer, "prompt", lambda *given, **more: next(words))
+    question = probe_wafer_parts.Question("touching down", "the door is open")
+    assert cli_wafer_run.at_the_terminal(question) is Answer.SKIP
