@@ -99,16 +99,14 @@ class _Walk:
         started, touched = self.bench.seconds(), self.prober.touchdowns
         state, reason = "complete", ""
         try:
-            for die, why in self.store.resume().interrupted:
-                self.store.note(f"die ({die.x}, {die.y}) again: {why}")
-            self._prepare()
-            self._walk()
-            self._leave_safe()
-        except StopWafer as stop:
-            state, reason = "stopped", str(stop)
+            try:
+                self._begin()
+                self._walk()
+            except StopWafer as stop:
+                state, reason = "stopped", str(stop)
             self._leave_safe()
         except BaseException as error:
-            self._end_badly(error)
+            self._end_badly(error, reason)
             raise
         left = self.store.left()
         self.store.close("complete" if not left and state == "complete" else "stopped", reason)
@@ -125,7 +123,9 @@ class _Walk:
 
         return asked
 
-    def _prepare(self) -> None:
+    def _begin(self) -> None:
+        for die, why in self.store.resume().interrupted:
+            self.store.note(f"die ({die.x}, {die.y}) again: {why}")
         self.bench.idle()
         self.prober.watch_outputs(self.bench.outputs)
         self.moves.prepare(self.settings.overtravel_limit_metres, self.settings.overtravel_metres)
@@ -193,9 +193,13 @@ class _Walk:
             self.bench.idle()
             self.prober.separate()
 
-    def _end_badly(self, error: BaseException) -> None:
-        """As safe as can be, then the reason into the ledger; what fails on the way is noted and hides nothing."""
-        problems = []
+    def _end_badly(self, error: BaseException, before: str) -> None:
+        """As safe as can be, then the reason into the ledger; what fails on the way is noted and hides nothing.
+
+        Args:
+            before: why the run was ending already, "" if it was not.
+        """
+        problems = [before] if before else []
         with held_off():
             try:
                 self.bench.idle()

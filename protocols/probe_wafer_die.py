@@ -90,7 +90,7 @@ class DieVisit:
         """As it was before a die needed more; the probes are off."""
         if self._deeper is not None:
             before, self._deeper = self._deeper, None
-            self._moves.prober.set_overtravel(before)
+            self._moves.set_overtravel(before)
 
     def _visit(self, die: DieId) -> bool:
         self._moves.to_die(die)

@@ -45,7 +45,11 @@ class ProberMoves:
         """Take over, separated."""
         self._do("taking over the prober", lambda: self.prober.prepare(overtravel_limit_metres=limit_metres))
         if overtravel_metres is not None and self.prober.capabilities.has_overtravel:
-            self._do("setting the overtravel", lambda: self.prober.set_overtravel(overtravel_metres))
+            self.set_overtravel(overtravel_metres)
+
+    def set_overtravel(self, metres: float, die: DieId | None = None) -> None:
+        """For the next touch-down; the probes are off."""
+        self._do("setting the overtravel", lambda: self.prober.set_overtravel(metres), die)
 
     def to_die(self, die: DieId) -> None:
         """Step to a die by its coordinates; it reads back as there."""
@@ -66,8 +70,7 @@ class ProberMoves:
         """
         self.separate(die)
         if more_metres and self.prober.capabilities.has_overtravel:
-            deeper = self.prober.overtravel_metres() + more_metres
-            self._do("setting the overtravel", lambda: self.prober.set_overtravel(deeper), die)
+            self.set_overtravel(self.prober.overtravel_metres() + more_metres, die)
         self.contact(die)
 
     def _do(self, what: str, act: Callable[[], object], die: DieId | None = None) -> None:

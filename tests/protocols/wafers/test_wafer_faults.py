@@ -262,3 +262,22 @@ def test_an_operator_leaves_a_die_that_the_prober_will_not_go_to(make_rig: MakeR
     rig.prober._route = rig.prober._route[:1]
     assert rig.run().state == "complete"
     assert states(rig) == [DieState.DONE, DieState.SKIPPED]
+
+
+def test_a_lift_off_that_fails_while_a_run_is_stopping_is_told_beside_why_it_stops(make_rig: MakeRig) -> None:
+    failing = {("command", 2): prober_error(ErrorClass.OPERATOR), ("bench", 1): InstrumentError("no reply")}
+    rig = small(make_rig, failing=failing, answers=[Answer.RETRY, Answer.STOP])
+    rig.settings = replace(rig.settings, die_retries=0)
+    lifted = rig.prober._lift_off
+
+    def stuck() -> None:
+        if rig.prober.is_down:
+            raise prober_error(ErrorClass.FATAL)
+        lifted()
+
+    rig.prober._lift_off = stuck  # type: ignore[method-assign]
+    with pytest.raises(ProberError, match="the door is open"):
+        rig.run()
+    with open_run(rig.run_folder) as run:
+        assert run.state == "failed" and "no reply" in run.reason and "the door is open" in run.reason
+    assert not rig.is_on
