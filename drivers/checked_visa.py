@@ -66,6 +66,11 @@ class CheckedVisa(VisaInstrument):
         self._resource = str(self.address)  # a session that was lost knows neither of these
         self._terminator = self.visa_handle.read_termination
 
+    @property
+    def returns_early(self) -> bool:
+        """Whether a write may return before the instrument has the message: it may, on networks and serial lines."""
+        return self._resource.upper().startswith(("TCPIP", "ASRL"))
+
     def write_raw(self, cmd: str) -> None:
         """Send a message; raises InstrumentError if the instrument does not take it."""
         self.writes += 1

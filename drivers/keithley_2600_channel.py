@@ -188,6 +188,11 @@ class Keithley2600Channel(InstrumentChannel["Keithley2600"], SourceMeasureUnit):
             self.check_errors()
             raise InstrumentError(f"{amps:g} A is beyond its largest range", where=self.parent.where)
 
+    @property
+    def returns_early(self) -> bool:
+        """Whether a message may still be on its way when telling it has returned."""
+        return self.parent.returns_early
+
     def set_volts(self, volts: float) -> None:
         """Change the level."""
         self._level = None

@@ -514,6 +514,8 @@ class MatrixCrossbar(Crossbar):
                 self._smus[name].zero()
             else:
                 self._smus[name].set_volts(step)
+                if self._smus[name].returns_early:
+                    self._smus[name].is_limiting()  # once it has answered, the level is there
             self._levels[name] = step
 
     def _levels_to_zero(self) -> None:

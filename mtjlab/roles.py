@@ -56,6 +56,14 @@ class SourceMeasureUnit(ABC):
     def set_volts(self, volts: float) -> None:
         """Change the level; takes effect at once if the output is on."""
 
+    @property
+    def returns_early(self) -> bool:
+        """Whether a message may still be on its way when telling it has returned, as on a network.
+
+        What another instrument is told next could overtake it there: who depends on the order asks something first.
+        """
+        return False
+
     def zero(self) -> None:
         """Level to 0 V, the output as it is; returns when the instrument has carried it out.
 
