@@ -57,7 +57,7 @@ def probe(
     wafer: Annotated[str, typer.Option(help="Packaged wafer, or the path of a wafer file.")] = "cmos20k",
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that simulate chips ahead of the prober; 1: none do.")
-    ] = 1,
+    ] = 2,
     report: Annotated[bool, typer.Option(help="Write report.html and report.pdf.")] = True,
     exports: Annotated[
         str, typer.Option(help="Exports, with commas between: csv, parquet, netcdf, stdf, g85 ...")
@@ -89,6 +89,7 @@ def _walked(request: _Request) -> WaferOutcome:
     from mtjlab.protocols.probe_wafer import probe_wafer
     from mtjlab.protocols.probe_wafer_parts import WaferSettings
 
+    from .cli_simulated_wafers import ChipsAhead
     from .interrupts import stop_on_signals
     from .screen import ProgressScreen
 
@@ -96,8 +97,8 @@ def _walked(request: _Request) -> WaferOutcome:
     with _opened(request) as store:
         chips = _chips(store.provenance.more[_SIMULATION])
         under = _under(chips, store, request.processes)
-        if request.processes > 1:
-            settings = replace(settings, contact=replace(settings.contact, check=under.check))  # type: ignore[union-attr]
+        if isinstance(under, ChipsAhead):
+            settings = replace(settings, contact=replace(settings.contact, check=under.check))
         bench = under.bench()
         with stop_on_signals(), ProgressScreen() as screen:
             controls = Controls(screen, request.patience_seconds)
@@ -110,7 +111,8 @@ def _walked(request: _Request) -> WaferOutcome:
 def _under(chips: ChipBench, store: RunStore, processes: int) -> ChipsUnderProber | ChipsAhead:
     from .cli_simulated_wafers import ChipsAhead, ChipsUnderProber
 
-    return ChipsAhead(chips, store.left(), processes) if processes > 1 else ChipsUnderProber(chips)
+    dies = store.left()
+    return ChipsAhead(chips, dies, processes) if processes > 1 and len(dies) > 1 else ChipsUnderProber(chips)
 
 
 def _opened(request: _Request) -> RunStore:

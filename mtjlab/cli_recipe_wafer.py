@@ -230,7 +230,7 @@ def _bench(bench: OpenBench, files: BenchFiles) -> WaferBench:
     from .nouns import DieId
 
     crossbar, smus = bench.crossbar, bench.station.smus
-    instruments = [*smus.values(), bench.station.matrix]
+    instruments: list[Any] = [*smus.values(), bench.station.matrix]
     told: list[DieId] = []
 
     def arrays(die: DieId) -> Arrays:

@@ -33,7 +33,7 @@ WAFER = """\
 wafer: tiny
 die: {rows: 2, cols: 2, contact_ohms: 10, defect_rates: {short: 0, open: 0, stuck_p: 0, stuck_ap: 0}}
 pitch_mm: [5, 5]
-radius_mm: 8
+radius_mm: 6
 """
 RECIPE = """\
 recipe: tiny wafer
@@ -48,7 +48,8 @@ bins:
     - {test: classify.tmr, least: 10 %, hard: 3, soft: 31, name: low TMR}
 exports: [csv, stdf, g85]
 """
-DIES = 9
+DIES = 5
+ONE = ("--processes", "1")
 """On the tiny wafer."""
 
 
@@ -166,7 +167,7 @@ def quick_chips(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_chips_on_a_board_stopped_and_resumed_then_listed_and_compared(
     here: Path, quick_chips: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = result_of("probe", "--dies", "2", "--out", "runs/whole", "--exports", "csv")
+    whole = result_of("probe", "--dies", "2", *ONE, "--out", "runs/whole", "--exports", "csv")
     assert (whole["state"], whole["dies"]) == ("complete", {"done": 2})
     stop_after = 1
     moved = cli_simulated_wafers.ChipsUnderProber._moved
@@ -178,12 +179,14 @@ def test_chips_on_a_board_stopped_and_resumed_then_listed_and_compared(
 
     with monkeypatch.context() as patched:
         patched.setattr(cli_simulated_wafers.ChipsUnderProber, "_moved", interrupted)
-        patched.setattr(sys, "argv", ["mtjlab", "probe", "--dies", "2", "--out", "runs/parts", "--no-report", "--exports", ""])
+        patched.setattr(
+            sys, "argv", ["mtjlab", "probe", "--dies", "2", *ONE, "--out", "runs/parts", "--no-report", "--exports", ""]
+        )
         with pytest.raises(SystemExit) as ended:
             main()
         assert ended.value.code == 130
     assert "open" not in typed("runs", "list") and "stopped" in typed("runs", "list")
-    resumed = result_of("probe", "--resume", "runs/parts", "--no-report", "--exports", "csv")
+    resumed = result_of("probe", "--resume", "runs/parts", *ONE, "--no-report", "--exports", "csv")
     assert (resumed["state"], resumed["touchdowns"]) == ("complete", 2)
     listed = json.loads(typed("runs", "list", "--json"))
     assert [run["state"] for run in listed] == ["complete", "complete"]
