@@ -59,7 +59,7 @@ class DieContext:
     die: DieId = NO_DIE
     beside: Callable[[str], Path] = Path
     keep: KeepMap = _not_kept
-    keep_network: Callable[[str, PlacedNetwork], None] = _not_kept
+    keep_network: Callable[[str, PlacedNetwork], object] = _not_kept
     progress: Progress = unheard
     is_stopped: IsStopped = not_stopped
     check: Callable[[Progress], BenchCheck] | None = None
