@@ -38,6 +38,8 @@ from .write_settings import WriteSettings as WriteSettings
 _LOWER = 0.85
 """Where mending a cell begins, as a part of what switched it before."""
 _NAMES = {State.P: "P", State.AP: "AP"}
+_MOST_NAMED = 12
+"""Cells that a reason names."""
 
 
 def pulse_cell(crossbar: Crossbar, site: Site, volts: float, seconds: float) -> Reading:
@@ -155,9 +157,11 @@ class _Job:
         else:
             wrong = self._look(self._exposed(), "verifying, last round", again=True)
         if not wrong:
+            refused = [site for site in self.sites if self.status[site] == CellStatus.UNWRITTEN]
+            if refused:
+                return f"every other cell is in its target state; {_listed(refused)} could not be written"
             return "every writable cell is in its target state"
-        cells = ", ".join(f"({site.row}, {site.col})" for site in wrong)
-        return f"still disturbed after {passes} rounds: {cells}; their neighbours' pulses reach them"
+        return f"still disturbed after {passes} rounds: {_listed(wrong)}; their neighbours' pulses reach them"
 
     def _exposed(self) -> list[Site]:
         return [site for site in self.sites if self.run_.exposed[site]]
@@ -298,3 +302,9 @@ class _Job:
             thresholds=self.thresholds,
             scheme=self.scheme,
         )
+
+
+def _listed(sites: Sequence[Site]) -> str:
+    """The first of them, and how many more there are."""
+    named = ", ".join(f"({site.row}, {site.col})" for site in sites[:_MOST_NAMED])
+    return named if len(sites) <= _MOST_NAMED else f"{named} and {len(sites) - _MOST_NAMED} more"

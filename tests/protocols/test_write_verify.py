@@ -122,6 +122,7 @@ def test_a_stuck_cell_that_was_thought_healthy_is_given_up(make_world: Any, kind
     target = np.full(SHAPE, wanted, dtype=np.int8)
     result = write_verify(crossbar, target, with_cell(known, site, CellStatus.OK))
     assert result.written.status[site] == CellStatus.UNWRITTEN
+    assert result.reason == f"every other cell is in its target state; ({site.row}, {site.col}) could not be written"
     assert result.unwritten == (site,)
     assert result.written.state[site] == 1 - wanted
     assert result.fidelity == pytest.approx(35 / 36)
