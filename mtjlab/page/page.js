@@ -11,7 +11,7 @@ const PHASES = {
   complete: ["Finished", "green"], stopped: ["Stopped early; the run can be resumed", "amber"], failed: ["Failed", "red"],
 };
 const GOING = ["running", "resumed", "paused", "asking"];
-const state = { run: null, fixed: null, dies: new Map(), events: [], now: {}, die: null, visit: null, cell: null, token: null, shown: "" };
+const state = { run: null, fixed: null, dies: new Map(), events: [], now: {}, die: null, visit: null, cell: null, token: null, shown: "", marked: null };
 let source = null;
 
 const wafer = new Wafer($("wafer"), (x, y) => go({ die: [x, y], cell: null }));
@@ -107,6 +107,8 @@ async function arrive() {
   if (run !== state.run) {
     Object.assign(state, { run: run || null, fixed: null, die: numbers(die, 2), cell: numbers(cell, 3), visit: null, token: null, shown: "" });
     $("log").replaceChildren();
+    $("run").hidden = !run; // at once: what is hidden cannot have the focus
+    if (run) $("idle").hidden = true;
     if (run) follow();
     else source?.close();
   }
@@ -262,9 +264,11 @@ async function showDie() {
 async function showMap([attempt, step]) {
   const { die } = state, name = `${die.join()}/${attempt}/${step}`;
   if (state.shown === name) return;
+  $("pointed").textContent = ""; // what stands there is about another map
   const told = await ask(api(`/dies/${die[0]}/${die[1]}/maps/${step}/${attempt}`));
-  if (die !== state.die) return;
+  if (die !== state.die || state.shown === name) return; // another was chosen, or it was fetched twice
   state.shown = name;
+  state.marked = map.at = null;
   performance.mark("began");
   const choices = map.take(told, state.fixed.statuses), before = $("quantity").value;
   $("quantity").replaceChildren(...choices.map(([value, text]) => new Option(text, value, false, value === before)));
@@ -291,8 +295,9 @@ function visits(all) {
 async function showCell() {
   const { die, cell } = state;
   $("cell").hidden = !cell || !die;
-  if (!cell || !die) return map.mark(null);
-  map.mark(cell);
+  if (!cell || !die) return;
+  if (state.marked !== cell) map.mark(cell); // the keyboard may have walked on since it was chosen
+  state.marked = cell;
   let told;
   try {
     told = await ask(api(`/dies/${die[0]}/${die[1]}/cells/${cell.join("/")}`));
