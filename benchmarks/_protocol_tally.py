@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtjlab.bench_plan import Routes, Sources, blocks, driven, furthest_from_ground, routes_for, serves
+from mtjlab.crossbar_around import CrossbarAround
 from mtjlab.drivers.daffodil_series import series_of
-from mtjlab.limits import DeviceLimits
-from mtjlab.nouns import Cost, Line, Lines, Reading
+from mtjlab.nouns import Line, Lines, Reading
 from mtjlab.roles import (
-    Capabilities,
     Crossbar,
     HeardRead,
     HeardWrite,
@@ -40,7 +39,7 @@ class LeastTimes:
     repeats: bool = True
 
 
-class Tally(Crossbar):
+class Tally(CrossbarAround):
     """Passes everything on.
 
     Attributes:
@@ -50,7 +49,8 @@ class Tally(Crossbar):
     """
 
     def __init__(self, inner: Crossbar, least: LeastTimes, wait: Callable[[float], None]) -> None:
-        self._inner, self._least, self._wait = inner, least, wait
+        super().__init__(inner)
+        self._least, self._wait = least, wait
         self._routes: Routes = {}
         self.measurements = self.changes = 0
         self.pulse_seconds = self.waited_seconds = 0.0
@@ -61,26 +61,6 @@ class Tally(Crossbar):
         of_bench = self.measurements * self._least.reading + self.changes * self._least.change
         return of_bench + self.pulse_seconds + self.waited_seconds
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """As inside."""
-        return self._inner.shape
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """As inside."""
-        return self._inner.capabilities
-
-    @property
-    def limits(self) -> DeviceLimits | None:
-        """As inside."""
-        return self._inner.limits
-
-    @property
-    def spent(self) -> Cost:
-        """As inside."""
-        return self._inner.spent
-
     def wait(self, seconds: float) -> None:
         """A pause that a protocol asks for."""
         self._wait(seconds)
@@ -88,19 +68,19 @@ class Tally(Crossbar):
 
     def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
         """See Crossbar."""
-        readings = self._inner.measure(lines, sense)
+        readings = self.inner.measure(lines, sense)
         self._count([LineRead(lines, line) for line in sense])
         return readings
 
     def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
         """See Crossbar."""
-        readings = self._inner.measure_each(reads, heard=heard)
+        readings = self.inner.measure_each(reads, heard=heard)
         self._count(reads)
         return readings
 
     def pulse(self, lines: Lines, seconds: float) -> Reading:
         """See Crossbar."""
-        top = self._inner.pulse(lines, seconds)
+        top = self.inner.pulse(lines, seconds)
         self._count_pulse(lines, seconds)
         return top
 
@@ -109,7 +89,7 @@ class Tally(Crossbar):
     ) -> list[WriteOutcome]:
         """See Crossbar."""
         before = self.spent.readings
-        outcomes = self._inner.write_each(writes, seconds, heard=heard)
+        outcomes = self.inner.write_each(writes, seconds, heard=heard)
         zeros = self.spent.readings - before - sum(len(outcome.readings) for outcome in outcomes)
         self.measurements += zeros
         for write, outcome in zip(writes, outcomes, strict=True):
@@ -118,10 +98,6 @@ class Tally(Crossbar):
                 self._count_pulse(lines, seconds)
                 self._count([write.read])
         return outcomes
-
-    def idle(self) -> None:
-        """See Crossbar."""
-        self._inner.idle()
 
     def _count(self, reads: Sequence[LineRead]) -> None:
         sources = self._least.sources

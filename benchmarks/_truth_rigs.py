@@ -12,12 +12,12 @@ from typing import Protocol
 import numpy as np
 
 from mtjlab.bench import MatrixCrossbar
+from mtjlab.crossbar_around import CrossbarAround
 from mtjlab.drivers.keithley_707b import Keithley707B
 from mtjlab.drivers.keithley_2400 import Keithley2400
-from mtjlab.limits import DeviceLimits
-from mtjlab.nouns import Cost, Floats, Line, Lines, Reading
+from mtjlab.nouns import Floats, Line, Lines, Reading
 from mtjlab.protocols.readout_settings import Accuracy
-from mtjlab.roles import Capabilities, Crossbar, HeardRead, LineRead, not_heard
+from mtjlab.roles import Crossbar, HeardRead, LineRead, not_heard
 from mtjlab.sim_instruments.accuracy import UNIT_SIGMA
 from mtjlab.sim_instruments.die import Die
 from mtjlab.sim_instruments.simulated_bench import sim_bench
@@ -175,7 +175,7 @@ def in_memory(seed: int, accuracy: Accuracy, noise_amps: float) -> Iterator[Rig]
     yield Rig(crossbar, world.die, world, seed, CONTACT_OHMS + MEMORY_LINE_OHMS, accuracy=accuracy)
 
 
-class NoisyCrossbar(Crossbar):
+class NoisyCrossbar(CrossbarAround):
     """Passes everything on to another Crossbar with errors of the sources and the ammeter, and noise.
 
     Args:
@@ -187,35 +187,16 @@ class NoisyCrossbar(Crossbar):
     """
 
     def __init__(self, inner: Crossbar, rng: np.random.Generator, accuracy: Accuracy, noise_amps: float) -> None:
-        self._inner, self._rng, self._noise = inner, rng, noise_amps
+        super().__init__(inner)
+        self._rng, self._noise = rng, noise_amps
         a = accuracy
         self._drive, self._hold = 1 + a.source * rng.uniform(-1, 1, 2)
         self._gain, self._offset = 1 + a.meter * rng.uniform(-1, 1), a.meter_amps * rng.uniform(-1, 1)
         self._count = a.resolution_amps
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """As inside."""
-        return self._inner.shape
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """As inside."""
-        return self._inner.capabilities
-
-    @property
-    def limits(self) -> DeviceLimits | None:
-        """As inside."""
-        return self._inner.limits
-
-    @property
-    def spent(self) -> Cost:
-        """As inside."""
-        return self._inner.spent
-
     def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
         """See Crossbar."""
-        readings = self._inner.measure(self._driven(lines), sense)
+        readings = self.inner.measure(self._driven(lines), sense)
         return [replace(reading, amps=self._seen(reading.amps)) for reading in readings]
 
     def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
@@ -227,16 +208,12 @@ class NoisyCrossbar(Crossbar):
             found.append(replace(reading, amps=self._seen(reading.amps)))
             heard(number, found[-1])
 
-        self._inner.measure_each([LineRead(driven[id(read.lines)], read.sense) for read in reads], heard=hear)
+        self.inner.measure_each([LineRead(driven[id(read.lines)], read.sense) for read in reads], heard=hear)
         return found
 
     def pulse(self, lines: Lines, seconds: float) -> Reading:
         """See Crossbar."""
-        return self._inner.pulse(self._driven(lines), seconds)
-
-    def idle(self) -> None:
-        """See Crossbar."""
-        self._inner.idle()
+        return self.inner.pulse(self._driven(lines), seconds)
 
     def _driven(self, lines: Lines) -> Lines:
         levels = np.concatenate([lines.row_volts, lines.col_volts])

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtjlab.limits import DeviceLimits
+from mtjlab.crossbar_around import CrossbarAround
 from mtjlab.nouns import Bools, Cost, Floats, Line, Lines, Reading
 from mtjlab.roles import (
-    Capabilities,
     Crossbar,
     HeardRead,
     HeardWrite,
@@ -23,7 +22,7 @@ from .characterize_run import Budget, Ended, IsStopped
 from .write_lines import WriteScheme, exposed_by, pulse_joules
 
 
-class WriteRun(Crossbar):
+class WriteRun(CrossbarAround):
     """Passes on to another Crossbar what may still be done, one transaction after the other; raises Ended before one
     that may not.
 
@@ -42,7 +41,8 @@ class WriteRun(Crossbar):
     def __init__(
         self, inner: Crossbar, scheme: WriteScheme, siemens: Floats, budget: Budget, is_stopped: IsStopped
     ) -> None:
-        self._inner, self._scheme, self._siemens = inner, scheme, siemens
+        super().__init__(inner)
+        self._scheme, self._siemens = scheme, siemens
         self._budget, self._is_stopped = budget, is_stopped
         self._began = inner.spent
         self.exposed: Bools = np.zeros(inner.shape, dtype=np.bool_)
@@ -51,34 +51,14 @@ class WriteRun(Crossbar):
         self._places: dict[int, int] = {}
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """As inside."""
-        return self._inner.shape
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """As inside."""
-        return self._inner.capabilities
-
-    @property
-    def limits(self) -> DeviceLimits | None:
-        """As inside."""
-        return self._inner.limits
-
-    @property
-    def spent(self) -> Cost:
-        """As inside."""
-        return self._inner.spent
-
-    @property
     def cost(self) -> Cost:
         """Spent since this was made."""
-        return self._inner.spent - self._began
+        return self.inner.spent - self._began
 
     def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
         """See Crossbar."""
         self._check()
-        return self._inner.measure(lines, sense)
+        return self.inner.measure(lines, sense)
 
     def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
         """See Crossbar. A series that the instruments make by themselves is one transaction.
@@ -97,7 +77,7 @@ class WriteRun(Crossbar):
                 self._check()
 
         self._check()
-        return self._inner.measure_each(reads, heard=hear)
+        return self.inner.measure_each(reads, heard=hear)
 
     def pulse(self, lines: Lines, seconds: float) -> Reading:
         """See Crossbar."""
@@ -106,7 +86,7 @@ class WriteRun(Crossbar):
         self._check_budget("pulses", self.cost.pulses + 1, self._budget.pulses)
         self._check_budget("joules", self.joules + joules, self._budget.joules)
         self.exposed |= exposed_by(lines, self._scheme)
-        top = self._inner.pulse(lines, seconds)
+        top = self.inner.pulse(lines, seconds)
         self.joules += joules
         return top
 
@@ -138,14 +118,10 @@ class WriteRun(Crossbar):
             self.joules += sum(self._joules_of(lines, seconds) for lines in given)
             heard(number, outcome)
 
-        return self._inner.write_each(writes, seconds, heard=hear)
+        return self.inner.write_each(writes, seconds, heard=hear)
 
     def _read_while_writing(self, write: LineWrite, reading: Reading) -> None:
         self._seen(self._places[id(write)], reading)
-
-    def idle(self) -> None:
-        """See Crossbar."""
-        self._inner.idle()
 
     def _expose(self, pulses: Sequence[Lines]) -> None:
         for lines in pulses[:1]:  # retries are the same lines, only higher

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from mtjlab.bench import MatrixCrossbar
+from mtjlab.crossbar_around import CrossbarAround
 from mtjlab.drivers.keithley_707b import Keithley707B
 from mtjlab.drivers.keithley_2400 import Keithley2400
 from mtjlab.limits import DeviceLimits
-from mtjlab.nouns import Cost, Line, Lines, Reading
-from mtjlab.roles import Capabilities, Crossbar
+from mtjlab.nouns import Line, Lines, Reading
+from mtjlab.roles import Crossbar
 from mtjlab.sim_instruments.simulated_bench import SimBench, sim_bench
 from mtjlab.sim_instruments.world import World
 from mtjlab.sim_instruments.world_crossbar import WorldCrossbar
@@ -25,30 +26,14 @@ NO_DEFECTS = {"short": 0, "open": 0, "stuck_p": 0, "stuck_ap": 0}
 ADDRESSES = {"drive": 24, "half_select": 25, "sense": 26, "matrix": 16}
 
 
-class WatchedCrossbar(Crossbar):
+class WatchedCrossbar(CrossbarAround):
     """Passes everything on to another Crossbar, keeping the pulses; interrupts before a given transaction."""
 
     def __init__(self, inner: Crossbar, interrupt_at: int | None = None) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.interrupt_at = interrupt_at
         self.transactions = 0
         self.pulses: list[Lines] = []
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.inner.shape
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self.inner.capabilities
-
-    @property
-    def limits(self) -> DeviceLimits | None:
-        return self.inner.limits
-
-    @property
-    def spent(self) -> Cost:
-        return self.inner.spent
 
     def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
         self._count()
@@ -59,9 +44,6 @@ class WatchedCrossbar(Crossbar):
         top = self.inner.pulse(lines, seconds)
         self.pulses.append(lines)
         return top
-
-    def idle(self) -> None:
-        self.inner.idle()
 
     def _count(self) -> None:
         if self.transactions == self.interrupt_at:

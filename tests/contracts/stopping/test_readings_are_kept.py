@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mtjlab.crossbar_around import CrossbarAround
 from mtjlab.errors import InstrumentError
 from mtjlab.interrupts import stop_on_signals
-from mtjlab.limits import DeviceLimits
-from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Cost, Line, Lines, Reading, Site, State
+from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Line, Lines, Reading, Site, State
 from mtjlab.protocols.write_verify import WriteSettings, write_verify
-from mtjlab.roles import Capabilities, Crossbar, HeardRead, LineRead, not_heard
+from mtjlab.roles import Crossbar, HeardRead, LineRead, not_heard
 
 MakeRig = Callable[[], Any]
 SHAPE = (3, 3)
@@ -33,29 +33,13 @@ TARGET = (np.indices(SHAPE).sum(axis=0) % 2).astype(np.int8)
 
 
 @dataclass
-class Taken(Crossbar):
+class Taken(CrossbarAround):
     """Passes everything on and keeps the last current of every cell, less that at 0 V, and who was pulsed since."""
 
     inner: Crossbar
     noise: Callable[[], float] = lambda: 0.0
     zeros: dict[Site, float] = field(default_factory=dict)
     siemens: dict[Site, list[float]] = field(default_factory=dict)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.inner.shape
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self.inner.capabilities
-
-    @property
-    def limits(self) -> DeviceLimits | None:
-        return self.inner.limits
-
-    @property
-    def spent(self) -> Cost:
-        return self.inner.spent
 
     def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
         found = self.inner.measure(lines, sense)
@@ -77,9 +61,6 @@ class Taken(Crossbar):
 
     def pulse(self, lines: Lines, seconds: float) -> Reading:
         return self.inner.pulse(lines, seconds)
-
-    def idle(self) -> None:
-        self.inner.idle()
 
     def _note(self, lines: Lines, line: Line, amps: float) -> None:
         rows = np.flatnonzero(np.nan_to_num(lines.row_volts))
