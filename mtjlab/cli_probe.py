@@ -63,7 +63,7 @@ def probe(
         str, typer.Option(help="Exports, with commas between: csv, parquet, netcdf, stdf, g85 ...")
     ] = "csv,stdf",
     patience: Annotated[
-        float, typer.Option(min=0, help="Seconds that a question waits for the page, if no person is at the terminal.")
+        float, typer.Option(min=0, help="Seconds that a question waits for an answer, where nobody is at a terminal.")
     ] = PATIENCE_SECONDS,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

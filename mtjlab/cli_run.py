@@ -40,7 +40,7 @@ def run(
     dry_run: DryRun = False,
     out: OutFolder = None,
     patience: Annotated[
-        float, typer.Option(min=0, help="Seconds that a wafer run's question waits for the page without a terminal.")
+        float, typer.Option(min=0, help="Seconds that a wafer run's question waits for an answer, where nobody is at a terminal.")
     ] = PATIENCE_SECONDS,
     as_json: AsJson = False,
     released_only: Annotated[

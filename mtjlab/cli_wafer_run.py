@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from .cli_terminal import own_terminal
 from .errors import InputError
 
 if TYPE_CHECKING:
-    from mtjlab.protocols.probe_wafer_parts import Answer, Question, WaferBench, WaferOutcome
+    from mtjlab.protocols.probe_wafer_parts import WaferBench, WaferOutcome
 
     from .nouns import Progress
     from .records import RunStore
@@ -30,11 +30,11 @@ MAPS = ("g85", "e142", "sinf")
 
 @dataclass
 class Controls:
-    """Connects a run to whoever is there: the page, and a person at the terminal if there is one.
+    """Connects a run to whoever is there: the page, and a person at the terminal; who answers first is heard.
 
     Attributes:
         progress: told what the run tells.
-        patience_seconds: so long a question waits for the page's answer.
+        patience_seconds: so long a question waits for the page's answer, where nobody is at a terminal.
         channel: of the run that is going on.
     """
 
@@ -50,28 +50,19 @@ class Controls:
 
         self.channel = RunChannel(store.folder)
         control = WaferControl(
-            self.channel, store, bench, progress=self.progress, patience_seconds=self.patience_seconds
+            self.channel,
+            store,
+            bench,
+            progress=self.progress,
+            patience_seconds=self.patience_seconds,
+            terminal=own_terminal(),
         )
-        ask = at_the_terminal if sys.stdin.isatty() else control.ask
-        return {"ask": ask, "should_stop": control.should_stop, "progress": control.progress}
+        return {"ask": control.ask, "should_stop": control.should_stop, "progress": control.progress}
 
     def close(self) -> None:
         """The run has ended."""
         if self.channel is not None:
             self.channel.close()
-
-
-def at_the_terminal(question: Question) -> Answer:
-    """Ask the person who started the run."""
-    from mtjlab.protocols.probe_wafer_parts import Answer
-
-    where = f"die ({question.die.x}, {question.die.y}), " if question.die else ""
-    typer.echo(f"mtjlab: {where}{question.what}: {question.reason}", err=True)
-    while True:
-        word = typer.prompt("mtjlab: retry, skip or stop?", err=True).strip().casefold()
-        for answer in Answer:
-            if word and answer.value.startswith(word):
-                return answer
 
 
 def require_exports(kinds: list[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from mtjlab.nouns import DieId, Progress, unheard
 from mtjlab.records import RunStore
@@ -24,6 +25,23 @@ _ANSWERS = {
 }
 
 
+class Terminal(Protocol):
+    """Somebody else who is asked at the same time: the person who started the run."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether an answer can still come."""
+
+    def put(self, question: Question) -> None:
+        """Put a question; returns at once."""
+
+    def answer(self) -> Answer | None:
+        """The answer, as soon as there is one."""
+
+    def close(self, by: str) -> None:
+        """It has been answered; `by` says by whom, if it was somebody else, and is empty otherwise."""
+
+
 class WaferControl:
     """Connects a run to its command channel.
 
@@ -32,7 +50,9 @@ class WaferControl:
         store: of the run; what was asked of it is noted there.
         bench: made idle before anything waits; its outputs are published.
         progress: told what the run tells too.
-        patience_seconds: so long a question waits for an answer; then the run stops and can be resumed. An assumption.
+        patience_seconds: so long a question waits for an answer, where nobody is at a terminal; then the run stops and
+            can be resumed. An assumption.
+        terminal: is asked at the same time as the page; who answers first is heard.
         wait: waits for so many seconds.
     """
 
@@ -45,7 +65,9 @@ class WaferControl:
         progress: Progress = unheard,
         patience_seconds: float = 1800.0,
         wait: Callable[[float], None] = time.sleep,
+        terminal: Terminal | None = None,
     ) -> None:
+        self._terminal = terminal
         self._channel, self._store, self._bench = channel, store, bench
         self._told, self._patience, self._wait = progress, patience_seconds, wait
         self._is_between_dies = False
@@ -81,27 +103,48 @@ class WaferControl:
         return False
 
     def ask(self, question: Question) -> Answer:
-        """Put a question to whoever has the controls; after `patience_seconds` without an answer, stop."""
+        """Put a question to whoever has the controls, and to the terminal; who answers first is heard.
+
+        After `patience_seconds` without an answer, and without anybody at a terminal, it is `STOP`.
+        """
         die = question.die and [question.die.x, question.die.y]
         asked = {"what": question.what, "reason": question.reason, "die": die}
         self._channel.publish(phase="asking", question=asked, bench=self._bench_state())
-        answer, waited = None, 0.0
-        while answer is None and waited < self._patience:
+        if self._terminal is not None:
+            self._terminal.put(question)
+        answer, waited = self._answer(), 0.0
+        while answer is None and (waited < self._patience or self._is_attended()):
+            self._wait(POLL_SECONDS)
+            waited += POLL_SECONDS
             answer = self._answer()
-            if answer is None:
-                self._wait(POLL_SECONDS)
-                waited += POLL_SECONDS
         self._channel.publish(phase="running", question=None)
-        return answer or Answer.STOP
+        return answer or self._given_up()
+
+    def _is_attended(self) -> bool:
+        return self._terminal is not None and self._terminal.is_there
+
+    def _given_up(self) -> Answer:
+        self._closed(f"nobody answered within {self._patience:g} s: the run stops and can be resumed")
+        return Answer.STOP
+
+    def _closed(self, by: str) -> None:
+        if self._terminal is not None:
+            self._terminal.close(by)
 
     def _answer(self) -> Answer | None:
         for request in self._channel.take():
             if request.action in _ANSWERS:
-                self._channel.answer(request, f"answered '{_ANSWERS[request.action].value}'")
-                self._store.note(f"{request.name} answers '{_ANSWERS[request.action].value}'", "operator")
+                word = _ANSWERS[request.action].value
+                self._channel.answer(request, f"answered '{word}'")
+                self._store.note(f"{request.name} answers '{word}'", "operator")
+                self._closed(f"{request.name} answers '{word}' on the page")
                 return _ANSWERS[request.action]
             self._is_paused = True
-        return None
+        typed = self._terminal.answer() if self._terminal is not None else None
+        if typed is not None:
+            self._store.note(f"the person at the terminal answers '{typed.value}'", "operator")
+            self._closed("")
+        return typed
 
     def _take(self, here: DieId | None) -> None:
         for request in self._channel.take():

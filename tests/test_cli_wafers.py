@@ -17,7 +17,7 @@ from mtjlab.cli import app, main
 from mtjlab.errors import InstrumentError
 from mtjlab.ledger_rows import DieState
 from mtjlab.protocols import probe_wafer_parts
-from mtjlab.protocols.probe_wafer_parts import Answer, Step, Visit
+from mtjlab.protocols.probe_wafer_parts import Step, Visit
 from mtjlab.sim_instruments import benches
 from mtjlab.sim_instruments.simulated_bench import sim_bench
 from mtjlab.store import open_run
@@ -217,12 +217,3 @@ def cli_simulated_wafers_wafer() -> Any:
     from mtjlab.cli_simulated_chips import packaged_wafer
 
     return packaged_wafer()
-
-
-def test_a_person_at_the_terminal_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mtjlab import cli_wafer_run
-
-    words = iter(["what", "sk"])
-    monkeypatch.setattr(cli_wafer_run.typer, "prompt", lambda *given, **more: next(words))
-    question = probe_wafer_parts.Question("touching down", "the door is open")
-    assert cli_wafer_run.at_the_terminal(question) is Answer.SKIP

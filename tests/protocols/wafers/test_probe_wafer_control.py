@@ -33,6 +33,11 @@ class Hand:
             self.channel, self.store, rig.bench(), wait=self._wait, patience_seconds=1.0, progress=lambda *_: None
         )
 
+    def ask_too(self, terminal: AtTerminal) -> None:
+        self.control = WaferControl(
+            self.channel, self.store, self.rig.bench(), wait=self._wait, patience_seconds=1.0, terminal=terminal
+        )
+
     def _wait(self, seconds: float) -> None:
         del seconds
         assert not self.rig.is_on, "the run waits while an output is on"
@@ -149,6 +154,61 @@ def test_a_question_that_nobody_answers_stops_the_run(tmp_path: Path) -> None:
     hand = Hand(Rig(tmp_path), {})
     assert hand.control.ask(Question("touching down", "no contact height")) is Answer.STOP
     assert len(hand.seen) == 5
+    hand.channel.close()
+    hand.store.leave()
+
+
+class AtTerminal:
+    """Somebody at the terminal who answers at the n-th look, or never; `is_there` until they leave."""
+
+    def __init__(self, answers_at: int | None = None, leaves_at: int | None = None) -> None:
+        self.looks, self.answers_at, self.leaves_at = 0, answers_at, leaves_at
+        self.said: list[str] = []
+
+    @property
+    def is_there(self) -> bool:
+        return self.leaves_at is None or self.looks < self.leaves_at
+
+    def put(self, question: Question) -> None:
+        self.said.append(question.what)
+
+    def answer(self) -> Answer | None:
+        self.looks += 1
+        return Answer.SKIP if self.looks == self.answers_at else None
+
+    def close(self, by: str) -> None:
+        self.said.append(by)
+
+
+def test_the_terminal_answers_and_the_page_is_told(tmp_path: Path) -> None:
+    hand, terminal = Hand(Rig(tmp_path), {}), AtTerminal(answers_at=3)
+    hand.ask_too(terminal)
+    assert hand.control.ask(Question("touching down", "no contact height")) is Answer.SKIP
+    assert hand.seen == ["asking", "asking"] and hand.desk.status()["question"] is None
+    assert terminal.said == ["touching down", ""]
+    assert hand.notes() == ["the person at the terminal answers 'skip'"]
+    hand.channel.close()
+    hand.store.leave()
+
+
+def test_the_page_answers_although_somebody_is_at_the_terminal(tmp_path: Path) -> None:
+    hand, terminal = Hand(Rig(tmp_path), {}), AtTerminal()
+    hand.ask_too(terminal)
+    answer = lambda: bool(hand.desk.request(hand.token, Action.RETRY))  # noqa: E731
+    hand.waits = [*[lambda: None] * 20, answer]  # type: ignore[list-item]
+    assert hand.control.ask(Question("touching down", "no contact height")) is Answer.RETRY
+    assert len(hand.seen) == 21, "longer than the patience of 1 s: somebody is there"
+    assert terminal.said[-1] == "Ada answers 'retry' on the page"
+    assert hand.notes() == ["Ada answers 'retry'"]
+    hand.channel.close()
+    hand.store.leave()
+
+
+def test_a_terminal_that_was_closed_does_not_keep_a_question_open(tmp_path: Path) -> None:
+    hand, terminal = Hand(Rig(tmp_path), {}), AtTerminal(leaves_at=9)
+    hand.ask_too(terminal)
+    assert hand.control.ask(Question("touching down", "no contact height")) is Answer.STOP
+    assert len(hand.seen) == 8 and "can be resumed" in terminal.said[-1]
     hand.channel.close()
     hand.store.leave()
 
