@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
+from .cli_bench import bench_list
 from .cli_open_bench import guarded, left_safe, packaged_bench_file, simulated_bench_of, started, versions
 from .cli_probe import probe
 from .cli_recipe import recipe
@@ -53,6 +54,7 @@ app.add_typer(bench_commands, name="bench")
 app.add_typer(reproduce, name="reproduce")
 app.add_typer(recipe, name="recipe")
 app.add_typer(runs, name="runs")
+bench_commands.command("list")(bench_list)
 for _command in (run, probe, read, write, train, infer):
     app.command()(_command)
 app.command("serve")(serve_page)
@@ -124,17 +126,6 @@ def bench_off(station: StationFile) -> None:
     is_off = report.is_safe and not missing
     typer.echo("The bench is off." if is_off else "The bench is NOT known to be off: check the front panels.")
     raise typer.Exit(0 if is_off else 1)
-
-
-@bench_commands.command("list")
-def bench_list(station: StationFile) -> None:
-    """The instruments of a station, and who is using them."""
-    from .bench_lock import holder_of
-    from .station import addresses_of
-
-    _require_file(station)
-    for name, address in addresses_of(station).items():
-        typer.echo(f"{name}  {address}  {holder_of(address) or 'free'}")
 
 
 @bench_commands.command("check")

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _REHEARSED_NETWORKS = 2
 """Training costs no bench time; a rehearsal needs a network, not a good one."""
 
+_SLOW = ("infer", "characterize")
+"""Steps whose rehearsal may take minutes: tens of thousands of messages."""
+
 
 @dataclass
 class _Seen:
@@ -86,6 +89,20 @@ def dry_run(
     return result
 
 
+def announcement(loaded: LoadedRecipe) -> str:
+    """What a rehearsal is, and that it takes its time; empty where nothing is rehearsed."""
+    recipe = loaded.recipe
+    if not recipe.needs_bench:
+        return ""
+    count = len(recipe.steps)
+    one = "one die" if recipe.wafer is not None else "the die"
+    said = f"rehearsing {count} step{'s' * (count > 1)} on {one}, on simulated instruments: nothing is driven."
+    slow = [step.label for step in recipe.steps if step.step in _SLOW]
+    if slow:
+        said += f" Every message of {' and '.join(repr(label) for label in slow)} is sent, which may take minutes."
+    return said + " Ctrl-C ends it."
+
+
 def dies_of(loaded: LoadedRecipe) -> tuple[int | None, int | None]:
     """Dies and, at most, touchdowns: of a wafer whose map is known beforehand; None where the prober knows."""
     wafer = loaded.recipe.wafer
@@ -132,11 +149,15 @@ def _rehearse(loaded: LoadedRecipe, files: BenchFiles, wiring: Wiring, seen: _Se
                 crossbar=bench.crossbar,
                 unit_siemens=wiring.device.nominal_on_off_siemens,
                 beside=loaded.beside,
-                progress=progress,
+                progress=_numbered(progress, seen, len(recipe.steps)),
                 check=morning_check(bench),
             )
             run_steps([_quicker(step) for step in recipe.steps], context, heard=seen.outcomes.append)
             bench.crossbar.check_errors()
+
+
+def _numbered(progress: Progress, seen: _Seen, steps: int) -> Progress:
+    return lambda what, done, total: progress(f"{len(seen.outcomes) + 1} of {steps}, {what}", done, total)
 
 
 def _twin(files: BenchFiles, wiring: Wiring, folder: Path, recipe: Recipe) -> BenchFiles:

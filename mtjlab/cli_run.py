@@ -163,11 +163,13 @@ def _report(result: dict[str, Any], folder: Path) -> Path | None:
 
 
 def _dry(loaded: LoadedRecipe, files: Any, wiring: Any, as_json: bool) -> int:
-    from .cli_dry_run import dry_run
+    from .cli_dry_run import announcement, dry_run
     from .cli_recipe_run import DONE, NOT_GOOD
     from .screen import ProgressScreen
     from .screen_recipe import show_plan
 
+    if said := announcement(loaded):
+        typer.echo(f"mtjlab: {said}", err=True)
     with ProgressScreen() as screen:
         plan = dry_run(loaded, files, wiring, screen)
     if as_json:

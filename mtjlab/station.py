@@ -100,6 +100,11 @@ def addresses_of(station_file: Path) -> dict[str, str]:
     return {name: str(entry.get("address", "")) for name, entry in _instruments_section(station_file).items()}
 
 
+def entries_of(station_file: Path) -> dict[str, Any]:
+    """What a station file says of each instrument. Raises InputError if the file cannot be used."""
+    return _instruments_section(station_file)
+
+
 def open_instruments(station_file: Path) -> tuple[dict[str, Any], list[str]]:
     """Open every instrument of a station file that can be opened; nothing is switched on.
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from mtjlab.cli import app, main
 from mtjlab.nouns import ArrayMap
+from mtjlab.recipe import load_recipe
 from mtjlab.sim_instruments import benches
 from mtjlab.sim_instruments.simulated_bench import sim_bench
 
@@ -122,7 +123,11 @@ def test_a_dry_run_tells_what_the_run_then_takes(here: Path) -> None:
     assert plan["readings"] == result["readings"]
     assert plan["pulses"] == result["write_pulses"]
     assert plan["transactions"] == pytest.approx(result["visa_writes"] + result["visa_queries"], rel=0.02)
-    assert "Nothing was found that would stop it" in typed("run", "r.yaml", "--dry-run")
+    done = CliRunner().invoke(app, ["run", "r.yaml", "--dry-run"], catch_exceptions=False)
+    assert "Nothing was found that would stop it" in done.stdout
+    steps = len(load_recipe(here / "r.yaml").recipe.steps)
+    assert f"rehearsing {steps} steps on the die, on simulated instruments: nothing is driven" in done.stderr
+    assert f"{steps} of {steps}, " in done.stderr
 
 
 def test_a_dry_run_says_what_would_stop_it(here: Path) -> None:
