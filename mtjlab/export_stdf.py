@@ -17,9 +17,12 @@ from .ledger_rows import AttemptRow, DieRow, DieState
 from .stdf_parts import HEAD, SITE, CellResults, DieRecords
 from .stdf_records import MISSING_PLACE, record
 from .stored_run import StoredRun
+from .wafer_map import WaferMap
 from .whole_files import whole_file
 
 _ALL_HEADS, _NO_SITE_GROUP = 255, 255
+_FLATS = {None: " ", 0: "U", 90: "R", 180: "D", 270: "L"}
+_UNKNOWN_UNITS, _MILLIMETRES = 0, 3
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,20 @@ class WaferGeometry:
     positive_y: str = " "
 
 
+def geometry_of(wafer_map: WaferMap) -> WaferGeometry:
+    """What STDF says of a wafer, from its map."""
+    width, height = wafer_map.pitch_metres or (None, None)
+    return WaferGeometry(
+        diameter_metres=wafer_map.diameter_metres,
+        die_height_metres=height,
+        die_width_metres=width,
+        notch=_FLATS.get(wafer_map.notch_degrees, " "),
+        center=(round(wafer_map.origin[0]), round(wafer_map.origin[1])),
+        positive_x=wafer_map.axes[1],
+        positive_y=wafer_map.axes[0],
+    )
+
+
 def write_stdf(
     run: StoredRun,
     path: Path,
@@ -57,7 +74,7 @@ def write_stdf(
         run: opened for reading.
         path: of the file; replaced once the new one is whole.
         cells: which values of cells go in; none by default.
-        geometry: of the wafer, if known.
+        geometry: of the wafer; None: as the run's plan has it.
         all_attempts: whether visits that do not count are written too, before the one that does, which then
             supersedes them by its coordinates.
         binning: whose bins; None: the newest.
@@ -67,9 +84,14 @@ def write_stdf(
         RecordError: the data are damaged, or the disk will not take the file.
     """
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
-        for part in _records(run, cells, geometry or WaferGeometry(), all_attempts, run.dies(binning)):
+        for part in _records(run, cells, geometry or _planned(run), all_attempts, run.dies(binning)):
             file.write(part)
     return path
+
+
+def _planned(run: StoredRun) -> WaferGeometry:
+    """Nothing where nobody has said how the dies' numbers lie."""
+    return WaferGeometry() if run.plan.frame is None else geometry_of(run.plan.wafer_map())
 
 
 def _records(
@@ -126,8 +148,9 @@ def _site(run: StoredRun) -> bytes:
 def _configuration(geometry: WaferGeometry) -> bytes:
     lengths = (geometry.diameter_metres, geometry.die_height_metres, geometry.die_width_metres)
     millimetres = [0.0 if length is None else 1000 * length for length in lengths]
+    units = _MILLIMETRES if any(millimetres) else _UNKNOWN_UNITS
     center = geometry.center or (MISSING_PLACE, MISSING_PLACE)
-    return record("WCR", *millimetres, 3, geometry.notch, *center, geometry.positive_x, geometry.positive_y)
+    return record("WCR", *millimetres, units, geometry.notch, *center, geometry.positive_x, geometry.positive_y)
 
 
 def _summaries(run: StoredRun, parts: DieRecords, dies: Sequence[DieRow], repeats: int, ended: int) -> Iterator[bytes]:

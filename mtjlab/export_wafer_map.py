@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from .errors import InputError
-from .export_stdf import WaferGeometry
 from .stored_run import StoredRun
-from .wafer_map import BinKind, MapDie, WaferMap
+from .wafer_map import BinKind, WaferMap
 from .wafer_map_files import MapFormat, write_wafer_map
-
-_NOTCHES = {None: " ", 0: "U", 90: "R", 180: "D", 270: "L"}
 
 
 def bin_map(
@@ -25,15 +22,14 @@ def bin_map(
 
     Args:
         run: opened for reading.
-        wafer_map: in the prober's coordinates, with all dies of the wafer; without it, the dies of the plan alone.
+        wafer_map: in the prober's coordinates, with all dies of the wafer; None: as the run's plan has it.
         binning: whose bins; None: the newest.
         kind: which bins.
 
     Raises InputError if a die of the run is not on the map, or it is the map of another wafer.
     """
     plan = run.plan
-    bare = WaferMap(plan.wafer, tuple(MapDie(die.x, die.y) for die in plan.dies), lot=plan.lot, source=run.run_id)
-    whole = wafer_map or bare
+    whole = wafer_map or plan.wafer_map(source=run.run_id)
     if whole.wafer != plan.wafer:
         raise InputError(f"the map is of wafer {whole.wafer!r}, the run of {plan.wafer!r}", where=whole.source)
     rows = run.dies(binning)
@@ -57,17 +53,3 @@ def write_bin_map(
     """Write `bin_map` in one of the formats of `wafer_map_files`. Raises InputError as that and its writers do."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_wafer_map(bin_map(run, wafer_map, binning=binning, kind=kind), path, format=format)
-
-
-def geometry_of(wafer_map: WaferMap) -> WaferGeometry:
-    """What STDF says of a wafer, from its map."""
-    width, height = wafer_map.pitch_metres or (None, None)
-    return WaferGeometry(
-        diameter_metres=wafer_map.diameter_metres,
-        die_height_metres=height,
-        die_width_metres=width,
-        notch=_NOTCHES.get(wafer_map.notch_degrees, " "),
-        center=(round(wafer_map.origin[0]), round(wafer_map.origin[1])),
-        positive_x=wafer_map.axes[1],
-        positive_y=wafer_map.axes[0],
-    )

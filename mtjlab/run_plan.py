@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .errors import InputError
+from .map_frame import MapFrame
 from .nouns import DieId
+from .wafer_map import MapDie, WaferMap
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class RunPlan:
         hard_bin_names, soft_bin_names: what each bin is called.
         passing_bins: hard bins of good dies.
         retests: which attempt of a die counts: "last", or "best" (one in a passing bin is not replaced by another).
+        frame: how the dies' numbers lie on the wafer; None where nobody has said.
     """
 
     lot: str
@@ -62,6 +65,7 @@ class RunPlan:
     soft_bin_names: dict[int, str] = field(default_factory=lambda: {1: "pass"})
     passing_bins: tuple[int, ...] = (1,)
     retests: Literal["last", "best"] = "last"
+    frame: MapFrame | None = None
 
     def __post_init__(self) -> None:
         strange = [die for die in self.dies if die.wafer != self.wafer]
@@ -78,6 +82,15 @@ class RunPlan:
         for test in self.tests:
             if test.step not in self.steps:
                 raise InputError(f"test {test.number} is of step {test.step!r}, which the plan lacks")
+
+    def wafer_map(self, source: str = "") -> WaferMap:
+        """All dies of the wafer as far as they are known, those that the run leaves out too.
+
+        Where nobody has said how the numbers lie, they count to the right and up.
+        """
+        if self.frame is None:
+            return WaferMap(self.wafer, tuple(MapDie(die.x, die.y) for die in self.dies), lot=self.lot, source=source)
+        return self.frame.wafer_map(self.wafer, self.lot, self.dies, source)
 
     def to_json(self) -> str:
         """As text that `from_json` reads."""
@@ -97,6 +110,7 @@ class RunPlan:
             soft_bin_names={int(number): name for number, name in content["soft_bin_names"].items()},
             passing_bins=tuple(content["passing_bins"]),
             retests=content["retests"],
+            frame=MapFrame.from_dict(content["frame"]) if content.get("frame") else None,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mtjlab.nouns import ArrayMap, CellStatus, Floats
+from mtjlab.map_frame import MapFrame
 from mtjlab.outliers import is_outlier, robust_sigma
 from mtjlab.run_plan import DieTest, RunPlan
 from mtjlab.wafer_map import Order, WaferMap
@@ -100,7 +101,8 @@ def wafer_plan(
         for place, (step, figures) in enumerate(units.items())
         for number, (name, unit) in enumerate(figures.items())
     ]
-    return RunPlan(dies.lot, dies.wafer, visits, tuple(units), tuple(tests), hard, soft, (bins.good[0],))
+    frame = MapFrame.of(dies, visits)
+    return RunPlan(dies.lot, dies.wafer, visits, tuple(units), tuple(tests), hard, soft, (bins.good[0],), frame=frame)
 
 
 def _bin_names(bins: BinRules) -> tuple[dict[int, str], dict[int, str]]:

@@ -15,9 +15,9 @@ import pytest
 from pystdf.IO import Parser
 
 from mtjlab.errors import InputError
-from mtjlab.export_stdf import WaferGeometry, write_stdf
+from mtjlab.export_stdf import WaferGeometry, geometry_of, write_stdf
 from mtjlab.export_tables import die_table, write_cell_table, write_die_table
-from mtjlab.export_wafer_map import bin_map, geometry_of, write_bin_map
+from mtjlab.export_wafer_map import bin_map, write_bin_map
 from mtjlab.exports import export_run
 from mtjlab.ledger_rows import DieRow
 from mtjlab.nouns import ArrayMap, DieId
