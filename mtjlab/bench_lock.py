@@ -91,7 +91,7 @@ class BenchLock:
             platform.node(),
             os.getpid(),
             datetime.now().astimezone().isoformat(timespec="seconds"),
-            " ".join([Path(sys.argv[0] or "python").name, *sys.argv[1:]]),
+            " ".join([Path(sys.argv[0] or "python").name, *map(_without_secrets, sys.argv[1:])]),
         )
         note.write_text(json.dumps(asdict(holder)), encoding="utf-8")
 
@@ -127,6 +127,12 @@ def _noted(address: str, folder: Path) -> Holder:
 def _path(address: str, folder: Path, kind: str) -> Path:
     readable = "".join(sign if sign.isalnum() else "-" for sign in address)[:60]
     return folder / f"{readable}-{hashlib.sha256(address.encode()).hexdigest()[:8]}.{kind}"
+
+
+def _without_secrets(word: str) -> str:
+    """A word of a command line; of an address to notify, which holds secrets, the service alone."""
+    before, sign, _ = word.partition("://")
+    return f"{before}://..." if sign else word
 
 
 def _user() -> str:

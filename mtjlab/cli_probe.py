@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .bins import TestLimit
+from .cli_notify import NotifyTo, WaferNotices, notifier_for, tell_problems
 from .cli_wafer_run import PATIENCE_SECONDS, Controls, finished, require_exports, show
 from .errors import InputError
 
@@ -65,6 +66,7 @@ def probe(
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds that a question waits for an answer, where nobody is at a terminal.")
     ] = PATIENCE_SECONDS,
+    notify: NotifyTo = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Probe a simulated wafer of 20,000-cell chips: contact, survey, bins; records, exports and a report.
@@ -78,12 +80,17 @@ def probe(
     kinds = [kind.strip() for kind in exports.split(",") if kind.strip()]
     require_exports(kinds)
     began = time.perf_counter()
-    outcome = _walked(request)
+    notifier = notifier_for(notify, None)
+    notices = WaferNotices(notifier, "mtjlab probe")
+    with notices.raised():
+        outcome = _walked(request, notices)
+    notices.ended(outcome)
     result = finished(folder, outcome, began, kinds, report=report)
+    tell_problems(notifier)
     raise typer.Exit(show(result, "mtjlab probe", as_json=as_json))
 
 
-def _walked(request: _Request) -> WaferOutcome:
+def _walked(request: _Request, notices: WaferNotices) -> WaferOutcome:
     from dataclasses import replace
 
     from mtjlab.protocols.probe_wafer import probe_wafer
@@ -101,7 +108,7 @@ def _walked(request: _Request) -> WaferOutcome:
             settings = replace(settings, contact=replace(settings.contact, check=under.check))
         bench = under.bench()
         with stop_on_signals(), ProgressScreen() as screen:
-            controls = Controls(screen, request.patience_seconds)
+            controls = Controls(screen, request.patience_seconds, notices=notices)
             try:
                 return probe_wafer(under.prober, bench, under.steps(), store, settings, **controls(store, bench))
             finally:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .cli_notify import NotifyTo
 from .cli_recipe import recipe_names
 from .cli_wafer_run import PATIENCE_SECONDS
 from .errors import InputError
 
 if TYPE_CHECKING:
+    from .notify import Notifier
     from .recipe import LoadedRecipe
 
 RELEASED_ONLY = "MTJLAB_RELEASED_ONLY"
@@ -40,8 +42,12 @@ def run(
     dry_run: DryRun = False,
     out: OutFolder = None,
     patience: Annotated[
-        float, typer.Option(min=0, help="Seconds that a wafer run's question waits for an answer, where nobody is at a terminal.")
+        float,
+        typer.Option(
+            min=0, help="Seconds that a wafer run's question waits for an answer, where nobody is at a terminal."
+        ),
     ] = PATIENCE_SECONDS,
+    notify: NotifyTo = None,
     as_json: AsJson = False,
     released_only: Annotated[
         bool,
@@ -73,6 +79,7 @@ def run(
             only_released=released_only,
             resume=resume,
             patience_seconds=patience,
+            notify=notify,
         )
     )
 
@@ -87,8 +94,10 @@ def run_loaded(
     only_released: bool = False,
     resume: Path | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
+    notify: list[str] | None = None,
 ) -> int:
     """Check everything, then run or rehearse it; returns the exit status."""
+    from .cli_notify import notifier_for
     from .cli_open_bench import checked
     from .recipe_lock import require_unchanged
 
@@ -96,16 +105,26 @@ def run_loaded(
     lock = require_unchanged(loaded, files.named() if files else {}, only_released=only_released)
     if dry:
         return _dry(loaded, files, wiring, as_json)
+    notifier = notifier_for(notify, files.station if files else None)
     if loaded.recipe.wafer is not None:
-        return _run_wafer(loaded, files, wiring, out or resume, resume is not None, patience_seconds, as_json)
+        run_on = (out or resume, resume is not None, patience_seconds)
+        return _run_wafer(loaded, files, wiring, *run_on, as_json, notifier)
     if not loaded.recipe.needs_bench and loaded.recipe.steps[0].step == "reproduce":
         return _reproduce(loaded, out, as_json)
-    return _run(loaded, files, wiring, lock, out, as_json, command)
+    return _run(loaded, files, wiring, lock, out, as_json, command, notifier)
 
 
 def _run(
-    loaded: LoadedRecipe, files: Any, wiring: Any, lock: Any, out: Path | None, as_json: bool, command: str
+    loaded: LoadedRecipe,
+    files: Any,
+    wiring: Any,
+    lock: Any,
+    out: Path | None,
+    as_json: bool,
+    command: str,
+    notifier: Notifier,
 ) -> int:
+    from .cli_notify import tell_ending, tell_problems
     from .cli_recipe_run import RecipeRun, folder_name, run_recipe
     from .screen import ProgressScreen
     from .store import RunFolder
@@ -119,7 +138,9 @@ def _run(
         except InputError:
             folder.discard()
             raise
+    tell_ending(notifier, result, folder.path)
     _show(result, folder.path, as_json)
+    tell_problems(notifier)
     return status
 
 
@@ -187,10 +208,12 @@ def _run_wafer(
     is_resumed: bool,
     patience_seconds: float,
     as_json: bool,
+    notifier: Notifier,
 ) -> int:
     """Every die of a wafer; a run that ended early is gone on with in its folder."""
     import time
 
+    from .cli_notify import WaferNotices, tell_problems
     from .cli_recipe_run import folder_name
     from .cli_recipe_wafer import WaferRun, walk
     from .cli_wafer_run import Controls, finished, show
@@ -198,13 +221,16 @@ def _run_wafer(
     from .screen import ProgressScreen
 
     began, folder = time.perf_counter(), folder or folder_name(loaded.recipe.recipe)
-    with stop_on_signals(), ProgressScreen() as screen:
-        controls = Controls(screen, patience_seconds)
+    notices = WaferNotices(notifier, "mtjlab run")
+    with notices.raised(), stop_on_signals(), ProgressScreen() as screen:
+        controls = Controls(screen, patience_seconds, notices=notices)
         try:
             outcome = walk(WaferRun(loaded, files, wiring, folder, is_resumed), controls)
         finally:
             controls.close()
+    notices.ended(outcome)
     result = finished(folder, outcome, began, list(loaded.recipe.exports), report=True)
+    tell_problems(notifier)
     return show(result, "mtjlab run", as_json=as_json)
 
 

@@ -17,6 +17,7 @@ from .errors import InputError
 if TYPE_CHECKING:
     from mtjlab.protocols.probe_wafer_parts import WaferBench, WaferOutcome
 
+    from .cli_notify import WaferNotices
     from .nouns import Progress
     from .records import RunStore
     from .run_control import RunChannel
@@ -36,11 +37,13 @@ class Controls:
         progress: told what the run tells.
         patience_seconds: so long a question waits for the page's answer, where nobody is at a terminal.
         channel: of the run that is going on.
+        notices: tells people elsewhere of it.
     """
 
     progress: Progress
     patience_seconds: float = PATIENCE_SECONDS
     channel: RunChannel | None = None
+    notices: WaferNotices | None = None
 
     def __call__(self, store: RunStore, bench: WaferBench) -> dict[str, Any]:
         """`ask`, `should_stop` and `progress` of `probe_wafer`."""
@@ -57,7 +60,8 @@ class Controls:
             patience_seconds=self.patience_seconds,
             terminal=own_terminal(),
         )
-        return {"ask": control.ask, "should_stop": control.should_stop, "progress": control.progress}
+        hands = {"ask": control.ask, "should_stop": control.should_stop, "progress": control.progress}
+        return self.notices.attached(hands, store) if self.notices else hands
 
     def close(self) -> None:
         """The run has ended."""
