@@ -37,6 +37,8 @@ _SECONDS = {
     "SetHeaterSoak": 60.0,
     "ReadTemperatureChuckStatus": 60.0,
     "ReadMapPosition2": 10.0,
+    "BinMapDie": 30.0,
+    "ExecuteCleaningSequence": 1800.0,
 }
 _STEPS = ("StepFirstDie", "StepNextDie")
 _ANSWER = re.compile(r"Rsp=(\d+):(-?\d+):?(.*)", re.DOTALL)
@@ -44,7 +46,7 @@ _GPIB_ANSWER = re.compile(r"\s*(-?\d+)\s*:?\s*(.*)", re.DOTALL)
 _PART = re.compile(r'"([^"]*)"|(\S+)')
 _MOST_STRAY_LINES = 50
 _MOST_NUMBER = 999
-_OVERTRAVEL, _AUTO_Z, _INTERLOCK, _CONTACT_SET = 1 << 0, 1 << 1, 1 << 2, 1 << 4
+_OVERTRAVEL, _AUTO_Z, _INTERLOCK, _CONTACT_SET, _LOCKED = 1 << 0, 1 << 1, 1 << 2, 1 << 4, 1 << 7
 """Of FlagsMode in ReadChuckStatus."""
 _KELVIN = 273.15
 _WINDOW_KELVIN = 1.0
@@ -62,6 +64,7 @@ class FormFactorVelox(ProberVisa):
             as where a chuck moves under fixed probes (assumed).
         step_seconds: how long a step may take; FormFactor's own limit, with automatic alignment, is 6000 s.
         camera: whose light `set_light` switches.
+        cleaning: name of the cleaning sequence in Velox's setup; empty for its own default (assumed to be allowed).
     """
 
     default_terminator = "\n"
@@ -76,11 +79,13 @@ class FormFactorVelox(ProberVisa):
         stage_sign: int = -1,
         step_seconds: float = 600.0,
         camera: str = "Scope",
+        cleaning: str = "",
         **kwargs: Unpack[VisaInstrumentKWArgs],
     ) -> None:
         super().__init__(name, address, **kwargs)
         self._is_numbered = framing == "socket" if framing else str(address).endswith("SOCKET")
         self._axes, self._stage_sign, self._camera = axes, stage_sign, camera
+        self._cleaning = checked_name(cleaning, "the cleaning sequence's name", name)
         self._seconds = {**_SECONDS, **dict.fromkeys(_STEPS, step_seconds)}
         self._number = 1
         self._is_registered = False
@@ -214,14 +219,25 @@ class FormFactorVelox(ProberVisa):
         self._check_station()
 
     def wholes_of_status(self) -> list[int]:
-        """FlagsInit and FlagsMode of ReadChuckStatus."""
+        """FlagsInit, FlagsMode, IsVacuumOn and FlagsMoving of ReadChuckStatus."""
         parts = self.command("ReadChuckStatus")
-        if len(parts) < 6 or not all(part.isdecimal() for part in (parts[0], parts[1], parts[5])):
+        found = [parts[place] for place in (0, 1, 5, 3)] if len(parts) > 5 else [""]
+        if not all(part.isdecimal() for part in found):
             raise self._not_understood("ReadChuckStatus", " ".join(parts))
-        return [int(parts[0]), int(parts[1]), int(parts[5])]
+        return [int(part) for part in found]
+
+    def is_separated(self) -> bool:
+        """See Prober. A chuck that is still moving, as after a move that did not answer in time, is not."""
+        return not self.wholes_of_status()[3] and super().is_separated()
+
+    def is_in_contact(self) -> bool:
+        """See Prober; likewise."""
+        return not self.wholes_of_status()[3] and super().is_in_contact()
 
     def _check_station(self) -> None:
-        initialised, _, has_vacuum = self.wholes_of_status()
+        initialised, mode, has_vacuum, _ = self.wholes_of_status()
+        if mode & _LOCKED:
+            raise self._needs_operator("has its chuck locked", "Unlock the stage at the prober")
         if initialised & 0b1111 != 0b1111:
             raise self._needs_operator("has axes that are not initialised", "Initialise the chuck at the prober")
         if not has_vacuum:
@@ -260,6 +276,20 @@ class FormFactorVelox(ProberVisa):
 
     def _align(self) -> None:
         self.command("AlignWafer")
+
+    def _clean(self) -> None:
+        """The sequence of that name: goes to the cleaning site, cleans, goes to the contact verify site, and touches.
+
+        What follows in Prober lifts off and steps back. Not told publicly: whether the map goes on naming the die
+        meanwhile (assumed), and what an empty name does (assumed: the one sequence that there is).
+        """
+        self.command("ExecuteCleaningSequence", f'"{self._cleaning}"', 0, 0, 0)
+
+    def _write_bin(self, x: int, y: int, number: int) -> None:
+        """Inks the die if real-time inking is switched on in Velox's map."""
+        found = self.wholes("BinMapDie", number, x, y, least=2)[:2]
+        if found != [x, y]:
+            raise self._lost(f"was told the bin of die ({x}, {y}) but has set that of die ({found[0]}, {found[1]})")
 
     def set_light(self, is_on: bool) -> None:
         """See Prober."""

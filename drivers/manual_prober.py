@@ -64,7 +64,12 @@ class ManualProber(Instrument, Prober):
         """What a person does with two hands."""
         has_map = self._map is not None
         return ProberCapabilities(
-            has_route=has_map, has_map=has_map, has_subsites=False, has_thermal=False, reads_stage=False
+            has_route=has_map,
+            has_map=has_map,
+            has_subsites=False,
+            has_thermal=False,
+            reads_stage=False,
+            has_bins=False,
         )
 
     def identity(self) -> Identity:
@@ -153,6 +158,15 @@ class ManualProber(Instrument, Prober):
     def _align(self) -> None:
         if not self._ask_yes("Align the wafer. Type y when it is, n if it cannot be"):
             raise ProberError("is not aligned", error_class=ErrorClass.OPERATOR, where=self._where())
+
+    def _clean(self) -> None:
+        """Afterwards nobody knows where the chuck is: the way back to the die is asked for, as every step is."""
+        self._here = self._is_down = None
+        if not self._ask_yes("Clean the probes, and leave them up. Type y when they are clean, n if they cannot be"):
+            raise ProberError("has its probes not cleaned", error_class=ErrorClass.OPERATOR, where=self._where())
+
+    def _write_bin(self, x: int, y: int, number: int) -> None:
+        raise self._cannot("keep bins")
 
     def set_light(self, is_on: bool) -> None:
         """See Prober."""

@@ -30,7 +30,14 @@ _OPERATOR = frozenset({15, 17, 18, *range(20, 28), 35, 36, 37, *range(60, 70), 8
 _RETRY = frozenset({19, 30, 31, 32})
 _FATAL = frozenset({1, 3, 4, 5, 6, 7, 8, 12, 13, 14, 38})
 _ERROR_BITS, _LAST_DIE = 0x3FF, 1 << 10
-_SECONDS = {"move_chuck_contact": 60.0, "move_chuck_separation": 60.0, "vis:align_wafer": 200.0}
+_SECONDS = {
+    "move_chuck_contact": 60.0,
+    "move_chuck_separation": 60.0,
+    "vis:align_wafer": 200.0,
+    "aux:cleaning:start": 600.0,
+    "map:bins:set_bin": 30.0,
+}
+"""MPI publishes none of them; that of cleaning is an assumption."""
 _STEPS = ("map:step_first_die", "map:step_die", "map:step_next_die")
 _KELVIN = 273.15
 _FIRST_POLL_SECONDS, _SLOWER, _LONGEST_POLL_SECONDS = 0.1, 1.5, 10.0
@@ -45,6 +52,7 @@ class MpiSentio(ProberVisa):
             as where a chuck moves under fixed probes (assumed).
         step_seconds: how long a step may take.
         camera: whose light `set_light` switches.
+        cleaning_touchdowns: on the cleaning pad; None for what SENTIO is set to.
         wait: lets time pass between two questions about the temperature.
     """
 
@@ -58,11 +66,13 @@ class MpiSentio(ProberVisa):
         stage_sign: int = -1,
         step_seconds: float = 600.0,
         camera: str = "scope",
+        cleaning_touchdowns: int | None = None,
         wait: Callable[[float], None] = time.sleep,
         **kwargs: Unpack[VisaInstrumentKWArgs],
     ) -> None:
         super().__init__(name, address, **kwargs)
         self._stage_sign, self._camera, self._wait = stage_sign, camera, wait
+        self._cleaning_touchdowns = cleaning_touchdowns
         self._seconds = {**_SECONDS, **dict.fromkeys(_STEPS, step_seconds)}
         self._is_remote = False
         self._status = 0
@@ -142,8 +152,11 @@ class MpiSentio(ProberVisa):
         return self._stage_sign * x * 1e-6, self._stage_sign * y * 1e-6
 
     def _heights_um(self) -> tuple[float, float, float]:
+        """MPI calls its second number a height in one place and a gap in another: what is nearer to contact than to
+        zero is taken for a height, since no station separates by half of the way to its stage's zero."""
         contact, separation = self.numbers("get_chuck_site_heights", _SITE, least=3)[:2]
-        return self.numbers("get_chuck_z", "Zero")[0], contact, abs(separation)
+        gap = contact - separation if separation > contact / 2 else abs(separation)
+        return self.numbers("get_chuck_z", "Zero")[0], contact, gap
 
     def wafer_map(self) -> WaferMap:
         """See Prober: the dies that are selected for testing."""
@@ -234,6 +247,18 @@ class MpiSentio(ProberVisa):
 
     def _align(self) -> None:
         self.command("vis:align_wafer")
+
+    def _clean(self) -> None:
+        """On the pad of an auxiliary site; where it stands and how high afterwards is not told publicly."""
+        given = () if self._cleaning_touchdowns is None else (self._cleaning_touchdowns,)
+        self.command("aux:cleaning:start", *given)
+
+    def _write_bin(self, x: int, y: int, number: int) -> None:
+        """Read back."""
+        self.command("map:bins:set_bin", number, x, y)
+        found = self.wholes("map:bins:get_bin", x, y)[0]
+        if found != number:
+            raise self._lost(f"was told bin {number} for die ({x}, {y}) but reads back {found}")
 
     def set_light(self, is_on: bool) -> None:
         """See Prober."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_OVERTRAVEL_METRES = 200e-6
 """No prober may be allowed more than this (assumption: cantilever cards take 50 to 100 um)."""
+SAME_PLACE_METRES = 50e-6
+"""How exactly the stage has to be back at a die after cleaning (assumption: alignment is a matter of micrometres)."""
 _NO_OUTPUTS: Mapping[str, Callable[[], bool]] = MappingProxyType({})
 
 
@@ -77,6 +79,8 @@ class ProberCapabilities:
         aligns: it can align the wafer by itself.
         reads_stage: it tells where its stage is.
         can_stop: it can be stopped over the wire.
+        cleans: it can clean its probes.
+        has_bins: it has a map of its own that bins can be written to.
     """
 
     has_route: bool = True
@@ -88,6 +92,8 @@ class ProberCapabilities:
     aligns: bool = True
     reads_stage: bool = True
     can_stop: bool = True
+    cleans: bool = True
+    has_bins: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,9 +120,12 @@ class Prober(ABC):
 
     Attributes:
         touchdowns: how often `contact` has brought the probes down since the driver was opened.
+        cleanings: how often `clean` has cleaned them, or begun to.
     """
 
     touchdowns: int = 0
+    cleanings: int = 0
+    _is_aside: bool = False
     _outputs: Mapping[str, Callable[[], bool]] = _NO_OUTPUTS
     _most_overtravel: float | None = None
 
@@ -170,6 +179,7 @@ class Prober(ABC):
         """Step to the first die of the prober's own route; bins that it has stay. Returns where it then stands."""
         self._check_may_step("the first die")
         self._step_first()
+        self._is_aside = False
         return self.position()
 
     def next_die(self) -> DiePosition | None:
@@ -184,6 +194,7 @@ class Prober(ABC):
             if error.error_class is not ErrorClass.END_OF_WAFER:
                 raise
             return None
+        self._is_aside = False
         return self.position()
 
     def to_die(self, x: int, y: int, subsite: int = 0) -> DiePosition:
@@ -194,7 +205,9 @@ class Prober(ABC):
         wanted = DiePosition(x, y, subsite)
         self._check_may_step(str(wanted))
         self._step_to(wanted)
-        return self._confirm_position(wanted)
+        found = self._confirm_position(wanted)
+        self._is_aside = False
+        return found
 
     def to_subsite(self, subsite: int) -> DiePosition:
         """Step to another subsite of the same die."""
@@ -212,6 +225,8 @@ class Prober(ABC):
         """
         self._check_outputs("touch down")
         before = self.position()
+        if self._is_aside:
+            raise self._lost("does not touch down: it has not stepped to a die since it went to its cleaning site")
         if self.is_in_contact():
             return before
         self._check_overtravel()
@@ -242,6 +257,45 @@ class Prober(ABC):
         if more_metres:
             self.set_overtravel(self.overtravel_metres() + more_metres)
         return self.contact()
+
+    def clean(self) -> DiePosition:
+        """Clean the probes where the prober has its cleaning pad; stands on the same die afterwards, separated.
+
+        A prober's map may go on naming the die while the chuck is elsewhere, and a maker's sequence may end in contact.
+        So it is lifted off and told to step to the die, and where the stage can be read it has to be where it was.
+
+        Raises:
+            InputError: it cannot clean.
+            ProberError: it is not separated, refuses, or is not back afterwards; it does not touch down again before
+                it has stepped to a die.
+        """
+        if not self.capabilities.cleans:
+            raise InputError("cannot clean its probes", where=self._where(), remedy="Clean them by hand")
+        self._check_may_step("the cleaning site")
+        before, stage = self.position(), self._stage_if_told()
+        self.cleanings += 1
+        self._is_aside = True
+        self._clean()
+        self.separate()
+        found = self.to_die(*before)
+        self._is_aside = True  # until the stage says so as well
+        self._confirm_stage(stage)
+        self._is_aside = False
+        return found
+
+    def write_bin(self, x: int, y: int, number: int) -> None:
+        """Write the bin of a die into the prober's own map, separated: it may ink the die.
+
+        Raises:
+            InputError: it has no bins, or the number is negative.
+            ProberError: it is not separated, refuses, or says that it is another die's or another bin.
+        """
+        if not self.capabilities.has_bins:
+            raise InputError("has no bins of its own", where=self._where(), remedy="Export a wafer map instead")
+        if number < 0:
+            raise InputError(f"there is no bin {number}", where=self._where(), remedy="Count from 0")
+        self._check_may_step(f"the bin of die ({x}, {y})")
+        self._write_bin(x, y, number)
 
     @abstractmethod
     def overtravel_metres(self) -> float:
@@ -337,6 +391,12 @@ class Prober(ABC):
     def _align(self) -> None: ...
 
     @abstractmethod
+    def _clean(self) -> None: ...
+
+    @abstractmethod
+    def _write_bin(self, x: int, y: int, number: int) -> None: ...
+
+    @abstractmethod
     def _soak(self, kelvin: float, seconds: float, timeout_seconds: float) -> None: ...
 
     @abstractmethod
@@ -367,6 +427,19 @@ class Prober(ABC):
         if found != wanted:
             raise self._lost(f"should stand on {wanted} but reads back {found}")
         return found
+
+    def _stage_if_told(self) -> tuple[float, float] | None:
+        return self.stage_metres() if self.capabilities.reads_stage else None
+
+    def _confirm_stage(self, before: tuple[float, float] | None) -> None:
+        now = self._stage_if_told()
+        if before is None or now is None:
+            return
+        off = max(abs(now[0] - before[0]), abs(now[1] - before[1]))
+        if off > SAME_PLACE_METRES:
+            raise self._lost(
+                f"names the same die after cleaning, but its stage is {off * 1e6:.0f} um from where it was"
+            )
 
     def _may_set_overtravel(self, metres: float) -> str:
         if self._most_overtravel is None:

@@ -10,7 +10,7 @@ from mtjlab.roles import Identity
 from mtjlab.wafer_map import WaferMap
 
 Happened = Callable[[str, DiePosition], None]
-"""Called after every move: "step", "down" or "up", and where."""
+"""Called after every move: "step", "down", "up", "clean" or "bin", and where."""
 
 
 class MemoryProber(Prober):
@@ -27,6 +27,7 @@ class MemoryProber(Prober):
         seconds: simulated time.
         incidents: what should never happen: moves in contact.
         touched: places of all touch-downs, in their order.
+        bins: by die, as they were written.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class MemoryProber(Prober):
         self.seconds = 0.0
         self.incidents: list[str] = []
         self.touched: list[DiePosition] = []
+        self.bins: dict[tuple[int, int], int] = {}
         self._overtravel, self._is_light_on, self._kelvin = 20e-6, True, 296.0
 
     @property
@@ -136,6 +138,13 @@ class MemoryProber(Prober):
 
     def _set_overtravel(self, metres: float) -> None:
         self._overtravel = metres
+
+    def _clean(self) -> None:
+        self._moves("clean")
+
+    def _write_bin(self, x: int, y: int, number: int) -> None:
+        self.bins[x, y] = number
+        self._moves("bin")
 
     def _align(self) -> None:
         self.seconds += self._move_seconds

@@ -14,7 +14,9 @@ class CardSpec(BaseModel):
         needed_um: overtravel from which on contacts are as good as they get; with less they are worse.
         spread: standard deviation of the logarithm of a contact's resistance from one touch-down to the next.
         dirty_rate: probability that a contact is dirty this time; `dirty_factor` is how much higher it then is.
+        open_share: share of the dirty contacts that are none at all.
         wear_touchdowns: so many touch-downs of the card double its contacts' resistance.
+        debris_touchdowns: so many touch-downs without cleaning double it too, and the probability of dirt.
         marks: so many touch-downs on the same pads double the probability of a dirty contact.
         reach_um: a tip that is further from the middle of its pad than this misses it.
     """
@@ -25,7 +27,9 @@ class CardSpec(BaseModel):
     spread: float = Field(default=0.1, ge=0)
     dirty_rate: float = Field(default=2e-4, ge=0, le=1)
     dirty_factor: float = Field(default=100.0, ge=1)
+    open_share: float = Field(default=0.25, ge=0, le=1)
     wear_touchdowns: float = Field(default=2e5, gt=0)
+    debris_touchdowns: float = Field(default=1e3, gt=0)
     marks: float = Field(default=3.0, gt=0)
     reach_um: float = Field(default=25.0, gt=0)
 
@@ -44,6 +48,7 @@ class StationSpec(BaseModel):
         overtravel_um, is_overtravel_on: as it was left; `most_overtravel_um` is what it takes.
         misalignment_um: error of the wafer's alignment before it is aligned.
         alignment_um: standard deviation of what is left after.
+        cleaning_um: where the cleaning pad is from the home die, to the right and up; `cleaning_seconds` is what it takes.
         step_seconds, metres_per_second: what a step takes, and how fast the stage is.
         height_seconds, align_seconds: what touching down or lifting off takes, and aligning.
         kelvin: of the chuck at first.
@@ -66,6 +71,8 @@ class StationSpec(BaseModel):
     most_overtravel_um: float = Field(default=300.0, ge=0)
     misalignment_um: tuple[float, float] = (0.0, 0.0)
     alignment_um: float = Field(default=1.0, ge=0)
+    cleaning_um: tuple[float, float] = (-180e3, 0.0)
+    cleaning_seconds: float = Field(default=30.0, ge=0)
     step_seconds: float = Field(default=0.4, ge=0)
     metres_per_second: float = Field(default=0.05, gt=0)
     height_seconds: float = Field(default=0.3, ge=0)

@@ -14,10 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mtjlab.map_transform import MapTransform
+from mtjlab.nouns import Floats
 from mtjlab.wafer_map import DieUse, MapDie, SkipRules, WaferMap
 
 from .prober_card import ProbeCard
 from .prober_dies import UnderProbes
+from .prober_journal import StationJournal
 from .prober_spec import StationSpec
 from .prober_thermal import Chuck
 from .world import World
@@ -59,7 +61,7 @@ class Station:
         world: whose time it lives in.
         under: the dies.
         spec: what it is like.
-        rng: draws contacts and alignments.
+        rng: gives seeds to contacts and alignments.
 
     Attributes:
         under: what is under the probes.
@@ -72,13 +74,17 @@ class Station:
         is_door_open, has_vacuum, is_light_on: as they are.
         fails_alignment: whether the next alignments do not find their pattern.
         off_um: how far the tips are from the middle of their pads by alignment alone, x and y.
+        is_aside: whether the chuck stands under its cleaning pad; the map goes on naming the die (assumed).
+        alignments: how often the wafer was aligned.
     """
 
     def __init__(self, world: World, under: UnderProbes, spec: StationSpec, rng: np.random.Generator) -> None:
         self.world, self.spec = world, spec
         self.card = ProbeCard(spec.card, rng)
-        self._rng = rng
-        self.is_in_contact = False
+        self._seed = int(rng.integers(2**62))
+        self._journal: StationJournal | None = None
+        self.alignments = 0
+        self.is_in_contact = self.is_aside = False
         self.overtravel_um, self.is_overtravel_on = spec.overtravel_um, spec.is_overtravel_on
         self.has_interlock, self.has_auto_z = True, True
         self.is_door_open, self.has_vacuum, self.is_light_on = False, True, True
@@ -95,7 +101,25 @@ class Station:
         self._back = self.wafer_map.transform.inverse()
         self._route: tuple[MapDie, ...] = self.wafer_map.route()
         self.place = Place(*self.spec.home)
-        under.bring(self._source_place(self.place))
+        under.bring(self.source_place(self.place))
+
+    def remember(self, journal: StationJournal) -> None:
+        """Go on where the journal ends, as a station does whose program was started anew; keep it from now on."""
+        for kind, numbers in journal.events():
+            if kind == "touched":
+                x, y, subsite = (int(number) for number in numbers)
+                self.card.count((x, y, subsite))
+            elif kind == "cleaned":
+                self.card.clean()
+            elif kind == "dragged":
+                self.card.drag()
+            else:
+                self._aligned_at(np.array(numbers[:2], dtype=np.float64), numbers[2])
+        self._journal = journal
+
+    def _note(self, kind: str, *numbers: float) -> None:
+        if self._journal is not None:
+            self._journal.note(kind, *numbers)
 
     @property
     def route(self) -> tuple[MapDie, ...]:
@@ -107,14 +131,18 @@ class Station:
         """Number of the present die on the route, from 0; -1 if it is not on it."""
         return next((n for n, die in enumerate(self._route) if (die.x, die.y) == self.place[:2]), -1)
 
-    def _source_place(self, place: Place) -> tuple[int, int, int]:
+    def source_place(self, place: Place) -> tuple[int, int, int]:
+        """The same place in the numbers of the wafer's description."""
         x, y = self._back(place.x, place.y)
         return x, y, place.subsite
 
     def stage_um(self) -> tuple[float, float]:
         """Where the tips are from the home die on the wafer, to the right and up."""
-        here, home = (self.wafer_map.place_metres(*place) for place in (self.place[:2], self.spec.home))
-        dx, dy = self.spec.subsites_um[self.place.subsite]
+        return self.spec.cleaning_um if self.is_aside else self._way_um(self.place)
+
+    def _way_um(self, place: Place) -> tuple[float, float]:
+        here, home = (self.wafer_map.place_metres(*one) for one in (place[:2], self.spec.home))
+        dx, dy = self.spec.subsites_um[place.subsite]
         return 1e6 * (here[0] - home[0]) + dx, 1e6 * (here[1] - home[1]) + dy
 
     # moves; each returns the seconds it takes
@@ -137,13 +165,14 @@ class Station:
     def _move(self, there: Place) -> float:
         if self.is_in_contact:
             self.world.log("chuck moved in contact", f"from {tuple(self.place)} to {tuple(there)} with the probes down")
-            self.card.touchdowns += 1000  # what is left of the tips
+            self.card.drag()
+            self._note("dragged")
         if self.under.is_live:
             self.world.log("chuck moved under bias", f"from {tuple(self.place)} to {tuple(there)} with an output on")
         before = self.stage_um()
-        self.place = there
+        self.place, self.is_aside = there, False
         after = self.stage_um()
-        self.under.bring(self._source_place(there))
+        self.under.bring(self.source_place(there))
         if self.is_in_contact:
             self._touch()
         return self.spec.step_seconds + math.dist(before, after) * 1e-6 / self.spec.metres_per_second
@@ -165,7 +194,10 @@ class Station:
         if self.is_in_contact:
             return 0.0
         self.is_in_contact = True
-        self._touch()
+        if self.is_aside:
+            self.world.log("touched down beside the wafer", "on the cleaning pad, which the map does not know")
+        else:
+            self._touch()
         return self.spec.height_seconds
 
     def separate(self) -> float:
@@ -175,18 +207,39 @@ class Station:
             self.under.lift()
         return self.spec.height_seconds
 
+    def clean(self) -> float:
+        """Go to the cleaning pad, touch it until the tips are clean, and stay there, separated."""
+        if self.is_in_contact:
+            raise StationError(Fault.NOT_SEPARATED)
+        if self.is_door_open:
+            raise StationError(Fault.DOOR_OPEN)
+        if self.under.is_live:
+            self.world.log("chuck moved under bias", "to the cleaning pad with an output on")
+        way = math.dist(self.stage_um(), self.spec.cleaning_um)
+        self.is_aside = True
+        self.card.clean()
+        self._note("cleaned")
+        return self.spec.cleaning_seconds + way * 1e-6 / self.spec.metres_per_second
+
     def _touch(self) -> None:
-        place, um = self._source_place(self.place), self.overtravel_um if self.is_overtravel_on else 0.0
-        is_whole = (self.place.x, self.place.y) in self.wafer_map and self.wafer_map.die(
-            self.place.x, self.place.y
-        ).use is not DieUse.EDGE
-        factors = self.card.touch(place, self.under.lines, um, self.off_centre_um(), is_whole)
+        um = self.overtravel_um if self.is_overtravel_on else 0.0
+        factors = self.foretold(self.place, um)
+        place = self.source_place(self.place)
+        self.card.count(place)
+        self._note("touched", *place)
         self.under.touch(factors)
 
-    def off_centre_um(self) -> float:
+    def foretold(self, place: Place, overtravel_um: float, after: int = 0) -> Floats:
+        """Contacts that the next touch-down there would make, see `ProbeCard.foretold`."""
+        at = place[:2]
+        is_whole = at in self.wafer_map and self.wafer_map.die(*at).use is not DieUse.EDGE
+        off, lines = self.off_centre_um(place), self.under.lines
+        return self.card.foretold(self.source_place(place), lines, overtravel_um, off, is_whole, after)
+
+    def off_centre_um(self, place: Place | None = None) -> float:
         """How far the tips are from the middle of their pads: alignment, and a wafer that has grown since."""
         grown = self.spec.expansion_per_kelvin * (self.chuck.kelvin(self.world.seconds) - self._aligned_kelvin)
-        return float(np.hypot(*(self.off_um + grown * np.array(self.stage_um()))))
+        return float(np.hypot(*(self.off_um + grown * np.array(self._way_um(place or self.place)))))
 
     def align(self) -> float:
         """Align the wafer, separated."""
@@ -195,9 +248,15 @@ class Station:
             raise StationError(Fault.NOT_SEPARATED)
         if self.fails_alignment:
             raise StationError(Fault.NOT_ALIGNED)
-        self.off_um = self.spec.alignment_um * self._rng.standard_normal(2)
-        self._aligned_kelvin = self.chuck.kelvin(self.world.seconds)
+        rng = np.random.default_rng([self._seed, self.alignments])
+        kelvin = self.chuck.kelvin(self.world.seconds)
+        self._aligned_at(self.spec.alignment_um * rng.standard_normal(2), kelvin)
+        self._note("aligned", *self.off_um.tolist(), kelvin)
         return self.spec.align_seconds
+
+    def _aligned_at(self, off_um: Floats, kelvin: float) -> None:
+        self.off_um, self._aligned_kelvin = off_um, kelvin
+        self.alignments += 1
 
     def set_overtravel(self, um: float) -> None:
         """For the next touch-down."""

@@ -76,6 +76,8 @@ class SimSentio(SimProber):
             "map:get_diameter": lambda: f"{1e3 * (self.station.wafer_map.diameter_metres or 0.0):.0f}",
             "map:subsite:get_num": lambda: str(len(self.station.spec.subsites_um)),
             "map:bins:set_bin": self._set_bin,
+            "map:bins:get_bin": self._get_bin,
+            "aux:cleaning:start": self._clean,
             "loader:query_wafer_id": lambda *place: self.station.wafer_map.wafer,
             "setup:contact_counter:get": lambda: str(self.contacts),
             "vis:align_wafer": self._align,
@@ -205,8 +207,22 @@ class SimSentio(SimProber):
         return f"{x * 1e6:.1f},{y * 1e6:.1f}"
 
     def _set_bin(self, number: str, x: str = "", y: str = "") -> str:
+        self.bins[self._die(x, y)] = int(number)
+        return "OK"
+
+    def _get_bin(self, x: str = "", y: str = "") -> str:
+        return str(self.bins.get(self._die(x, y), -1))
+
+    def _die(self, x: str, y: str) -> tuple[int, int]:
         place = (int(x), int(y)) if x else self.station.place[:2]
-        self.bins[place] = int(number)
+        if place not in self.station.wafer_map:
+            raise StationError(Fault.NO_DIE)
+        return place
+
+    def _clean(self, touchdowns: str = "1") -> str:
+        if int(touchdowns) < 1:
+            raise ValueError
+        self._take_time(self.station.clean())
         return "OK"
 
     # light, alignment, temperature

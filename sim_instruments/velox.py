@@ -29,6 +29,7 @@ CODES = {
 }
 _UNKNOWN, _WRONG_ARGUMENT = 509, 11
 _COMMAND = re.compile(r"Cmd=(\d+):(\w+):(.*)", re.DOTALL)
+_WORD = re.compile(r'"[^"]*"|\S+')
 _REGISTER = re.compile(r"FCN=(\d+):RegisterProberApp:(\S+) (\S+) (\d+)\s*")
 _PHASES = {ThermalPhase.HEATING: "Heating", ThermalPhase.COOLING: "Cooling", ThermalPhase.SOAKING: "Soaking"}
 
@@ -69,6 +70,7 @@ class SimVelox(SimProber):
             "GetSelectedDieCoords": self._get_selected_die_coords,
             "GetMapDims": self._get_map_dims,
             "BinMapDie": self._bin_map_die,
+            "ExecuteCleaningSequence": self._execute_cleaning_sequence,
             "SetCameraLight": self._set_camera_light,
             "AlignWafer": self._align_wafer,
             "SetHeaterSoak": self._set_heater_soak,
@@ -104,7 +106,7 @@ class SimVelox(SimProber):
         if act is None:
             return _UNKNOWN, f'"{name} is an unknown command"'
         try:
-            return 0, act(*text.split())
+            return 0, act(*_WORD.findall(text))
         except StationError as error:
             return CODES[error.fault], f'"{error}"'
         except (ValueError, TypeError, IndexError):
@@ -236,10 +238,21 @@ class SimVelox(SimProber):
 
     def _bin_map_die(self, number: str, x: str = "", y: str = "") -> str:
         place = (int(x), int(y)) if x else self.station.place[:2]
+        if place not in self.station.wafer_map:
+            raise StationError(Fault.NO_DIE)
         self.bins[place] = int(number)
         return f"{place[0]} {place[1]}"
 
     # light, alignment, temperature
+
+    def _execute_cleaning_sequence(self, name: str, *flags: str) -> str:
+        """As documented it ends in contact, on a contact verify site, which here is beside the wafer (assumed)."""
+        if not (name.startswith('"') and name.endswith('"')) or any(int(flag) not in (0, 1) for flag in flags):
+            raise ValueError
+        self._spend(self.station.clean())
+        skips_return = len(flags) > 2 and int(flags[2])
+        self.station.is_in_contact = not skips_return
+        return ""
 
     def _set_camera_light(self, camera: str, state: str, *settings: str) -> str:
         del settings

@@ -27,6 +27,7 @@ def sentio(name: str, **kwargs: Any) -> MpiSentio:
 
 REGISTER = ("FCN=1:RegisterProberApp:unit unit 0", "FCN=1:0:")
 SELECT = ("*RCS 1", None)
+STILL = ("ReadChuckStatus", "0: 15 21 0 0 Default 1 S N 0 N 0")
 HEIGHTS, SEPARATED, DOWN = "0: 12000.0 40.0 500.0 300.0 0.0", "0: 0.0 0.0 11700.0", "0: 0.0 0.0 12040.0"
 
 
@@ -73,6 +74,7 @@ def test_numbers_of_commands_begin_again_after_999(dialogue: Dialogue) -> None:
 
 def test_a_step_asks_whether_it_may_and_where_it_is_then(dialogue: Dialogue) -> None:
     script = [
+        STILL,
         ("ReadChuckHeights Y", HEIGHTS),
         ("ReadChuckPosition Y Z", SEPARATED),
         ("StepNextDie 3 4 0", "0: 3 4 0 0"),
@@ -83,20 +85,20 @@ def test_a_step_asks_whether_it_may_and_where_it_is_then(dialogue: Dialogue) -> 
 
 
 def test_it_never_steps_from_a_height_between_separation_and_contact(dialogue: Dialogue) -> None:
-    script = [("ReadChuckHeights Y", HEIGHTS), ("ReadChuckPosition Y Z", "0: 0.0 0.0 11800.0")]
+    script = [STILL, ("ReadChuckHeights Y", HEIGHTS), ("ReadChuckPosition Y Z", "0: 0.0 0.0 11800.0")]
     with dialogue(velox("gpib"), *script) as unit, pytest.raises(ProberError, match="not separated"):
         unit.to_die(3, 4)
 
 
 def test_without_a_contact_height_an_operator_is_needed(dialogue: Dialogue) -> None:
-    with dialogue(velox("gpib"), ("ReadChuckHeights Y", "0: -1 0.0 0.0 0.0 0.0")) as unit:
+    with dialogue(velox("gpib"), STILL, ("ReadChuckHeights Y", "0: -1 0.0 0.0 0.0 0.0")) as unit:
         with pytest.raises(ProberError, match="no contact height") as caught:
             unit.is_separated()
         assert caught.value.error_class is ErrorClass.OPERATOR
 
 
 def test_first_and_next_keep_bins_and_subsites_out_of_it(dialogue: Dialogue) -> None:
-    may = [("ReadChuckHeights Y", HEIGHTS), ("ReadChuckPosition Y Z", SEPARATED)]
+    may = [STILL, ("ReadChuckHeights Y", HEIGHTS), ("ReadChuckPosition Y Z", SEPARATED)]
     here = ("ReadMapPosition2", "0: 1 1 0.0 0.0 -1 0 1 36 0 0")
     script = [*may, ("StepFirstDie 0 0", "0: 1 1 0 0"), here, *may, ("StepNextDie 0 0 -1", '703: "end of wafer"')]
     with dialogue(velox("gpib"), *script) as unit:
@@ -121,7 +123,12 @@ def test_errors_are_classed_by_number_or_by_words(dialogue: Dialogue, answer: st
 
 
 def test_taking_over_sets_the_interlock_and_looks_whether_it_stays(dialogue: Dialogue) -> None:
-    separate = [("MoveChuckSeparation", "0:"), ("ReadChuckHeights Y", HEIGHTS), ("ReadChuckPosition Y Z", SEPARATED)]
+    separate = [
+        ("MoveChuckSeparation", "0:"),
+        STILL,
+        ("ReadChuckHeights Y", HEIGHTS),
+        ("ReadChuckPosition Y Z", SEPARATED),
+    ]
     mode = ("SetChuckMode 2 0 1 2 2 2", "0:")
     good = "0: 15 21 0 0 Default 1 S N 0 N 0"  # overtravel, interlock, contact is set
     status = ("ReadChuckStatus", good)
@@ -142,7 +149,7 @@ def test_answers_that_cannot_be_are_no_positions(dialogue: Dialogue, answer: str
 
 
 def test_overtravel_that_is_switched_off_is_none_and_setting_it_switches_it_on(dialogue: Dialogue) -> None:
-    separated = [("ReadChuckHeights Y", HEIGHTS), ("ReadChuckPosition Y Z", SEPARATED)]
+    separated = [STILL, ("ReadChuckHeights Y", HEIGHTS), ("ReadChuckPosition Y Z", SEPARATED)]
     script = [
         ("ReadChuckStatus", "0: 15 20 0 0 Default 1 S N 0 N 0"),
         *separated,
