@@ -212,8 +212,7 @@ class MatrixCrossbar(Crossbar):
 
     def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
         """See Crossbar. In the order in which the fewest relays move; on the instruments, if they can scan."""
-        for read in reads:
-            self._check_read(read.lines, [read.sense])
+        self._check_reads(reads)
         plan = blocks(reads, self._sources)
         if self._scanner is not None and len(plan) > 1:
             found = self._scan(self._scanner, in_order(plan, {}), reads, self._read_amps_range, heard)
@@ -463,6 +462,12 @@ class MatrixCrossbar(Crossbar):
         self._check_lines(lines, sense)
         self._limits.check_read(lines.largest_cell_volts)
 
+    def _check_reads(self, reads: Sequence[LineRead]) -> None:
+        for lines in {id(read.lines): read.lines for read in reads}.values():
+            self._check_read(lines, ())
+        for read in reads:
+            _require_driven(read.lines, read.sense)
+
     def _check_lines(self, lines: Lines, sense: Sequence[Line]) -> None:
         if not self._is_started:
             raise InstrumentError("the bench has not been started", where="bench", remedy="Call start() first")
@@ -475,8 +480,7 @@ class MatrixCrossbar(Crossbar):
         if not is_any_driven(lines):
             raise InputError("no line is driven", remedy="Give at least one line a level")
         for line in sense:
-            if not is_driven(lines, line):
-                raise InputError(f"{line.axis} {line.number} cannot be sensed: it is not driven", remedy="Give it 0 V")
+            _require_driven(lines, line)
 
     def _routes_for(self, lines: Lines, sense: Line | None, selected: Line | None = None) -> Routes:
         """The present routes if they serve these lines, else new ones."""
@@ -527,6 +531,11 @@ class MatrixCrossbar(Crossbar):
             self.idle()
         self._levels_to_zero()
         self._relays.move(routes)
+
+
+def _require_driven(lines: Lines, line: Line) -> None:
+    if not is_driven(lines, line):
+        raise InputError(f"{line.axis} {line.number} cannot be sensed: it is not driven", remedy="Give it 0 V")
 
 
 def _out_of_the_array(read: LineRead, raw: Reading) -> Reading:

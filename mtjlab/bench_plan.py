@@ -6,8 +6,10 @@ a matrix row for it: it keeps lines at 0 V that would otherwise take an SMU.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -149,25 +151,34 @@ def blocks(reads: Sequence[LineRead], sources: Sources) -> list[Block]:
     """
     if not reads:
         return []
-    series = [driven(read.lines) for read in reads]
+    series = _levels_of(reads)
+    cuts = _Cuts()
     found: list[Block] = []
-    first, parts = 0, _Parts.whole(series[0]).cut(series[0])
+    first, parts = 0, cuts.first(series[0])
     for number in range(1, len(reads)):
         levels, begun = series[number], series[first]
-        goes_on = (reads[number].sense, levels.keys()) == (reads[first].sense, begun.keys())
-        finer = parts.cut(levels) if goes_on else parts
+        is_like = levels is begun or levels.keys() == begun.keys()
+        goes_on = is_like and reads[number].sense == reads[first].sense
+        finer = cuts.cut(parts, levels) if goes_on else parts
         if goes_on and _goes_on(finer, reads, series, number, sources):
             parts = finer
         else:
             found.append(_block(first, number, reads, series, sources))
-            first, parts = number, _Parts.whole(levels).cut(levels)
+            first, parts = number, cuts.first(levels)
     return [*found, _block(first, len(reads), reads, series, sources)]
+
+
+def _levels_of(reads: Sequence[LineRead]) -> list[Mapping[Line, float]]:
+    """Levels of each read; reads that share their lines share these."""
+    known = {id(lines): driven(lines) for lines in {id(read.lines): read.lines for read in reads}.values()}
+    return [known[id(read.lines)] for read in reads]
 
 
 def _block(
     first: int, end: int, reads: Sequence[LineRead], series: Sequence[Mapping[Line, float]], sources: Sources
 ) -> Block:
-    return Block(routes_for(series[first:end], sources, reads[first].sense), tuple(range(first, end)))
+    different = list({id(levels): levels for levels in series[first:end]}.values())
+    return Block(routes_for(different, sources, reads[first].sense), tuple(range(first, end)))
 
 
 def _goes_on(
@@ -211,8 +222,35 @@ class _Parts:
 
     def fit(self, sense: Line, sources: Sources) -> bool:
         """Whether there is a source for each part beside the sensed line."""
-        groups = {part for line, part in self.of.items() if line != sense}
+        own = self.of.get(sense)
+        groups = self.sizes.keys() - {own} if own is not None and self.sizes[own] == 1 else self.sizes.keys()
         return len(groups - self.at_zero if sources.has_ground else groups) <= len(sources.names) - 1
+
+    @cached_property
+    def sizes(self) -> Mapping[int, int]:
+        """How many lines each part has."""
+        return Counter(self.of.values())
+
+
+class _Cuts:
+    """Parts that have been cut before: a series of reads puts the same few levels on, again and again."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, _Parts] = {}
+        self._cut: dict[tuple[int, int], _Parts] = {}
+
+    def first(self, levels: Mapping[Line, float]) -> _Parts:
+        """As the first read of a block cuts them. The levels must live as long as this."""
+        if id(levels) not in self._first:
+            self._first[id(levels)] = _Parts.whole(levels).cut(levels)
+        return self._first[id(levels)]
+
+    def cut(self, parts: _Parts, levels: Mapping[Line, float]) -> _Parts:
+        """`parts.cut(levels)`; the parts must have come from here."""
+        key = id(parts), id(levels)
+        if key not in self._cut:
+            self._cut[key] = parts.cut(levels)
+        return self._cut[key]
 
 
 def in_order(found: Sequence[Block], present: Routes) -> list[Block]:

@@ -83,7 +83,7 @@ class Scanner:
         """
         for part in in_parts([(block, len(block.numbers)) for block in order], self.most_points):
             numbers = [number for block in part for number in block.numbers]
-            points = [self._point(block.routes, reads[number].lines) for block in part for number in block.numbers]
+            points = [point for block in part for point in self._points(block, reads)]
             raw = self._unit.scan(
                 points,
                 sense=self._names.index(self._sources.names[-1]),
@@ -137,9 +137,15 @@ class Scanner:
         )
 
     def _point(self, routes: Routes, lines: Lines) -> ScanPoint:
+        return ScanPoint(crosspoints(routes, self._wiring), self._volts(routes, lines))
+
+    def _points(self, block: Block, reads: Sequence[LineRead]) -> list[ScanPoint]:
+        closed = crosspoints(block.routes, self._wiring)
+        return [ScanPoint(closed, self._volts(block.routes, reads[number].lines)) for number in block.numbers]
+
+    def _volts(self, routes: Routes, lines: Lines) -> tuple[float, ...]:
         groups = groups_of(routes, lines)
-        volts = tuple(groups[name][0] if name in groups else 0.0 for name in self._names)
-        return ScanPoint(crosspoints(routes, self._wiring), volts)
+        return tuple(groups[name][0] if name in groups else 0.0 for name in self._names)
 
     def _limits(self, levels: Sequence[Sequence[float]], pulses: int = 0) -> ScanLimits:
         """No more than what has been found to be within the device's limits, cell by cell."""

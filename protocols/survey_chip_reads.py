@@ -37,12 +37,11 @@ def look_at(
         plus, minus: (repeats, rows, cols), filled: siemens, infinite where off scale or limited.
         heard: told of each row that is done.
     """
+    if crossbar.capabilities.sensed_lines == 1:
+        _look_singly(crossbar, cells, volts, repeats, plus, minus, heard)
+        return
     for row in np.flatnonzero(cells.any(axis=1)):
-        cols = np.flatnonzero(cells[row])
-        if crossbar.capabilities.sensed_lines > 1:
-            _look_together(crossbar, int(row), cols.tolist(), volts, repeats, plus, minus)
-        else:
-            _look_singly(crossbar, int(row), cols.tolist(), volts, repeats, plus, minus)
+        _look_together(crossbar, int(row), np.flatnonzero(cells[row]).tolist(), volts, repeats, plus, minus)
         heard(int(row))
 
 
@@ -64,16 +63,21 @@ def _look_together(
 
 
 def _look_singly(
-    crossbar: Crossbar, row: int, cols: Sequence[int], volts: float, repeats: int, plus: Floats, minus: Floats
+    crossbar: Crossbar, cells: Bools, volts: float, repeats: int, plus: Floats, minus: Floats, heard: HeardRow
 ) -> None:
-    """One series for the row, which a bench may scan by itself."""
+    """One series for all cells, which a bench may scan by itself in one transaction."""
     samples = Samples(crossbar.shape, (volts, -volts), Scheme.GROUNDED)
+    left = cells.sum(axis=1)
 
-    def heard(site: Site) -> None:
+    def heard_cell(site: Site) -> None:
         for polarity, level, amps in zip((plus, minus), (volts, -volts), samples.amps[site], strict=True):
             polarity[(slice(None), *site)] = _per_volt(np.array(amps), level)
+        left[site.row] -= 1
+        if not left[site.row]:
+            heard(site.row)
 
-    samples.take(crossbar, [Site(row, col) for col in cols], repeats, heard)
+    sites = [Site(int(row), int(col)) for row, col in np.argwhere(cells)]
+    samples.take(crossbar, sites, repeats, heard_cell)
 
 
 def _siemens(readings: Iterable[Reading], volts: float) -> Floats:
