@@ -20,6 +20,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from .errors import InputError, MtjlabError
+from .page_bench import bench_state
 from .page_dies import cell_history, die_detail, die_map
 from .page_feed import POLL_SECONDS, RunFeed
 from .page_guard import COOKIE, PageGuard
@@ -31,6 +32,8 @@ _FILES = {
     "page.js": "text/javascript",
     "wafer.js": "text/javascript",
     "die.js": "text/javascript",
+    "idle.js": "text/javascript",
+    "words.js": "text/javascript",
     "colours.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
@@ -76,10 +79,11 @@ class RunsFolder:
     Args:
         root: folder of runs.
         poll_seconds: how often a watched run is looked at.
+        locks: folder of the locks on instruments; None for the machine's own.
     """
 
-    def __init__(self, root: Path, poll_seconds: float = POLL_SECONDS) -> None:
-        self._root, self._poll = root, poll_seconds
+    def __init__(self, root: Path, poll_seconds: float = POLL_SECONDS, locks: Path | None = None) -> None:
+        self._root, self._poll, self._locks = root, poll_seconds, locks
         self._seen: dict[Path, tuple[tuple[int, ...], dict[str, Any]]] = {}
         self._feeds: dict[str, RunFeed] = {}
 
@@ -91,6 +95,12 @@ class RunsFolder:
                 seen[path] = self._look(path)
         self._seen = seen
         return sorted((told for _, told in seen.values()), key=lambda told: -told["started_wall"])[:MOST_RUNS]
+
+    def bench(self) -> dict[str, Any]:
+        """Who holds instruments of this machine, and what was noted last."""
+        newest = self.list()
+        by_id = {told["run_id"]: path for path, (_, told) in self._seen.items()}
+        return bench_state(newest, [by_id[told["run_id"]] for told in newest], self._locks)
 
     def folder(self, run_id: str) -> Path:
         """Raises InputError if there is no such run."""
@@ -129,6 +139,7 @@ def page_app(
     is_local: bool = True,
     is_secure: bool = False,
     poll_seconds: float = POLL_SECONDS,
+    locks: Path | None = None,
 ) -> PageGuard:
     """The whole server, guarded.
 
@@ -139,8 +150,9 @@ def page_app(
         is_local: whether it listens on loopback alone.
         is_secure: whether it speaks HTTPS.
         poll_seconds: how often a watched run is looked at.
+        locks: folder of the locks on instruments; None for the machine's own.
     """
-    runs = RunsFolder(root, poll_seconds)
+    runs = RunsFolder(root, poll_seconds, locks)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -220,6 +232,10 @@ def _add_views(app: FastAPI, runs: RunsFolder) -> None:
     @app.get("/api/runs")
     async def all_runs() -> Response:
         return await _json(lambda: {"runs": runs.list()})
+
+    @app.get("/api/bench")
+    async def bench() -> Response:
+        return await _json(runs.bench)
 
     @app.get("/api/runs/{run_id}/live")
     async def live(run_id: str) -> Response:

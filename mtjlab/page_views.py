@@ -26,6 +26,8 @@ MOST_EVENTS = 400
 """So many entries of the log are shown at first; the run's ledger has all of them."""
 ENDED = ("complete", "stopped", "failed")
 """Phases that a run is in after it was closed."""
+GOING = ("running", "resumed", "paused", "asking")
+"""Phases of a run whose process is there."""
 _RECENT = 12
 _INCIDENTS = ("failed", "interrupted", "clock", "contact", "prober: ")
 """How the kinds of entries begin that tell of something that went wrong."""
@@ -44,6 +46,7 @@ def run_folders(root: Path) -> list[Path]:
 
 def listed(folder: Path) -> dict[str, Any]:
     """A run in the list of runs."""
+    sessions, host, process = _last_session(folder)
     with open_run(folder) as run:
         rows = run.dies()
         return {
@@ -51,9 +54,12 @@ def listed(folder: Path) -> dict[str, Any]:
             "lot": run.plan.lot,
             "wafer": run.plan.wafer,
             "started_wall": run.started_wall,
-            "phase": phase_of(run.state, ControlDesk(folder).status(), _sessions(folder)),
+            "phase": phase_of(run.state, ControlDesk(folder).status(), sessions),
             "dies": len(rows),
             "finished": sum(_is_finished(row) for row in rows),
+            "host": host,
+            "process": process,
+            "is_simulated": run.provenance.is_simulated,
         }
 
 
@@ -169,27 +175,42 @@ def die_words(row: DieRow) -> dict[str, Any]:
     }
 
 
-def _events(folder: Path, seq: int | None) -> list[dict[str, Any]]:
-    """Entries after `seq`, or the last ones."""
+def latest_events(folder: Path, most: int, without: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The last entries of a run's log, oldest first, without those of some kinds."""
+    return _events(folder, None, most, without)
+
+
+def _events(
+    folder: Path, seq: int | None, most: int = MOST_EVENTS, without: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Entries after `seq`, or the last ones, each with the die that it is about."""
+    left_out = ("facts", *without)
     path = folder / LEDGER
     with explained(path), contextlib.closing(connect_to_read(path)) as db:
         rows = db.execute(
-            """SELECT seq, session, wall, kind, attempt, text FROM events WHERE seq > ? AND kind != 'facts'
+            f"""SELECT seq, events.session, wall, kind, attempt, text, x, y FROM events
+                LEFT JOIN attempts USING (attempt) WHERE seq > ? AND kind NOT IN ({", ".join("?" * len(left_out))})
                 ORDER BY seq DESC LIMIT ?""",
-            (seq or 0, MOST_EVENTS),
+            (seq or 0, *left_out, most),
         ).fetchall()
     names = ("seq", "session", "wall", "kind", "attempt", "text")
-    return [dict(zip(names, row, strict=True)) | {"is_incident": _is_incident(row[3])} for row in reversed(rows)]
+    return [
+        dict(zip(names, row, strict=False))
+        | {"is_incident": _is_incident(row[3]), "die": None if row[6] is None else [row[6], row[7]]}
+        for row in reversed(rows)
+    ]
 
 
 def _is_incident(kind: str) -> bool:
     return kind.startswith(_INCIDENTS) and kind not in _HARMLESS
 
 
-def _sessions(folder: Path) -> int:
+def _last_session(folder: Path) -> tuple[int, str, int]:
+    """Number, machine and process of the last session of a run; (1, "", 0) before there is one."""
     path = folder / LEDGER
     with explained(path), contextlib.closing(connect_to_read(path)) as db:
-        return int(db.execute("SELECT coalesce(max(session), 1) FROM sessions").fetchone()[0])
+        row = db.execute("SELECT session, host, process FROM sessions ORDER BY session DESC LIMIT 1").fetchone()
+    return (int(row[0]), str(row[1] or ""), int(row[2] or 0)) if row else (1, "", 0)
 
 
 def _is_finished(row: DieRow) -> bool:

@@ -108,7 +108,7 @@ class WaferControl:
         After `patience_seconds` without an answer, and without anybody at a terminal, it is `STOP`.
         """
         die = question.die and [question.die.x, question.die.y]
-        asked = {"what": question.what, "reason": question.reason, "die": die}
+        asked = {"what": question.what, "reason": question.reason, "die": die, "terminal": self._is_attended()}
         self._channel.publish(phase="asking", question=asked, bench=self._bench_state())
         if self._terminal is not None:
             self._terminal.put(question)

@@ -2,15 +2,11 @@
 
 import { binColours } from "./colours.js";
 import { DieMap } from "./die.js";
+import { showIdle } from "./idle.js";
 import { Wafer } from "./wafer.js";
+import { GOING, PHASES, clock, element, entry, lasting, micro, row, when } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const PHASES = {
-  running: ["Running", ""], resumed: ["Running again (resumed)", ""], recording: ["Not ended: being recorded, or interrupted", ""], paused: ["Paused: the bench is idle", "amber"],
-  asking: ["Waiting for a person", "amber"], interrupted: ["Interrupted: program or power ended; the run can be resumed", "red"],
-  complete: ["Finished", "green"], stopped: ["Stopped early; the run can be resumed", "amber"], failed: ["Failed", "red"],
-};
-const GOING = ["running", "resumed", "paused", "asking"];
 const state = { run: null, fixed: null, dies: new Map(), events: [], now: {}, die: null, visit: null, cell: null, token: null, shown: "", marked: null };
 let source = null;
 
@@ -124,40 +120,15 @@ async function runs() {
   }
   $("idle").hidden = Boolean(state.run);
   $("run").hidden = !state.run;
-  $("none").hidden = runs.length > 0;
-  if (!state.run) linked(true);
+  if (!state.run) {
+    linked(true);
+    showIdle(runs, await ask("/api/bench"));
+  }
   const name = (run) => `${run.wafer}${run.lot ? ` (${run.lot})` : ""}, ${when(run.started_wall)}`;
-  $("runs").replaceChildren(...[["", "All runs"], ...runs.map((run) => [run.run_id, name(run)])].map(([value, text]) => new Option(text, value, false, value === (state.run ?? ""))));
-  $("list").replaceChildren(...runs.map((run) => {
-    const link = element("a", run.wafer, { href: `#/${run.run_id}` });
-    return row([link, run.lot, when(run.started_wall), element("span", (PHASES[run.phase] ?? [run.phase])[0].split(/[:;(]/)[0], { className: `tag ${PHASES[run.phase]?.[1] ?? ""}` }), `${run.finished} of ${run.dies}`], [4]);
-  }));
+  $("runs").replaceChildren(...[["", "All runs and the bench"], ...runs.map((run) => [run.run_id, name(run)])].map(([value, text]) => new Option(text, value, false, value === (state.run ?? ""))));
 }
 
-// words
-
-function element(kind, text, more = {}) {
-  return Object.assign(document.createElement(kind), text === undefined ? {} : { textContent: text }, more);
-}
-function row(cells, numeric = []) {
-  const line = document.createElement("tr");
-  cells.forEach((cell, k) => {
-    const place = element("td", undefined, { className: numeric.includes(k) ? "num" : "" });
-    place.append(cell instanceof Node ? cell : String(cell ?? "–"));
-    line.append(place);
-  });
-  return line;
-}
-const when = (wall) => (wall ? new Date(1000 * wall).toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }) : "–");
-const clock = (wall) => new Date(1000 * wall).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const binName = (number) => state.fixed.hard_bin_names[number] ?? "no name";
-const micro = (value) => (value === null ? "–" : (1e6 * value).toPrecision(4));
-function lasting(seconds) {
-  if (seconds === null || seconds === undefined) return "not known yet";
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
-}
 
 // parts of the page
 
@@ -202,11 +173,13 @@ function bins() {
 
 function controls() {
   const { now, token } = state, going = GOING.includes(now.phase);
+  const first = now.live.question?.terminal ? "It is asked at the terminal too: the first answer counts." : "";
   $("controls").hidden = !going;
   if (!going) state.token = null;
   if (token && !now.controller && going) state.token = null;
   const has = Boolean(state.token);
   $("holder").textContent = has ? "You have the controls" : now.controller ? `${now.controller} has the controls` : "Nobody has the controls";
+  $("how").textContent = has ? first : `${first} To answer here, take the controls.`;
   $("name").hidden = $("take").hidden = has;
   $("take").disabled = Boolean(now.controller) && !has;
   $("orders").hidden = !has;
@@ -221,11 +194,7 @@ function controls() {
 
 function log(fresh) {
   const list = $("log");
-  for (const event of fresh) {
-    const line = element("li", undefined, { className: event.is_incident ? "incident" : "" });
-    line.append(element("time", clock(event.wall)), element("b", event.kind), element("span", `${event.text ?? ""}${event.attempt === null ? "" : ` (visit ${event.attempt})`}`));
-    list.prepend(line);
-  }
+  for (const event of fresh) list.prepend(entry(event, clock(event.wall)));
   while (list.children.length > 500) list.lastChild.remove();
 }
 
@@ -265,7 +234,13 @@ async function showMap([attempt, step]) {
   const { die } = state, name = `${die.join()}/${attempt}/${step}`;
   if (state.shown === name) return;
   $("pointed").textContent = ""; // what stands there is about another map
-  const told = await ask(api(`/dies/${die[0]}/${die[1]}/maps/${step}/${attempt}`));
+  let told;
+  try {
+    told = await ask(api(`/dies/${die[0]}/${die[1]}/maps/${step}/${attempt}`));
+  } catch (error) {
+    $("pointed").textContent = `The map cannot be shown: ${error.message}`;
+    return;
+  }
   if (die !== state.die || state.shown === name) return; // another was chosen, or it was fetched twice
   state.shown = name;
   state.marked = map.at = null;
@@ -380,6 +355,7 @@ $("runs").addEventListener("change", (event) => { location.hash = `#/${event.tar
 $("quantity").addEventListener("change", (event) => map.show(event.target.value));
 $("visit").addEventListener("change", (event) => showMap(event.target.value.split(",")));
 $("incidents").addEventListener("change", (event) => $("log").classList.toggle("only", event.target.checked));
+$("idle-incidents").addEventListener("change", (event) => $("messages").classList.toggle("only", event.target.checked));
 $("take").addEventListener("click", take);
 $("name").addEventListener("keydown", (event) => { if (event.key === "Enter") take(); });
 $("release").addEventListener("click", () => keep(false));

@@ -131,11 +131,17 @@ def probe(store: RunStore, die: DieId, *, kernels: int = 2, side: int = 4, ends:
 
 @contextmanager
 def serving(root: Path, poll_seconds: float = 0.02, port: int = 0) -> Iterator[str]:
-    """The page over HTTP on a free port of this machine, or a given one; gives its address."""
+    """The page over HTTP on a free port of this machine, or a given one; gives its address.
+
+    Locks on instruments are looked for in `locks` under the root alone: what this machine does otherwise is not shown.
+    """
     listening = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(
         uvicorn.Config(
-            page_app(root, TOKEN, poll_seconds=poll_seconds), log_level="error", ws="none", timeout_graceful_shutdown=1
+            page_app(root, TOKEN, poll_seconds=poll_seconds, locks=root / "locks"),
+            log_level="error",
+            ws="none",
+            timeout_graceful_shutdown=1,
         )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -16,10 +16,11 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 
+from mtjlab.bench_lock import BenchLock  # noqa: E402
 from mtjlab.records import RunStore  # noqa: E402
 from mtjlab.run_control import Action, RunChannel  # noqa: E402
 
-from .page_wafer import DIES, TOKEN, SteadyClock, create, probe, serving  # noqa: E402
+from .page_wafer import DIES, TOKEN, WAFER, SteadyClock, create, probe, serving  # noqa: E402
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "msedge"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
@@ -90,8 +91,39 @@ def test_idle(opened: Callable[..., Any], tmp_path: Path) -> None:
     store.close()
     page = opened()
     expect(page, "#idle", "Nothing is running")
+    expect(page, "#free", "No program of this machine holds an instrument")
     expect(page, "#list", "36 of 36")
+    expect(page, "#messages .incident >> nth=0", f"{WAFER}, die (")
+    expect(page, "#messages .incident >> nth=0", "no contact")
+    page.check("#idle-incidents")
+    assert page.locator("#messages li:visible").count() == page.locator("#messages li.incident").count() > 0
+    page.uncheck("#idle-incidents")
     picture(page, "idle")
+
+
+def test_idle_says_who_holds_the_instruments_and_for_which_run(
+    opened: Callable[..., Any], run: tuple[RunStore, RunChannel], tmp_path: Path
+) -> None:
+    del run
+    with BenchLock(["GPIB0::24::INSTR", "GPIB0::16::INSTR"], tmp_path / "locks"):
+        page = opened()
+        expect(page, "#count", "14 of 36")
+        page.select_option("#runs", "")
+        expect(page, "#idle-word", "A run is going on")
+        expect(page, "#holders", "GPIB0::24::INSTR")
+        expect(page, "#holders", f"process {os.getpid()}")
+        expect(page, "#holders a", WAFER)
+        if PICTURES:  # whoever makes the pictures is not what they show
+            page.evaluate(
+                "document.querySelectorAll('#holders td').forEach((td, k) => { "
+                "if (k === 1) td.textContent = 'ada on bench-pc, process 4711'; "
+                "if (k === 4) td.textContent = 'mtjlab run probe-wafer.yaml'; })"
+            )
+        picture(page, "bench")
+        page.click("#holders a")
+        expect(page, "#phase", "Running")
+    page.select_option("#runs", "")
+    expect(page, "#free", "No program")
 
 
 def test_running_shows_wafer_die_cell_and_history(opened: Callable[..., Any], run: tuple[RunStore, RunChannel]) -> None:
@@ -159,14 +191,17 @@ def test_a_fault_puts_a_question(opened: Callable[..., Any], run: tuple[RunStore
     store.note("touching down on die (-1, 0): the chuck did not reach its contact height", "prober: retry")
     store.note("stands on die (-1, 0), separated", "prober: read back")
     question = {"what": "touching down", "reason": "the chuck did not reach its contact height (Velox, code 703)"}
-    channel.publish(phase="asking", question=question | {"die": [DIES[14].x, DIES[14].y]}, bench={"board": "off"})
+    asked = question | {"die": [DIES[14].x, DIES[14].y], "terminal": True}
+    channel.publish(phase="asking", question=asked, bench={"board": "off"})
     page = opened()
     expect(page, "#phase", "Waiting for a person")
     expect(page, "#question", "code 703")
+    expect(page, "#how", "the first answer counts. To answer here, take the controls.")
     expect(page, "#log .incident >> nth=0", "did not reach")
     page.fill("#name", "Ada")
     page.click("#take")
     sync_api.expect(page.locator("#question [data-action=retry]")).to_be_enabled()
+    assert "take the controls" not in page.locator("#how").inner_text()
     expect(page, "#link", "live")
     picture(page, "fault")
     page.click("#question [data-action=retry]")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mtjlab.bench_lock import BenchLock
 from mtjlab.errors import InputError
 from mtjlab.ledger_rows import DieState
 from mtjlab.page_app import RunsFolder
@@ -189,3 +192,41 @@ def test_a_ledger_that_goes_away_is_told_and_looked_for_again(store: RunStore) -
         await feed.close()
 
     asyncio.run(watch())
+
+
+def test_the_bench_is_held_by_the_program_that_records_a_run(tmp_path: Path) -> None:
+    runs, locks = tmp_path / "runs", tmp_path / "locks"
+    folder = RunsFolder(runs, locks=locks)
+    assert folder.bench() == {"holders": [], "events": []}
+    going, ended = create(runs / "going"), create(runs / "ended")
+    probe(ended, DIES[0])
+    ended.close()
+    channel = RunChannel(runs / "going")
+    with BenchLock(["GPIB0::24::INSTR", "GPIB0::16::INSTR"], locks):
+        (holder,) = folder.bench()["holders"]
+        assert holder["addresses"] == ["GPIB0::16::INSTR", "GPIB0::24::INSTR"]
+        assert (holder["process"], holder["run_id"]) == (os.getpid(), going.run_id)
+        assert abs(holder["since"] - time.time()) < 60 and "/" not in holder["command"]
+    assert folder.bench()["holders"] == []
+    (locks / "left.json").write_text('{"address": "GPIB0::24::INSTR"}')
+    (locks / "cut.json").write_text('{"addr')
+    assert folder.bench()["holders"] == []
+    channel.close()
+    going.leave()
+
+
+def test_the_last_messages_of_all_runs_without_the_routine(tmp_path: Path) -> None:
+    for number, name in enumerate(("first", "second")):
+        store = create(tmp_path / name)
+        for die in DIES[:8]:
+            probe(store, die)
+        store.note(f"Ada: pause {number}", "operator")
+        store.close()
+    entry = {"time": "2026-08-04T09:00:00+0000", "why": "the run's process ended", "is_safe": False}
+    (tmp_path / "second" / "supervisor.log").write_text(f"{json.dumps(entry)}\nnot a line\n")
+    events = RunsFolder(tmp_path, locks=tmp_path).bench()["events"]
+    assert {event["kind"] for event in events} <= {"done", "failed", "contact", "operator", "closed", "supervisor"}
+    assert [event["text"] for event in events if event["kind"] == "operator"] == ["Ada: pause 0", "Ada: pause 1"]
+    (act,) = [event for event in events if event["kind"] == "supervisor"]
+    assert act["is_incident"] and "NOT everything is known to be off" in act["text"]
+    assert [event["die"] for event in events if event["kind"] == "failed"] == [[DIES[3].x, DIES[3].y]] * 2

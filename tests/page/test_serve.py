@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,6 +51,46 @@ def test_the_printed_address_opens_the_page_and_a_kill_harms_no_run(tmp_path: Pa
         probe(store, die)
     store.close()
     assert sorted(path.name for path in (tmp_path / "run").glob("*.sqlite*")) == ["ledger.sqlite"]
+
+
+def test_over_https_with_a_certificate_of_ones_own(tmp_path: Path) -> None:
+    """The certificate beside this file is for this test alone; its key is no secret."""
+    create(tmp_path / "run").leave()
+    own = Path(__file__).parent / "localhost.pem"
+    with serve(
+        str(tmp_path), "--port", "0", "--certificate", str(own), "--key", str(own.with_suffix(".key"))
+    ) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address.startswith("https://127.0.0.1:")
+        trusting = ssl.create_default_context(cafile=str(own))
+        with httpx.Client(trust_env=False, verify=trusting) as client:
+            first = client.get(address)
+            assert first.status_code == 303 and "secure" in first.headers["set-cookie"].lower()
+            bare = address.partition("?")[0]
+            assert len(client.get(f"{bare}api/runs").json()["runs"]) == 1
+            with pytest.raises(httpx.TransportError):
+                client.get(bare.replace("https://", "http://"))
+
+
+def test_behind_a_proxy_that_speaks_https(tmp_path: Path) -> None:
+    store = create(tmp_path / "run")
+    token = "a-token-of-my-own-for-this"
+    with serve(str(tmp_path), "--port", "0", "--allow-name", "bench.example", "--token", token) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip().partition("?")[0]
+        path = f"{address}api/runs/{store.run_id}/controls"
+        sent = {
+            "host": "bench.example",
+            "origin": "https://bench.example",
+            "sec-fetch-site": "same-origin",
+            "authorization": f"Bearer {token}",
+        }
+        with httpx.Client(trust_env=False, headers=sent) as client:
+            assert client.post(path, json={"name": "Ada"}).status_code == 403, "the proxy did not say that it was HTTPS"
+            taken = client.post(path, json={"name": "Ada"}, headers={"x-forwarded-proto": "https"})
+            assert taken.status_code == 200 and taken.json()["token"]
+    store.leave()
 
 
 @pytest.mark.parametrize(
