@@ -128,7 +128,8 @@ def dies_of(loaded: LoadedRecipe) -> tuple[int | None, int | None]:
     if rules != SkipRules():
         dies = dies.with_uses(rules)
     count = len(dies.probed)
-    return count, count * (1 + wafer.reprobe.tries)
+    after_cleaning = wafer.clean is not None and wafer.clean.on_bad_contact
+    return count, count * (1 + wafer.reprobe.tries + after_cleaning)
 
 
 class _NoTwin(Exception):  # noqa: N818  (not an error: the bench has an instrument that nothing simulates)

@@ -212,6 +212,15 @@ class Ledger:
         rows = self._db.execute("SELECT x, y FROM dies WHERE state NOT IN (?, ?, ?) ORDER BY place", finished)
         return tuple(DieId(self.plan.wafer, x, y) for x, y in rows)
 
+    def touchdowns(self) -> int:
+        """Of all visits, also those of earlier sessions."""
+        return int(self._number("SELECT coalesce(sum(touchdowns), 0) FROM attempts"))
+
+    def hard_bin(self, die: DieId) -> int | None:
+        """What counts for a die; None if it has no bin."""
+        row = self._db.execute("SELECT hard_bin FROM dies WHERE x = ? AND y = ?", (die.x, die.y)).fetchone()
+        return None if row is None or row[0] is None else int(row[0])
+
     def add_binning(self, name: str, reason: str, rows: list[tuple[int, int, int, int | None, int | None, str]]) -> int:
         """Keep bins assigned anew: (x, y, attempt, hard, soft, first failing) per die; returns the binning's number."""
         number = int(self._number("SELECT coalesce(max(binning) + 1, 1) FROM binnings"))

@@ -82,6 +82,18 @@ class ReprobeRule(_Part):
     more_metres: Metres = Field(default=5e-6, ge=0)
 
 
+class CleanRule(_Part):
+    """When the prober cleans its probes, which needs a cleaning pad at the prober.
+
+    Attributes:
+        on_bad_contact: after the tries of `reprobe`, before a last one.
+        every_touchdowns: and before the next die each time that the run has made so many; 0: not.
+    """
+
+    on_bad_contact: bool = True
+    every_touchdowns: int = Field(default=0, ge=0)
+
+
 class WaferPart(_Part):
     """A wafer to be walked over.
 
@@ -94,6 +106,8 @@ class WaferPart(_Part):
         only, never: [x, y] of dies that alone, or not at all, are probed.
         overtravel_metres, most_overtravel_metres: beyond first contact, and never further.
         reprobe: if a die makes no contact.
+        clean: when the probes are cleaned; never if it is left out.
+        write_bins: whether hard bins go into the prober's own map too.
         stop_after_bad: dies in a row without contact before an operator is asked.
     """
 
@@ -108,6 +122,8 @@ class WaferPart(_Part):
     overtravel_metres: Metres = Field(default=20e-6, ge=0)
     most_overtravel_metres: Metres = Field(default=60e-6, gt=0)
     reprobe: ReprobeRule = ReprobeRule()
+    clean: CleanRule | None = None
+    write_bins: bool = False
     stop_after_bad: int = Field(default=5, ge=1, le=1000)
 
     @model_validator(mode="after")

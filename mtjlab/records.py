@@ -165,6 +165,14 @@ class RunStore:
         """Dies that are still to be probed, in the plan's order."""
         return self._ledger.left()
 
+    def touchdowns(self) -> int:
+        """Of all visits so far, also those of earlier sessions."""
+        return self._ledger.touchdowns()
+
+    def hard_bin(self, die: DieId) -> int | None:
+        """The bin that counts for a die; None if it has none."""
+        return self._ledger.hard_bin(die)
+
     def plan_again(self, die: DieId, reason: str) -> None:
         """Have a die probed once more: a retest is another attempt of the same die."""
         self._ledger.plan_again(die, reason)

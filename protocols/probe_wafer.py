@@ -138,7 +138,8 @@ class _Walk:
             self.progress("probing dies", total - len(left), total)
             if self.should_stop():
                 raise StopWafer("stopped between two dies, as was asked")
-            self._visit(left[0], retries)
+            if left := self.store.left():  # what was next may have been left out meanwhile
+                self._visit(left[0], retries)
         self.progress("probing dies", total, total)
 
     def _visit(self, die: DieId, retries: dict[DieId, int]) -> None:
@@ -153,6 +154,15 @@ class _Walk:
             self._count_contact(die, has_contact)
         self.moves.separate()
         self.die_visit.restore_overtravel()
+        self._write_bin(die)
+
+    def _write_bin(self, die: DieId) -> None:
+        """Off the wafer: a prober that inks moves for it."""
+        if not (self.settings.writes_bins and self.prober.capabilities.has_bins):
+            return
+        number = self.store.hard_bin(die)
+        if number is not None:
+            self.moves.write_bin(die, number)
 
     def _after_failure(self, die: DieId, failed: VisitFailed, retries: dict[DieId, int]) -> None:
         """An instrument failed: once more by itself, then as a person says. The attempt has been ended as failed."""

@@ -175,15 +175,13 @@ class WaferControl:
         return f"die {place} is left out" + ("" if here and (here.x, here.y) == place else " when its turn comes")
 
     def _leave_out(self, here: DieId | None, is_between: bool) -> None:
-        """The die under the probes at once; a later one before anything moves to it, if it is not the very next."""
-        if here is None:
-            return
-        if not is_between and (here.x, here.y) in self._skip:
+        """The die under the probes at once; any other between two dies, before anything moves to it."""
+        if here is not None and not is_between and (here.x, here.y) in self._skip:
             self._bench.idle()
             raise SkipDie(self._skip.pop((here.x, here.y)))
         if is_between:
             for die in self._store.left():
-                if die != here and (die.x, die.y) in self._skip:
+                if (die.x, die.y) in self._skip:
                     self._store.skip(die, self._skip.pop((die.x, die.y)))
 
     def _bench_state(self) -> dict[str, str]:

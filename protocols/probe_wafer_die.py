@@ -63,6 +63,9 @@ class DieVisit:
         self._deeper: float | None = None
         self._doing = ""
         self._is_open = False
+        self._touched_before = store.touchdowns() - moves.prober.touchdowns
+        self._cleaned_at = store.touchdowns()
+        self._cleaned = 0
 
     def run(self, die: DieId) -> bool:
         """Visit a die; returns whether it made contact.
@@ -73,6 +76,7 @@ class DieVisit:
             Anything else ends the run; the attempt is ended as failed and the die planned again.
         """
         self._began, self._touched = self._bench.seconds(), self._moves.prober.touchdowns
+        self._cleaned = 0
         self._doing = "stepping"
         self._store.begin_attempt(die)
         self._is_open = True
@@ -93,6 +97,7 @@ class DieVisit:
             self._moves.set_overtravel(before)
 
     def _visit(self, die: DieId) -> bool:
+        self._clean_if_due(die)
         self._moves.to_die(die)
         self._doing = "touching down"
         self._moves.contact(die)
@@ -119,10 +124,8 @@ class DieVisit:
             if finding.silent:
                 self._contact_again(die, finding, self._more_metres())
                 finding = self._look(die, rules.check)
-        if len(finding.silent) > rules.most_silent_lines and rules.clean is not None:
-            self._moves.separate(die)
-            rules.clean()
-            self._store.note("probes cleaned", "contact")
+        if len(finding.silent) > rules.most_silent_lines and self._may_clean(rules.cleans):
+            self._clean(die, finding.words)
             self._contact_again(die, finding, 0.0)
             finding = self._look(die, rules.check)
         scalars = {"silent_lines": float(len(finding.silent)), "touchdowns": float(self._touchdowns())}
@@ -133,6 +136,24 @@ class DieVisit:
         finding = check(Visit(die, self._bench.arrays(die)))
         self._bench.idle()
         return finding
+
+    def _may_clean(self, is_wanted: bool) -> bool:
+        return is_wanted and self._moves.prober.capabilities.cleans
+
+    def _clean_if_due(self, die: DieId) -> None:
+        """By the count of the whole run, so that one that is resumed keeps to it."""
+        every = self._settings.contact.clean_every
+        so_far = self._touched_before + self._moves.prober.touchdowns
+        if self._may_clean(every > 0) and so_far // every > self._cleaned_at // every:
+            self._clean(die, f"{so_far} touch-downs so far")
+            self._cleaned_at = so_far
+
+    def _clean(self, die: DieId, why: str) -> None:
+        doing, self._doing = self._doing, "cleaning the probes"
+        self._moves.clean(die)
+        self._cleaned += 1
+        self._store.note(f"probes cleaned: {why}", "contact")
+        self._doing = doing
 
     def _contact_again(self, die: DieId, before: ContactFinding, more_metres: float) -> None:
         self._store.note(f"re-probed: {before.words}", "contact")
@@ -156,7 +177,9 @@ class DieVisit:
         sorted_to = sort_die(figures, rules.limits, rules.good, rules.unfinished)
         hard, soft = (sorted_to.hard, sorted_to.soft) if sorted_to.failed in figures else rules.no_contact
         bins: dict[str, Any] = {"hard_bin": hard, "soft_bin": soft, "first_failing": f"{CONTACT}.silent_lines"}
-        self._end(die, lambda: self._store.fail(die, f"no contact: {finding.words}", **bins, bench_seconds=spent))
+        cleaned = ", probes cleaned" if self._cleaned else ""
+        reason = f"no contact: {finding.words}; after {self._touchdowns()} touch-downs{cleaned}"
+        self._end(die, lambda: self._store.fail(die, reason, **bins, bench_seconds=spent))
 
     # steps
 

@@ -73,6 +73,23 @@ class ProberMoves:
             self.set_overtravel(self.prober.overtravel_metres() + more_metres, die)
         self.contact(die)
 
+    def clean(self, die: DieId) -> None:
+        """Lift off, and clean the probes where the prober does so; it is back at the same place afterwards."""
+
+        def lifted_and_cleaned() -> None:
+            self.prober.separate()  # one that failed half-way may stand on its cleaning pad
+            self.prober.clean()
+
+        self._do("cleaning the probes", lifted_and_cleaned, die)
+
+    def write_bin(self, die: DieId, number: int) -> None:
+        """Into the prober's own map; one that it does not take does not stop a run if a person leaves it out."""
+        what = f"writing bin {number} of die ({die.x}, {die.y}) into the prober's map"
+        try:
+            self._do(what, lambda: self.prober.write_bin(die.x, die.y, number), die)
+        except SkipDie as left_out:
+            self._note(f"{what}: {left_out}", "prober: bin")
+
     def _do(self, what: str, act: Callable[[], object], die: DieId | None = None) -> None:
         """Do it, again if the error says so.
 

@@ -123,7 +123,8 @@ class ContactRules:
         check: looks; None where nothing is to be looked at.
         tries: how often the probes are lifted and set down again as soon as any line is silent.
         more_metres: so much further down each time, within the prober's limit.
-        clean: cleans the probes, after the tries and before a last one; None if it cannot be done by itself.
+        cleans: whether the probes are cleaned after the tries and before a last one, by a prober that can.
+        clean_every: and before the next die each time that the run has made so many touch-downs; 0: not.
         most_silent_lines: with so many, which may be broken on the die, a die is measured all the same.
         most_bad_in_a_row: dies without contact, one after the other, before a person is asked.
     """
@@ -131,12 +132,14 @@ class ContactRules:
     check: Callable[[Visit], ContactFinding] | None = check_lines
     tries: int = 1
     more_metres: float = 5e-6
-    clean: Callable[[], None] | None = None
+    cleans: bool = False
+    clean_every: int = 0
     most_silent_lines: int = 2
     most_bad_in_a_row: int = 5
 
     def __post_init__(self) -> None:
-        if self.tries < 0 or self.more_metres < 0 or self.most_bad_in_a_row < 1 or self.most_silent_lines < 0:
+        counts = (self.tries, self.more_metres, self.clean_every, self.most_bad_in_a_row - 1, self.most_silent_lines)
+        if min(counts) < 0:
             raise InputError("contact rules count from 0, dies in a row from 1", remedy="Correct the numbers")
 
 
@@ -200,6 +203,7 @@ class WaferSettings:
         die_retries: how often a die is visited again by itself after an instrument has failed on it.
         overtravel_limit_metres: the hard maximum.
         overtravel_metres: what the prober is set to at the start; None to leave what it has.
+        writes_bins: whether the hard bin of each die goes into the prober's own map, once it is on the disk here.
     """
 
     contact: ContactRules = field(default_factory=ContactRules)
@@ -208,6 +212,7 @@ class WaferSettings:
     die_retries: int = 1
     overtravel_limit_metres: float = 80e-6
     overtravel_metres: float | None = None
+    writes_bins: bool = False
 
 
 @dataclass(frozen=True)

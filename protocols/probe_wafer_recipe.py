@@ -64,12 +64,16 @@ def step_units(recipe: Recipe) -> dict[str, Mapping[str, str]]:
 def wafer_settings(recipe: Recipe, wafer: WaferPart) -> WaferSettings:
     """Rules of a recipe."""
     bins, contact = recipe.bins, _contact(recipe.steps)
-    rules = ContactRules(check=None)
+    clean = wafer.clean
+    every = clean.every_touchdowns if clean else 0
+    rules = ContactRules(check=None, clean_every=every)
     if contact is not None:
         rules = ContactRules(
             check=partial(check_lines, read_volts=contact.read_volts),
             tries=wafer.reprobe.tries,
             more_metres=wafer.reprobe.more_metres,
+            cleans=clean is not None and clean.on_bad_contact,
+            clean_every=every,
             most_silent_lines=0 if contact.stops else 1_000_000,
             most_bad_in_a_row=wafer.stop_after_bad,
         )
@@ -79,6 +83,7 @@ def wafer_settings(recipe: Recipe, wafer: WaferPart) -> WaferSettings:
         bins=BinRules(tuple(recipe.limits()), good, unfinished, no_contact=unfinished),
         overtravel_limit_metres=min(wafer.most_overtravel_metres, MOST_OVERTRAVEL_METRES),
         overtravel_metres=wafer.overtravel_metres,
+        writes_bins=wafer.write_bins,
     )
 
 

@@ -107,14 +107,21 @@ def test_a_die_that_needs_more_overtravel_gets_it_and_only_that_die(make_rig: Ma
 
 def test_a_die_without_contact_is_not_measured_and_has_its_bin(make_rig: MakeRig) -> None:
     rig = make_rig(silent_dies=frozenset({(1, 0)}))
-    cleaned: list[bool] = []
-    rig.with_contact(clean=lambda: cleaned.append(rig.prober.is_separated()))
+    rig.with_contact(cleans=True)
     assert rig.run().state == "complete"
-    assert cleaned == [True]
+    assert rig.prober.cleanings == 1
+    at = rig.moves.index(("clean", (1, 0)))
+    assert [what for what, _ in rig.moves[at - 2 : at + 3]] == ["down", "up", "clean", "step", "down"]
     with open_run(rig.run_folder) as run:
         row = next(row for row in run.dies() if row.die == DieId("W1", 1, 0))
         assert (row.state, row.hard_bin, row.touchdowns) == (DieState.FAILED, 8, 3)
         assert "no contact: 10 of 10 lines are silent" in row.reason
+        assert row.reason.endswith("after 3 touch-downs, probes cleaned")
+        assert ["probes cleaned: 10 of 10" in event.text for event in run.events() if event.kind == "contact"] == [
+            False,
+            True,
+            False,
+        ]
         assert DieId("W1", 1, 0) not in run.dies_with("survey")
     assert rig.run().visited == ()  # it is not tried again by itself
 
