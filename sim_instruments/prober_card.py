@@ -1,7 +1,7 @@
 """How good the contacts of a touch-down are: overtravel, wear, debris, marks on the pads, dirt, tips beside their pads.
 
-A touch-down depends on the card's seed, the place, how often that place has been touched, and the card's counters, and on
-nothing else: a station that is started anew with its counters goes on as it would have (prober_journal.py).
+A touch-down depends on the card's seed, the place, how often that place has been touched, and the card's counters, and
+on nothing else: a station that is started anew with its counters goes on as it would have (prober_journal.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a simulated station does not forget when the program that drives it ends: a journal in a file, a line an event.
 
-A real station stands there with its card and its wafer while programs come and go. A simulated one lives in the program's
-process; its journal brings touch-downs, marks, cleanings and the wafer's alignment back after a stop, a crash or a kill.
+A real station stands there with its card and its wafer while programs come and go. A simulated one lives in the
+program's process; its journal brings touch-downs, marks, cleanings and the wafer's alignment back after a stop, a crash
+or a kill.
 """
 
 from __future__ import annotations

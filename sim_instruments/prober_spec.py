@@ -48,7 +48,8 @@ class StationSpec(BaseModel):
         overtravel_um, is_overtravel_on: as it was left; `most_overtravel_um` is what it takes.
         misalignment_um: error of the wafer's alignment before it is aligned.
         alignment_um: standard deviation of what is left after.
-        cleaning_um: where the cleaning pad is from the home die, to the right and up; `cleaning_seconds` is what it takes.
+        cleaning_um, cleaning_seconds: where the cleaning pad is from the home die, to the right and up, and what
+            cleaning takes.
         step_seconds, metres_per_second: what a step takes, and how fast the stage is.
         height_seconds, align_seconds: what touching down or lifting off takes, and aligning.
         kelvin: of the chuck at first.
