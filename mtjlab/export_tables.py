@@ -44,23 +44,27 @@ def die_table(run: StoredRun, binning: int | None = None, all_attempts: bool = F
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=_metadata(run)))
 
 
-def cell_tables(run: StoredRun, step: str, binning: int | None = None) -> Iterator[pyarrow.Table]:
-    """One table per die with one row per cell: the run's columns, kernel, row, col and the arrays of the map."""
+def cell_tables(run: StoredRun, step: str, binning: int | None = None, name: str = "") -> Iterator[pyarrow.Table]:
+    """One table per die with one row per cell: the run's columns, kernel, row, col and the arrays of the map.
+
+    `name`: one of the step's further maps; in the column `map`, which is null for the step's own where it has no name.
+    """
     import pyarrow as pa
 
     rows = {row.die: row for row in run.dies(binning)}
     schema = _cell_schema(run)
-    for die in run.dies_with(step):
+    for die in run.dies_with(step, name):
         row = rows[die]
-        maps = run.maps(die, step, row.attempt)
+        maps = run.maps(die, step, row.attempt, name)
         if not maps:
             continue
         shape = (len(maps), *maps[0].shape)
         kernel, line, col = (axis.ravel() for axis in np.indices(shape, dtype=np.int16))
         size = kernel.size
-        said = (*_names(run).values(), step, die.x, die.y, row.attempt, row.hard_bin)
+        called = name or run.map_name(step, row.attempt) or None
+        said = (*_names(run).values(), step, called, die.x, die.y, row.attempt, row.hard_bin)
         constants = [pa.repeat(pa.scalar(value, f.type), size) for value, f in zip(said, schema, strict=False)]
-        values = [np.stack([getattr(each, name) for each in maps]).ravel() for name in MAP_ARRAYS]
+        values = [np.stack([getattr(each, each_name) for each in maps]).ravel() for each_name in MAP_ARRAYS]
         arrays = [*constants, *(pa.array(each, from_pandas=True) for each in (kernel, line, col, *values))]
         yield pa.Table.from_arrays(arrays, schema=schema)
 
@@ -70,12 +74,12 @@ def write_die_table(run: StoredRun, path: Path, binning: int | None = None, all_
     return _write([die_table(run, binning, all_attempts)], path)
 
 
-def write_cell_table(run: StoredRun, step: str, path: Path, binning: int | None = None) -> Path:
-    """Write the cells of a step as CSV or Parquet, by the path's ending, die by die.
+def write_cell_table(run: StoredRun, step: str, path: Path, binning: int | None = None, name: str = "") -> Path:
+    """Write the cells of a step, or of one of its further maps, as CSV or Parquet, by the path's ending, die by die.
 
     Raises InputError if no die has maps of the step, RecordError if the disk will not take it.
     """
-    return _write(cell_tables(run, step, binning), path)
+    return _write(cell_tables(run, step, binning, name), path)
 
 
 def _write(tables: Any, path: Path) -> Path:
@@ -191,7 +195,7 @@ def _figure_fields(run: StoredRun) -> list[Any]:
 def _cell_schema(run: StoredRun) -> pyarrow.Schema:
     import pyarrow as pa
 
-    words = [pa.field(name, pa.string()) for name in ("run_id", "bench", "lot", "wafer", "step")]
+    words = [pa.field(name, pa.string()) for name in ("run_id", "bench", "lot", "wafer", "step", "map")]
     numbers = [pa.field(name, pa.int32()) for name in ("x", "y")]
     numbers += [pa.field("attempt", pa.int64()), pa.field("hard_bin", pa.int32())]
     axes = [pa.field(name, pa.int16()) for name in ("kernel", "row", "col")]

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .errors import InputError, RecordError
+from .export_details import write_details
 from .export_stdf import WaferGeometry, write_stdf
 from .export_tables import write_cell_table, write_die_table
 from .provenance import file_sha256
@@ -34,8 +35,8 @@ def export_run(
 ) -> RunSummary:
     """Write the exports of a run into its `exports` folder, and the summary `run.json` with their SHA-256.
 
-    Files: `dies.csv`, `dies.parquet`, `attempts.csv`; per step with maps `<step>_cells.parquet` and `<step>.nc`;
-    `wafer.stdf`.
+    Files: `dies.csv`, `dies.parquet`, `attempts.csv`; per step with maps `<step>_cells.parquet` and `<step>.nc`, and
+    per further map of it `<step>_<map>_cells.parquet` and `<step>_<map>.nc`; `details.jsonl`; `wafer.stdf`.
 
     Args:
         folder: of the run.
@@ -58,10 +59,11 @@ def export_run(
         if "csv" in kinds:
             written.append(write_die_table(run, target / "dies.csv", binning))
             written.append(write_die_table(run, target / "attempts.csv", all_attempts=True))
+            written += write_details(run, target / "details.jsonl")
         if "parquet" in kinds:
             written.append(write_die_table(run, target / "dies.parquet", binning))
-        for step in _steps_with_maps(run):
-            written += _cell_files(run, step, target, kinds, cells_as_csv, binning)
+        for step, name in _maps_of(run):
+            written += _cell_files(run, step, name, target, kinds, cells_as_csv, binning)
         if "stdf" in kinds:
             written.append(
                 write_stdf(run, target / "wafer.stdf", cells=cells_in_stdf, geometry=geometry, binning=binning)
@@ -102,21 +104,23 @@ def publish(folder: Path, share: Path, copy: Callable[[Path, Path], object] = sh
     return target
 
 
-def _steps_with_maps(run: StoredRun) -> list[str]:
-    steps = [(step, run.dies_with(step)) for step in run.plan.steps]
-    return [step for step, dies in steps if dies and run.maps(dies[0], step)]
+def _maps_of(run: StoredRun) -> list[tuple[str, str]]:
+    """(step, name) of every map that dies have; "" for the step's own."""
+    named = [(step, name) for step in run.plan.steps for name in ("", *run.further_maps(step))]
+    found = [(step, name, run.dies_with(step, name)) for step, name in named]
+    return [(step, name) for step, name, dies in found if dies and run.maps(dies[0], step, name=name)]
 
 
 def _cell_files(
-    run: StoredRun, step: str, target: Path, kinds: Sequence[str], as_csv: bool, binning: int | None
+    run: StoredRun, step: str, name: str, target: Path, kinds: Sequence[str], as_csv: bool, binning: int | None
 ) -> list[Path]:
-    written = []
+    written, stem = [], f"{step}_{name}" if name else step
     if "parquet" in kinds:
-        written.append(write_cell_table(run, step, target / f"{step}_cells.parquet", binning))
+        written.append(write_cell_table(run, step, target / f"{stem}_cells.parquet", binning, name))
     if "csv" in kinds and as_csv:
-        written.append(write_cell_table(run, step, target / f"{step}_cells.csv", binning))
+        written.append(write_cell_table(run, step, target / f"{stem}_cells.csv", binning, name))
     if "netcdf" in kinds:
-        written.append(write_netcdf(run, step, target / f"{step}.nc"))
+        written.append(write_netcdf(run, step, target / f"{stem}.nc", name=name))
     return written
 
 

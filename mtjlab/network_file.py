@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,20 +40,28 @@ class PlacedNetwork:
 
     def save(self, path: Path) -> Path:
         """Write one .npz: arrays of the solution and of each layer, and a JSON header under "header"."""
+        path.write_bytes(self.to_bytes())
+        return path
+
+    def to_bytes(self) -> bytes:
+        """What `save` writes."""
         names = [layer.name for layer in self.plan.layers]
         header = {"format": _FORMAT, "data": self.data, "seed": self.seed, "layers": names}
         arrays: dict[str, Any] = {name: getattr(self.solution, name) for name in _SOLUTION}
         for number, layer in enumerate(self.plan.layers):
             arrays |= {f"layer_{number}_{name}": getattr(layer, name) for name in _LAYER}
-        with path.open("wb") as file:
-            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
-        return path
+        file = io.BytesIO()
+        np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+        return file.getvalue()
 
     @classmethod
-    def load(cls, path: Path) -> PlacedNetwork:
-        """Read what `save` wrote; raises InputError for anything else."""
+    def load(cls, path: Path | io.BytesIO) -> PlacedNetwork:
+        """Read what `save` wrote, also from memory; raises InputError for anything else."""
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            with (
+                nullcontext(path) if isinstance(path, io.BytesIO) else path.open("rb") as file,
+                np.load(file, allow_pickle=False) as stored,
+            ):
                 header = json.loads(str(stored["header"]))
                 if header["format"] != _FORMAT:
                     raise ValueError(f"format {header['format']!r}")

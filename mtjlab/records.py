@@ -23,8 +23,10 @@ from .ledger_rows import DieState
 from .nouns import ArrayMap, DieId
 from .provenance import Provenance
 from .run_arrays import RunArrays
-from .run_names import ARRAYS, DATABASE, LEDGER
-from .run_plan import RunPlan
+from .run_files import RunFiles, require_file_name
+from .run_folder import require_begun, require_unused
+from .run_names import ARRAYS, DATABASE, FILES, LEDGER
+from .run_plan import RunPlan, require_name
 from .run_record import require_same, row_record, snapshot_text
 from .sqlite_files import explained, require_local
 from .step_rows import StepRows, require_figures, require_free
@@ -56,7 +58,7 @@ class RunStore:
         self.folder = folder
         self.plan = ledger.plan
         self._ledger, self._lock = ledger, lock
-        self._arrays = RunArrays(folder / ARRAYS)
+        self._arrays, self._files = RunArrays(folder / ARRAYS), RunFiles(folder / FILES)
         metadata = {key: ledger.fact(key) for key in ("run_id", "provenance")}
         metadata = {f"mtjlab_{key}": text for key, text in metadata.items()} | {"mtjlab_plan": self.plan.to_json()}
         self._rows = StepRows(folder / DATABASE, self.plan, metadata, ledger.fact("snapshot"), lock_seconds)
@@ -75,7 +77,7 @@ class RunStore:
         monotonic: Callable[[], float] = time.monotonic,
         lock_seconds: float = 10.0,
     ) -> RunStore:
-        """Begin a run in a new or empty folder on a local disk.
+        """Begin a run on a local disk, in a new or empty folder, or one whose run ended before anything was recorded.
 
         Args:
             folder: of the run.
@@ -93,10 +95,10 @@ class RunStore:
         folder = folder.resolve()
         with explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
-                raise InputError("the folder of the run is not empty", where=str(folder), remedy="Give another folder")
+            require_unused(folder)
         lock = writer_lock(folder)
         try:
+            require_unused(folder)  # another program may have begun meanwhile
             facts = {
                 "run_id": f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(wall()))}-{uuid.uuid4().hex[:8]}",
                 "provenance": provenance.to_json(),
@@ -124,8 +126,7 @@ class RunStore:
         """
         require_local(folder)
         folder = folder.resolve()
-        if not (folder / LEDGER).is_file():
-            raise InputError("there is no run here", where=str(folder), remedy="Give the folder of a run")
+        require_begun(folder)
         lock = writer_lock(folder)
         try:
             ledger = Ledger(folder / LEDGER, wall=wall, monotonic=monotonic, lock_seconds=lock_seconds)
@@ -202,6 +203,11 @@ class RunStore:
         maps: ArrayMap | Sequence[ArrayMap] = (),
         scalars: Mapping[str, float] | None = None,
         arrays: Mapping[str, NDArray[Any]] | None = None,
+        *,
+        map_name: str = "",
+        more_maps: Mapping[str, Sequence[ArrayMap]] | None = None,
+        files: Mapping[str, bytes] | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         """Keep what a step gave; on the disk when it returns. Keeping the same again does nothing.
 
@@ -211,6 +217,10 @@ class RunStore:
             maps: one map, or one per kernel, of equal shape.
             scalars: figures of the die by name (units: the plan's tests); truth values become 0 and 1.
             arrays: anything larger (repeats, traces), by name; one shape for all dies.
+            map_name: what `maps` are called, where there are others.
+            more_maps: other maps that the step gave, by name; one per kernel each.
+            files: small files by name, e.g. "network.npz".
+            details: plain values that nothing is judged by.
 
         Raises:
             InputError: no such attempt or step; names or values that cannot be kept; other data were kept for it.
@@ -219,23 +229,32 @@ class RunStore:
         self._require_step(step)
         attempt = self._attempt(die)
         maps = [maps] if isinstance(maps, ArrayMap) else list(maps)
-        figures, large = require_figures(scalars or {}), dict(arrays or {})
-        for name in large:
-            require_free(name, "an array")
-            if name in figures:
-                raise InputError(f"a figure and an array are both called {name!r}", remedy="Rename one")
-        record = row_record(die, maps, figures)
+        figures, large, small = require_figures(scalars or {}), dict(arrays or {}), dict(files or {})
+        others = {name: list(own) for name, own in (more_maps or {}).items()}
+        _require_names(figures, large, small, others, map_name)
+        record = row_record(die, maps, figures, map_name, details)
+        more = {name: row_record(die, own, {}, name) for name, own in others.items()}
         kept = self._ledger.kept(attempt, step)
         if kept is not None:
-            require_same(kept, record, large)
+            require_same(kept, record, more, large, small)
             return
+        record["files"] = [asdict(self._files.keep(step, name, attempt, each)) for name, each in small.items()]
         record["arrays"] = [asdict(self._arrays.keep(step, name, attempt, each)) for name, each in large.items()]
-        row = self._rows.find(step, attempt, record) if (attempt, step) in self._in_doubt else None
-        self._in_doubt.add((attempt, step))
+        record["more_maps"] = {
+            name: own | self._row(f"{step}.{name}", attempt, others[name], {}, own) for name, own in more.items()
+        }
+        self._ledger.set_kept(attempt, step, record | self._row(step, attempt, maps, figures, record))
+        self._in_doubt.clear()
+
+    def _row(
+        self, run: str, attempt: int, maps: Sequence[ArrayMap], figures: Mapping[str, float], record: dict[str, Any]
+    ) -> dict[str, int]:
+        """Where the row is in the database, which has it once, also if it seemed before that it was not written."""
+        row = self._rows.find(run, attempt, record) if (attempt, run) in self._in_doubt else None
+        self._in_doubt.add((attempt, run))
         if row is None:
-            row = self._rows.add(step, attempt, maps, figures, record)
-        self._ledger.set_kept(attempt, step, record | {"qcodes_run": row[0], "qcodes_row": row[1]})
-        self._in_doubt.discard((attempt, step))
+            row = self._rows.add(run, attempt, maps, figures, record)
+        return {"qcodes_run": row[0], "qcodes_row": row[1]}
 
     def finish(
         self,
@@ -302,3 +321,22 @@ class RunStore:
     def _require_step(self, step: str) -> None:
         if step not in self.plan.steps:
             raise InputError(f"step {step!r} is not in the plan", remedy=f"It has {', '.join(self.plan.steps)}")
+
+
+def _require_names(
+    figures: Mapping[str, float],
+    arrays: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    maps: Mapping[str, Any],
+    map_name: str,
+) -> None:
+    for name in arrays:
+        require_free(name, "an array")
+        if name in figures:
+            raise InputError(f"a figure and an array are both called {name!r}", remedy="Rename one")
+    for name in (*maps, *([map_name] if map_name else ())):
+        require_name(name, "map")
+    if map_name in maps:
+        raise InputError(f"two maps of a step are called {map_name!r}", remedy="Rename one")
+    for name in files:
+        require_file_name(name)

@@ -23,18 +23,25 @@ _NO_BIN = -1
 
 
 def step_dataset(
-    run: StoredRun, step: str, dies: Sequence[DieId] | None, binning: int | None, with_arrays: bool
+    run: StoredRun,
+    step: str,
+    dies: Sequence[DieId] | None,
+    binning: int | None,
+    with_arrays: bool,
+    name: str = "",
 ) -> xarray.Dataset:
     """See `StoredRun.dataset`."""
     import xarray
 
-    chosen = run.dies_with(step) if dies is None else list(dies)
+    chosen = run.dies_with(step, name) if dies is None else list(dies)
     if not chosen:
         raise InputError(f"no die has data of step {step!r} yet", where=str(run.folder))
     rows = {row.die: row for row in run.dies(binning)}
     attempts = [rows[die].attempt for die in chosen]
-    columns = _map_columns(run, step, chosen) | _figure_columns(run, step, attempts)
-    if with_arrays:
+    columns = _map_columns(run, step, chosen, name)
+    if not name:
+        columns |= _figure_columns(run, step, attempts)
+    if with_arrays and not name:
         columns |= _array_columns(run, step, chosen, attempts)
     coordinates = {
         "x": ("die", np.array([die.x for die in chosen])),
@@ -43,12 +50,15 @@ def step_dataset(
         "hard_bin": ("die", np.array([_bin(rows[die].hard_bin) for die in chosen])),
         "soft_bin": ("die", np.array([_bin(rows[die].soft_bin) for die in chosen])),
     }
-    return xarray.Dataset(columns, coordinates, _attributes(run, step))
+    return xarray.Dataset(columns, coordinates, _attributes(run, step) | ({"map": name} if name else {}))
 
 
-def write_netcdf(run: StoredRun, step: str, path: Path, with_arrays: bool = False) -> Path:
-    """Write a step as NetCDF 4; returns the path. Raises RecordError if the disk will not take it."""
-    dataset = run.dataset(step, with_arrays=with_arrays)
+def write_netcdf(run: StoredRun, step: str, path: Path, with_arrays: bool = False, name: str = "") -> Path:
+    """Write a step, or one of its further maps, as NetCDF 4; returns the path.
+
+    Raises RecordError if the disk will not take it.
+    """
+    dataset = run.dataset(step, with_arrays=with_arrays, name=name)
     packed = {name: {"zlib": True, "complevel": 1} for name, each in dataset.data_vars.items() if each.ndim > 1}
     # HDF5 does not survive a disk that fills up under it (it ends the program): it writes into memory
     content = dataset.to_netcdf(engine="h5netcdf", encoding=packed)
@@ -57,11 +67,11 @@ def write_netcdf(run: StoredRun, step: str, path: Path, with_arrays: bool = Fals
     return path
 
 
-def _map_columns(run: StoredRun, step: str, dies: Sequence[DieId]) -> dict[str, Any]:
+def _map_columns(run: StoredRun, step: str, dies: Sequence[DieId], name: str) -> dict[str, Any]:
     """Maps as (die, kernel, row, col); none for a step without maps."""
-    if not run.maps(dies[0], step):
+    if not run.maps(dies[0], step, name=name):
         return {}
-    collected = run.die_maps(step, dies)
+    collected = run.die_maps(step, dies, name)
     axes = ("die", "kernel", "row", "col")
     return {name: (axes, getattr(collected, name), _description(name)) for name in MAP_ARRAYS}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +16,14 @@ from .exchange_file import checksum
 from .nouns import ArrayMap, DieId
 
 
-def row_record(die: DieId, maps: Sequence[ArrayMap], figures: Mapping[str, float]) -> dict[str, Any]:
-    """The record of a row; figures that are not finite stand as text, which JSON lacks words for.
+def row_record(
+    die: DieId,
+    maps: Sequence[ArrayMap],
+    figures: Mapping[str, float],
+    map_name: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The record of a row; numbers that are not finite stand as text, which JSON lacks words for.
 
     Raises InputError for maps of different shapes or of another die, and for provenance that is not plain values.
     """
@@ -34,6 +41,8 @@ def row_record(die: DieId, maps: Sequence[ArrayMap], figures: Mapping[str, float
         "provenance": [each.provenance for each in maps],
         "is_partial": [each.is_partial for each in maps],
         "sha256": sums,
+        "map_name": map_name,
+        "details": plain(details or {}),
     }
     try:
         json.dumps(record)
@@ -44,16 +53,46 @@ def row_record(die: DieId, maps: Sequence[ArrayMap], figures: Mapping[str, float
     return record
 
 
-def require_same(kept: Mapping[str, Any], record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+def plain(value: Any) -> Any:
+    """The same in dicts, lists, text, numbers and truth values; what is not finite as text.
+
+    Raises InputError for anything else.
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else repr(value)
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    raise InputError(f"details of a step hold {type(value).__name__}", remedy="Give text, numbers, true or false")
+
+
+def require_same(
+    kept: Mapping[str, Any],
+    record: Mapping[str, Any],
+    more: Mapping[str, Mapping[str, Any]],
+    arrays: Mapping[str, NDArray[Any]],
+    files: Mapping[str, bytes],
+) -> None:
     """Raise InputError unless what is kept already is what is to be kept."""
-    before = {name: kept[name] for name in record}
     sums = {name: checksum(np.asarray(values)) for name, values in arrays.items()}
-    is_same = json.dumps(before) == json.dumps(record)
-    if not is_same or sums != {each["name"]: each["sha256"] for each in kept["arrays"]}:
+    sums |= {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    stored = {each["name"]: each["sha256"] for each in (*kept["arrays"], *kept.get("files", ()))}
+    others = kept.get("more_maps", {})
+    is_same = _is_part(record, kept) and sums == stored and others.keys() == more.keys()
+    if not is_same or not all(_is_part(each, others[name]) for name, each in more.items()):
         raise InputError(
             f"other data of this step of die {tuple(record['die'])} are kept already",
             remedy="Begin another attempt to measure it again",
         )
+
+
+def _is_part(record: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
+    return json.dumps({name: kept.get(name) for name in record}) == json.dumps(record)
 
 
 def snapshot_text(snapshot: Mapping[str, Any] | None) -> str:

@@ -61,6 +61,9 @@ class StepRows:
     ) -> tuple[int, int]:
         """Add a row; on the disk when it returns. Returns number of the QCoDeS run and of the row in it.
 
+        Args:
+            step: name of the QCoDeS run: a step of the plan, or `<step>.<name>` for further maps of one.
+
         Raises RecordError if the disk or a lock will not have it; nothing is written then.
         """
         die_x, die_y = record["die"]
@@ -92,8 +95,8 @@ class StepRows:
         from qcodes.dataset.sqlite.connection import atomic
 
         with self._whole(), atomic(self._connect()):
-            for step in self._plan.steps:
-                run = self._continued(step)
+            for name in self._names():
+                run = self._continued(name)
                 if run is not None:
                     for key, text in remarks.items():
                         run.add_metadata(key, text)
@@ -143,6 +146,10 @@ class StepRows:
         run = self._runs.get(step) or self._continued(step) or self._started(step, figures)
         self._runs[step] = run
         return run
+
+    def _names(self) -> list[str]:
+        """Of all QCoDeS runs: steps, and further maps of them."""
+        return [name for (name,) in self._connect().execute("SELECT DISTINCT name FROM runs").fetchall()]
 
     def _tables(self, step: str) -> list[tuple[int, str]]:
         query = (

@@ -6,26 +6,24 @@ saved so far; what is read is compared with the SHA-256 that was kept with it.
 
 from __future__ import annotations
 
-import io
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from .die_maps import MAP_ARRAYS, DieMaps
+from .die_maps import DieMaps
 from .errors import InputError, RecordError
-from .exchange_file import checksum
 from .ledger_rows import AttemptRow, Binning, DieRow, EventRow, LedgerView
-from .nouns import ArrayMap, Conditions, DieId
+from .map_rows import MapRows
+from .nouns import ArrayMap, DieId
 from .provenance import Provenance
 from .run_arrays import ArrayReference, RunArrays
-from .run_names import ARRAYS, DATABASE, LEDGER
+from .run_files import FileReference, RunFiles
+from .run_folder import require_begun
+from .run_names import ARRAYS, DATABASE, FILES, LEDGER
 from .run_plan import RunPlan
-from .sqlite_files import connect_to_read, explained
 
 if TYPE_CHECKING:
     import xarray
@@ -39,9 +37,10 @@ class StoredRun:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
+        require_begun(self.folder)
         self._ledger = LedgerView(self.folder / LEDGER)
-        self._data: sqlite3.Connection | None = None
-        self._arrays = RunArrays(self.folder / ARRAYS)
+        self._rows = MapRows(self.folder / DATABASE)
+        self._arrays, self._files = RunArrays(self.folder / ARRAYS), RunFiles(self.folder / FILES)
 
     def __enter__(self) -> StoredRun:
         return self
@@ -54,9 +53,7 @@ class StoredRun:
     def close(self) -> None:
         """Close its files."""
         self._ledger.close()
-        if self._data is not None:
-            self._data.close()
-            self._data = None
+        self._rows.close()
 
     @property
     def plan(self) -> RunPlan:
@@ -117,8 +114,11 @@ class StoredRun:
             own |= {f"{step}.{name}": float(value) for name, value in record["figures"].items()}
         return found
 
-    def maps(self, die: DieId, step: str, attempt: int | None = None) -> list[ArrayMap]:
+    def maps(self, die: DieId, step: str, attempt: int | None = None, name: str = "") -> list[ArrayMap]:
         """Maps of a die, one per kernel, of the attempt that counts or of a given one.
+
+        Args:
+            name: of one of the `further_maps` of the step; "" for the step's own: what the die was at its end.
 
         Raises InputError if there are none, RecordError if they are not what was written.
         """
@@ -126,19 +126,29 @@ class StoredRun:
         record = self._record(number, step)
         if tuple(record["die"]) != (die.x, die.y):
             raise InputError(f"attempt {number} is of die {tuple(record['die'])}, not ({die.x}, {die.y})")
-        return self._maps(record, die, f"attempt {number}, step {step}")
+        return self._rows.read(_named(record, name), die, f"attempt {number}, step {step}{name and f', {name}'}")
 
-    def die_maps(self, step: str, dies: Sequence[DieId] | None = None) -> DieMaps:
+    def map_name(self, step: str, attempt: int | None) -> str:
+        """What the step itself calls the map that `maps` gives; "" where it has no name."""
+        return "" if attempt is None else str(self._record(attempt, step).get("map_name", ""))
+
+    def further_maps(self, step: str, attempt: int | None = None) -> list[str]:
+        """Names of the maps that a step gave on its way to its own, over all attempts or of one."""
+        records = self._ledger.steps().items()
+        own = [record for key, record in records if key[1] == step and attempt in (None, key[0])]
+        return list(dict.fromkeys(name for record in own for name in record.get("more_maps", {})))
+
+    def die_maps(self, step: str, dies: Sequence[DieId] | None = None, name: str = "") -> DieMaps:
         """Maps of all dies that have this step, in the plan's order, or of some, for the bridge and the engine."""
-        chosen = self.dies_with(step) if dies is None else list(dies)
+        chosen = self.dies_with(step, name) if dies is None else list(dies)
         if not chosen:
             raise InputError(f"no die has data of step {step!r} yet", where=str(self.folder))
         counts = {row.die: row.attempt for row in self.dies()}
-        return DieMaps.of([self.maps(die, step, counts.get(die)) for die in chosen])
+        return DieMaps.of([self.maps(die, step, counts.get(die), name) for die in chosen])
 
-    def dies_with(self, step: str) -> list[DieId]:
-        """Dies whose attempt that counts has data of a step, in the plan's order."""
-        kept = self._ledger.kept()
+    def dies_with(self, step: str, name: str = "") -> list[DieId]:
+        """Dies whose attempt that counts has data of a step, or one of its `further_maps`, in the plan's order."""
+        kept = self._ledger.kept() if not name else self._kept_with(name)
         return [row.die for row in self.dies() if row.attempt is not None and (row.attempt, step) in kept]
 
     def has_step(self, attempt: int, step: str) -> bool:
@@ -146,7 +156,12 @@ class StoredRun:
         return (attempt, step) in self._ledger.kept()
 
     def dataset(
-        self, step: str, dies: Sequence[DieId] | None = None, binning: int | None = None, with_arrays: bool = False
+        self,
+        step: str,
+        dies: Sequence[DieId] | None = None,
+        binning: int | None = None,
+        with_arrays: bool = False,
+        name: str = "",
     ) -> xarray.Dataset:
         """A step as an xarray Dataset: maps (die, kernel, row, col), figures (die,), with units and provenance.
 
@@ -155,10 +170,11 @@ class StoredRun:
             dies: which; None for all that have data.
             binning: of the bins that stand beside the dies; None: the newest.
             with_arrays: whether the large arrays are read too, as (die, ...).
+            name: of one of the `further_maps`; its dataset has no figures.
         """
         from .run_dataset import step_dataset
 
-        return step_dataset(self, step, dies, binning, with_arrays)
+        return step_dataset(self, step, dies, binning, with_arrays, name)
 
     def array(self, die: DieId, step: str, name: str, attempt: int | None = None) -> NDArray[Any]:
         """A large array of a die. Raises InputError if there is none, RecordError if it is not what was written."""
@@ -175,18 +191,47 @@ class StoredRun:
         found = self._record(attempt, step)["arrays"]
         return [ArrayReference(**(each | {"shape": tuple(each["shape"])})) for each in found]
 
+    def details(self, attempt: int, step: str) -> dict[str, Any]:
+        """What else a step had to say, as plain values: why it ended, what it wrote, points of single cells."""
+        return dict(self._record(attempt, step).get("details", {}))
+
+    def files(self, attempt: int, step: str) -> list[FileReference]:
+        """Small files of an attempt, e.g. trained networks."""
+        return [FileReference(**each) for each in self._record(attempt, step).get("files", ())]
+
+    def file(self, die: DieId, step: str, name: str, attempt: int | None = None) -> bytes:
+        """A small file of a die. Raises InputError if there is none, RecordError if it is not what was written."""
+        number = self._attempt_of(die) if attempt is None else attempt
+        found = {each.name: each for each in self.files(number, step)}
+        if name not in found:
+            raise InputError(
+                f"attempt {number} has no file {name!r} in step {step!r}", remedy=f"It has {', '.join(found) or 'none'}"
+            )
+        return self._files.read(found[name])
+
+    def kept(self) -> set[tuple[int, str]]:
+        """The (attempt, step) that have data."""
+        return self._ledger.kept()
+
     def problems(self) -> list[str]:
         """What on the disk is not what was written, over all attempts; empty if all is."""
         found = []
         for (attempt, step), record in self._ledger.steps().items():
             die = DieId(self.plan.wafer, *record["die"])
             try:
-                self._maps(record, die, f"attempt {attempt}, step {step}")
+                for name in ("", *record.get("more_maps", {})):
+                    self._rows.read(_named(record, name), die, f"attempt {attempt}, step {step}{name and f', {name}'}")
                 for reference in self.references(attempt, step):
                     self._arrays.read(reference)
+                for file in self.files(attempt, step):
+                    self._files.read(file)
             except RecordError as error:
                 found.append(str(error))
         return found
+
+    def _kept_with(self, name: str) -> set[tuple[int, str]]:
+        steps = self._ledger.steps()
+        return {key for key, record in steps.items() if name in (record.get("map_name"), *record.get("more_maps", {}))}
 
     def _attempt_of(self, die: DieId) -> int:
         for row in self.dies():
@@ -202,49 +247,12 @@ class StoredRun:
             raise InputError(f"attempt {attempt} has no data of step {step!r}", where=str(self.folder))
         return record
 
-    def _maps(self, record: dict[str, Any], die: DieId, where: str) -> list[ArrayMap]:
-        if not record["shape"]:
-            return []
-        arrays = self._columns(record["qcodes_run"], record["qcodes_row"], tuple(record["shape"]))
-        wrong = [name for name, values in arrays.items() if checksum(values) != record["sha256"][name]]
-        if wrong:
-            raise RecordError(
-                f"{', '.join(wrong)} of {where} is not what was written (SHA-256)",
-                where=str(self.folder / DATABASE),
-                remedy="Use another copy",
-            )
-        return [
-            ArrayMap(
-                **{name: values[kernel].copy() for name, values in arrays.items()},
-                conditions=Conditions(**record["conditions"][kernel]),
-                die=die,
-                provenance=record["provenance"][kernel],
-                is_partial=record["is_partial"][kernel],
-            )
-            for kernel in range(record["shape"][0])
-        ]
 
-    def _columns(self, qcodes_run: int, row: int, shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
-        """The arrays of a row; those that were left out are all NaN."""
-        path = self.folder / DATABASE
-        if self._data is None:
-            self._data = connect_to_read(path)
-        with explained(path):
-            named = self._data.execute("SELECT result_table_name FROM runs WHERE run_id = ?", (qcodes_run,)).fetchone()
-            table = str(named[0] if named else "").replace('"', '""')
-            query = f'SELECT {", ".join(MAP_ARRAYS)} FROM "{table}" WHERE id = ?'
-            blobs = self._data.execute(query, (row,)).fetchone()
-        if blobs is None:
-            raise RecordError(f"row {row} of QCoDeS run {qcodes_run} is gone", where=str(path))
-        return {
-            name: np.full(shape, np.nan) if blob is None else _array_in(blob, path)
-            for name, blob in zip(MAP_ARRAYS, blobs, strict=True)
-        }
-
-
-def _array_in(blob: bytes, path: Path) -> NDArray[Any]:
-    """An array as QCoDeS stores it: NumPy's own format, without pickled objects."""
-    try:
-        return np.asarray(np.lib.format.read_array(io.BytesIO(blob), allow_pickle=False))
-    except (ValueError, EOFError, TypeError) as error:
-        raise RecordError(f"an array in it is damaged ({error})", where=str(path)) from error
+def _named(record: dict[str, Any], name: str) -> dict[str, Any]:
+    """The part of a step's record that speaks of one of its maps."""
+    if name in ("", record.get("map_name")):
+        return record
+    others: dict[str, dict[str, Any]] = record.get("more_maps", {})
+    if name not in others:
+        raise InputError(f"there is no map {name!r}", remedy=f"There are {', '.join(others) or 'no further maps'}")
+    return others[name]

@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from .errors import InputError
+from .run_names import LOCK
 from .whole_files import os_record_error
 
 
@@ -15,7 +16,7 @@ def writer_lock(folder: Path) -> BaseFileLock:
 
     Raises InputError while another program has it, RecordError if the folder cannot be written.
     """
-    lock = FileLock(folder / "writer.lock", timeout=0)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:

@@ -206,7 +206,17 @@ class DieVisit:
         self._recorded(
             f"keeping step '{step}'",
             die,
-            lambda: self._store.keep(die, step, result.maps, result.scalars, result.arrays),
+            lambda: self._store.keep(
+                die,
+                step,
+                result.maps,
+                result.scalars,
+                result.arrays,
+                map_name=result.map_name,
+                more_maps=result.more_maps,
+                files=result.files,
+                details=result.details,
+            ),
         )
         self._hand_on(die, result.maps)
 

@@ -51,12 +51,20 @@ class StepResult:
         scalars: figures of the die, which bins are decided by.
         arrays: anything larger, by name.
         ends_die: why the steps after it make no sense; "" if they do.
+        map_name: what `maps` are called, where there are others.
+        more_maps: what the die was on the way there, by name.
+        files: small files by name: trained networks.
+        details: plain values for the record.
     """
 
     maps: Sequence[ArrayMap] = ()
     scalars: Mapping[str, float] = field(default_factory=dict)
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     ends_die: str = ""
+    map_name: str = ""
+    more_maps: Mapping[str, Sequence[ArrayMap]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from mtjlab.network_file import PlacedNetwork
 from mtjlab.nouns import ArrayMap
 from mtjlab.prober import MOST_OVERTRAVEL_METRES
 from mtjlab.recipe import Recipe, WaferPart
@@ -22,18 +23,21 @@ MakeContext = Callable[[Visit], DieContext]
 
 @dataclass
 class _OnDie:
-    """The steps' common ground of the die under the probes, and the maps that the present step has given."""
+    """The steps' common ground of the die under the probes, and what the present step has given."""
 
     make: MakeContext
     context: DieContext | None = None
     maps: dict[str, ArrayMap] = field(default_factory=dict)
+    networks: dict[str, PlacedNetwork] = field(default_factory=dict)
 
     def of(self, visit: Visit) -> DieContext:
         """A new one for the first step of a visit."""
         if self.context is None or not visit.earlier:
             self.context = self.make(visit)
         self.maps.clear()
+        self.networks.clear()
         self.context.keep = self.maps.__setitem__
+        self.context.keep_network = self.networks.__setitem__
         return self.context
 
 
@@ -44,14 +48,26 @@ def wafer_steps(recipe: Recipe, make_context: MakeContext) -> list[WaferStep]:
 
 
 def _run(step: Step, shared: _OnDie, visit: Visit) -> StepResult:
-    """Of several maps that a step gave, the last is kept: what it was at the end."""
+    """Of several maps that a step gave, the last is the step's own: what the die was at its end."""
     context = shared.of(visit)
     (outcome,) = run_steps([step], context)
-    whole = [one for one in shared.maps.values() if not one.is_partial]
-    maps = [replace(one, die=visit.die) for one in whole[-1:]]
+    maps = {
+        name.removeprefix(f"{step.label}_"): replace(one, die=visit.die)
+        for name, one in shared.maps.items()
+        if not one.is_partial
+    }
+    own = list(maps)[-1] if maps else ""
     spent = {"pulses": outcome.cost.pulses, "readings": outcome.cost.readings}
     figures = dict(outcome.found.numbers) | {f"spent_{name}": count for name, count in spent.items()}
-    return StepResult(maps, figures, ends_die=outcome.found.reason if outcome.found.ends_die else "")
+    return StepResult(
+        [maps.pop(own)] if own else [],
+        figures,
+        ends_die=outcome.found.reason if outcome.found.ends_die else "",
+        map_name=own,
+        more_maps={name: [one] for name, one in maps.items()},
+        files={f"{name.removeprefix(f'{step.label}_')}.npz": one.to_bytes() for name, one in shared.networks.items()},
+        details={"reason": outcome.found.reason} | dict(outcome.found.details),
+    )
 
 
 def step_units(recipe: Recipe) -> dict[str, Mapping[str, str]]:

@@ -227,11 +227,11 @@ def test_a_full_disk_is_asked_about_and_nothing_measured_is_lost(
     rig = small(make_rig, answers=[Answer.RETRY, Answer.RETRY])
     kept, room = RunStore.keep, []
 
-    def keep(self: RunStore, *given: Any) -> None:
+    def keep(self: RunStore, *given: Any, **named: Any) -> None:
         room.append(1)
         if len(room) in (1, 2):
             raise RecordError("no space left on the disk")
-        kept(self, *given)
+        kept(self, *given, **named)
 
     monkeypatch.setattr(RunStore, "keep", keep)
     rig.run()
@@ -243,7 +243,7 @@ def test_a_full_disk_is_asked_about_and_nothing_measured_is_lost(
 def test_a_disk_that_stays_full_ends_the_run_off_the_wafer(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = small(make_rig)
 
-    def keep(self: RunStore, *given: Any) -> None:
+    def keep(self: RunStore, *given: Any, **named: Any) -> None:
         raise RecordError("no space left on the disk")
 
     with monkeypatch.context() as patched:
