@@ -210,6 +210,9 @@ def _limits(loaded: LoadedRecipe, wiring: Wiring) -> Iterator[_Problem]:
             for place, volts in enumerate(step.bias_volts):
                 if abs(volts) > limits.read_volts:
                     yield from _refused(limits, number, "bias_volts", volts, width, step, place)
+        if isinstance(step, CharacterizeStep) and "switching" in step.measure:
+            for place, volts in enumerate(step.switching_volts):
+                yield from _refused(limits, number, "switching_volts", volts, width, step, place)
 
 
 def _refused(

@@ -16,7 +16,7 @@ from .recipe_units import Ohms, Seconds, Share, Volts
 
 Scheme = Literal["grounded", "floating", "V/2", "V/3", "rows floating"]
 WriteScheme = Literal["V/2", "V/3", "floating", "grounded", "gated"]
-Measure = Literal["loop", "bias", "write_errors", "read_disturb"]
+Measure = Literal["loop", "bias", "write_errors", "read_disturb", "switching"]
 Pattern = Literal["checkerboard", "rows", "columns", "random", "all P", "all AP"]
 Cell = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 
@@ -183,6 +183,8 @@ class CharacterizeStep(Step):
         bias_volts: at which TMR is measured.
         writes: of each kind of pulse, for the errors.
         readings: in each state, for the read disturb.
+        switching_volts, switching_pulses: range of amplitudes towards P to choose from, and how many pulses are given,
+            for Delta and V_c0; those that bring the cell back not counted.
     """
 
     tests = {
@@ -195,6 +197,8 @@ class CharacterizeStep(Step):
         "volts_half": "V",
         "write_error_rate": "%",
         "read_disturb_rate": "%",
+        "delta": "",
+        "critical_volts": "V",
     }
     reads = ("read_volts",)
     sets = ("most_volts", "set_volts")
@@ -214,10 +218,19 @@ class CharacterizeStep(Step):
     bias_volts: list[Volts] = Field(default=[0.05, 0.1, 0.15, -0.25], min_length=3, max_length=100)
     writes: int = Field(default=20, ge=1, le=1_000_000)
     readings: int = Field(default=200, ge=1, le=1_000_000)
+    switching_volts: Annotated[list[Volts], Field(min_length=2, max_length=2)] = [0.3, 0.6]
+    switching_pulses: int = Field(default=60, ge=10, le=100_000)
 
     @model_validator(mode="after")
     def _has_small_steps(self) -> CharacterizeStep:
         _refuse_large_step(self.step_volts, min(self.most_volts, -self.least_volts))
+        least, most = self.switching_volts
+        if not 0 < least < most:
+            raise PydanticCustomError(
+                "order",
+                "switching_volts of {least} V to {most} V is no range",
+                {"least": least, "most": most, "key": "switching_volts", "remedy": "Write [least, most], both above 0"},
+            )
         return self
 
 

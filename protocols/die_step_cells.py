@@ -17,10 +17,15 @@ from .characterize_bias import tmr_against_bias
 from .characterize_cell import Drive
 from .characterize_loops import loop_facts, pulsed_loop, staircase
 from .characterize_read_disturb import read_disturb
+from .characterize_switching import switching_adaptively
+from .characterize_switching_fit import PulseCounts, SwitchingFit
 from .characterize_write_errors import write_errors
 from .die_steps import DieContext, StepFound
 from .write_lines import WriteScheme
 from .write_verify import WriteSettings, write_verify
+
+_FINE = 0.01
+"""Relative step of the amplitudes that switching pulses are chosen from."""
 
 
 def characterized(step: CharacterizeStep, context: DieContext) -> StepFound:
@@ -58,6 +63,7 @@ def _cell(step: CharacterizeStep, site: Site, context: DieContext) -> dict[str, 
         "bias": lambda: _bias(step, site, context),
         "write_errors": lambda: _write_errors(step, site, context),
         "read_disturb": lambda: _read_disturb(step, site, context),
+        "switching": lambda: _switching(step, site, context),
     }
     try:
         for name in step.measure:
@@ -117,6 +123,44 @@ def _read_disturb(step: CharacterizeStep, site: Site, context: DieContext) -> di
     return {"read_disturb_rate": max(rates, default=np.nan), "disturbs": counts, "disturb_ending": found.ending.reason}
 
 
+def _switching(step: CharacterizeStep, site: Site, context: DieContext) -> dict[str, Any]:
+    """From AP towards P, each pulse chosen by those before: where and how steeply it switches says Delta and V_c0."""
+    least, most = step.switching_volts
+    found = switching_adaptively(
+        context.array,
+        site,
+        State.P,
+        np.geomspace(least, most, 1 + round(np.log(most / least) / _FINE)).tolist(),
+        [step.pulse_seconds],
+        most_pulses=step.switching_pulses,
+        drive=_drive(step),
+        **_common(context),
+    )
+    counts, fit = found.counts, found.fit
+    points = {"volts": counts.volts.tolist(), "given": counts.given.tolist(), "switched": counts.switched.tolist()}
+    known = {"switching": points | {"seconds": step.pulse_seconds}, "switching_ending": found.ending.reason}
+    return known if fit is None else known | _fitted(counts, fit)
+
+
+def _fitted(counts: PulseCounts, fit: SwitchingFit) -> dict[str, Any]:
+    """Delta and V_c0 with their intervals, and the fitted curve to be drawn."""
+    volts = np.linspace(0.8 * counts.volts.min(), 1.15 * counts.volts.max(), 61)
+    none = np.zeros(volts.size, dtype=np.int64)
+    fine = PulseCounts(volts, np.full(volts.size, counts.seconds[0]), none, none)
+    delta, volts_c0 = np.array([fit.delta.value]), np.array([fit.volts_c0.value])
+    return {
+        "delta": fit.delta.value,
+        "critical_volts": fit.volts_c0.value,
+        "switching_fit": {
+            "volts": volts.tolist(),
+            "probability": fine.probabilities(delta, volts_c0, fit.damping_seconds)[0].tolist(),
+            "delta": [fit.delta.low, fit.delta.high],
+            "critical_volts": [fit.volts_c0.low, fit.volts_c0.high],
+            "chance": fit.chance,
+        },
+    }
+
+
 def _drive(step: CharacterizeStep) -> Drive:
     width = step.pulse_seconds
     return Drive(Pulse(step.set_volts, width), Pulse(step.reset_volts, width), step.read_volts)
@@ -136,9 +180,10 @@ def written(step: WriteStep, context: DieContext) -> StepFound:
         by_row=step.by_row,
         searched_cells=step.searched_cells,
     )
+    target = pattern(step.pattern, context.array.shape, step.seed, context.beside)
     done = write_verify(
         context.array,
-        pattern(step.pattern, context.array.shape, step.seed, context.beside),
+        target,
         known,
         settings=settings,
         read_volts=step.read_volts,
@@ -153,7 +198,12 @@ def written(step: WriteStep, context: DieContext) -> StepFound:
         "mended_cells": float(done.mended),
         "pulses": float(done.cost.pulses),
     }
-    details = {"scheme": done.scheme.value, "unwritten": [list(site) for site in done.unwritten], "joules": done.joules}
+    details = {
+        "wanted": target.tolist(),
+        "scheme": done.scheme.value,
+        "unwritten": [list(site) for site in done.unwritten],
+        "joules": done.joules,
+    }
     return StepFound(numbers, done.reason, details)
 
 

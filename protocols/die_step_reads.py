@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 
 from mtjlab.errors import InputError
@@ -30,7 +32,21 @@ def check(step: CheckStep, context: DieContext) -> StepFound:
     problems = [f"{one.what}: {one.found}, wanted {one.wanted}" for one in found.instruments if not one.is_good]
     lines = {f"{one.line.axis} {one.line.number}": list(one.problems) for one in found.lines if one.problems}
     numbers = {"bad_instruments": float(len(problems)), "bad_lines": float(len(lines))}
-    return StepFound(numbers, details={"instruments": problems, "lines": lines})
+    details = {
+        "instruments": problems,
+        "lines": lines,
+        "findings": [asdict(one) for one in found.instruments],
+        "paths": [
+            {
+                "line": f"{one.line.axis} {one.line.number}",
+                "path_ohms": one.path_ohms,
+                "leak_siemens": one.leak_siemens,
+                "cells_siemens": one.cells_siemens,
+            }
+            for one in found.lines
+        ],
+    }
+    return StepFound(numbers, details=details)
 
 
 def contact(step: ContactStep, context: DieContext) -> StepFound:
@@ -69,7 +85,23 @@ def read(step: ReadStep, context: DieContext) -> StepFound:
         "sigma_siemens": _median(sigma),
         "unread_cells": float(found.siemens.size - good.size),
     }
-    return StepFound(numbers, str(found.provenance.get("reason", "done")), {"scheme": found.conditions.scheme})
+    details: dict[str, object] = {"scheme": found.conditions.scheme}
+    if wires is None:
+        details["warnings"] = [_wires_left_out(numbers["median_siemens"], numbers["sigma_siemens"])]
+    return StepFound(numbers, str(found.provenance.get("reason", "done")), details)
+
+
+def _wires_left_out(siemens: float, sigma: float) -> str:
+    """What it means that no wire resistances were given, with the size of it: G is low by G R of the wires."""
+    size = (
+        f" (sigma is {sigma / siemens:.2%}; 10 ohm of wire lower the median by {10 * siemens:.2%})"
+        if siemens > 0
+        else ""
+    )
+    return (
+        f"the uncertainty leaves out the wires, whose resistance lowers every conductance that was read{size}. "
+        "Give segment_ohms (and line_ohms) to the step, as --set 'segment_ohms=2 ohm', to have them removed"
+    )
 
 
 def classified(step: ClassifyStep, context: DieContext) -> StepFound:
