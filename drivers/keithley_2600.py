@@ -27,7 +27,15 @@ from mtjlab.roles import (
 from .checked_visa import CheckedVisa
 from .keithley_2600_answers import Answer, block_bytes, outcomes, parsed, readings
 from .keithley_2600_channel import Keithley2600Channel
-from .keithley_2600_scans import MOST_READINGS, SHORTEST_SECONDS, require_within, scan_text, seconds_of, write_text
+from .keithley_2600_scans import (
+    MOST_READINGS,
+    SHORTEST_SECONDS,
+    pulse_text,
+    require_within,
+    scan_text,
+    seconds_of,
+    write_text,
+)
 from .keithley_2600_scripts import UPLOAD
 from .plausible_readings import is_plausible
 
@@ -211,10 +219,7 @@ class Keithley2600(CheckedVisa, ScanUnit):
         pulses = sum(len(task.pulses) for task in tasks)
         self._require_prepared(len(tasks) + pulses)
         require_within(limits, [v for task in tasks for v in (task.read.volts, *task.pulses)], pulses)
-        if pulse_seconds < SHORTEST_SECONDS:
-            raise InstrumentError(
-                f"a pulse of {pulse_seconds:g} s is shorter than its {SHORTEST_SECONDS:g} s", where=self._where()
-            )
+        self._require_long(pulse_seconds)
         seconds = seconds_of(len(tasks), pulses, self._reading_seconds + settle_seconds + pulse_seconds)
         call = write_text(tasks, sense, drive, pulse_seconds, limits, settle_seconds, self._matrix_node, seconds)
         answer = self.called(call, 2 * seconds, 4)
@@ -228,6 +233,33 @@ class Keithley2600(CheckedVisa, ScanUnit):
             results.append(WriteOutcome(is_done, tuple(found[at : at + given + 1])))
             at += given + 1
         return results
+
+    def pulse_each(
+        self,
+        points: Sequence[ScanPoint],
+        *,
+        drive: int,
+        pulse_seconds: float,
+        limits: ScanLimits,
+        settle_seconds: float = 0.0,
+    ) -> None:
+        """See ScanUnit. The shortest pulse is 100 us."""
+        if not points:
+            return
+        self._require_prepared(len(points))
+        require_within(limits, [point.volts for point in points], len(points))
+        self._require_long(pulse_seconds)
+        seconds = seconds_of(0, len(points), settle_seconds + pulse_seconds)
+        call = pulse_text(points, drive, pulse_seconds, limits, settle_seconds, self._matrix_node, seconds)
+        answer = self.called(call, 2 * seconds, 4)
+        if answer.outcomes != str(len(points)):
+            raise self._not_understood("pulse_each", f"{answer.outcomes} pulses instead of {len(points)}")
+
+    def _require_long(self, pulse_seconds: float) -> None:
+        if pulse_seconds < SHORTEST_SECONDS:
+            raise InstrumentError(
+                f"a pulse of {pulse_seconds:g} s is shorter than its {SHORTEST_SECONDS:g} s", where=self._where()
+            )
 
     @property
     def _reading_seconds(self) -> float:

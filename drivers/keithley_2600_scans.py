@@ -36,12 +36,30 @@ def scan_text(
     points: Sequence[ScanPoint], sense: int, limits: ScanLimits, settle_seconds: float, node: int, seconds: float
 ) -> str:
     """The call that scans these points."""
+    return f"mtjlab.scan({_job(sense, limits, settle_seconds, node, seconds)}, {{\n{_points(points)}}})"
+
+
+def pulse_text(
+    points: Sequence[ScanPoint],
+    drive: int,
+    pulse_seconds: float,
+    limits: ScanLimits,
+    settle_seconds: float,
+    node: int,
+    seconds: float,
+) -> str:
+    """The call that pulses at these points."""
+    more = _pulses(drive, pulse_seconds)
+    return f"mtjlab.pulse_each({_job(drive, limits, settle_seconds, node, seconds, more)}, {{\n{_points(points)}}})"
+
+
+def _points(points: Sequence[ScanPoint]) -> str:
     closed: frozenset[Crosspoint] = frozenset()
     lines = []
     for point in points:
         lines.append(f"{{{_moves(closed, point.closed)},{_levels(point.volts)}}}")
         closed = point.closed
-    return f"mtjlab.scan({_job(sense, limits, settle_seconds, node, seconds)}, {{\n" + ",\n".join(lines) + "})"
+    return ",\n".join(lines)
 
 
 def write_text(
@@ -63,7 +81,7 @@ def write_text(
         bounds = f"least={max(task.least_amps, -1e9):.6e},most={min(task.most_amps, 1e9):.6e}"
         lines.append(f"{{{moves},{_levels(task.read.volts)},\n{{{pulses}}},{bounds}}}")
         closed = task.read.closed
-    job = _job(sense, limits, settle_seconds, node, seconds, f",drive={drive + 1},width={pulse_seconds:.6e}")
+    job = _job(sense, limits, settle_seconds, node, seconds, _pulses(drive, pulse_seconds))
     return f"mtjlab.write_each({job}, {{\n" + ",\n".join(lines) + "})"
 
 
@@ -72,6 +90,10 @@ def _job(sense: int, limits: ScanLimits, settle_seconds: float, node: int, secon
         f"{{node={node},sense={sense + 1},volts={limits.volts * (1 + 1e-6):.9e},amps={limits.amps:.6e},"
         f"pulses={limits.pulses},settle={settle_seconds:.6e},seconds={seconds:.3f}{more}}}"
     )
+
+
+def _pulses(drive: int, seconds: float) -> str:
+    return f",drive={drive + 1},width={seconds:.6e}"
 
 
 def _moves(before: frozenset[Crosspoint], after: frozenset[Crosspoint]) -> str:

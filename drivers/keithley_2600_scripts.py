@@ -242,6 +242,16 @@ function mtjlab.scan(job, points)
     end)
 end
 
+function mtjlab.pulse_each(job, points)
+    guarded(job, function(flags, outcomes)
+        for _, point in ipairs(points) do
+            route(job, point[1], point[2], point[3])
+            give_pulse(job, point[4])
+        end
+        table.insert(outcomes, string.format("%d", used))
+    end)
+end
+
 local function write(job, task, flags)
     local pulses, count = task[8], 0
     route(job, task[1], task[2], task[3])

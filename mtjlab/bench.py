@@ -44,6 +44,7 @@ from .pulse_budget import PulseBudget
 from .roles import (
     Capabilities,
     Crossbar,
+    HeardPulse,
     HeardRead,
     HeardWrite,
     Identity,
@@ -278,6 +279,33 @@ class MatrixCrossbar(Crossbar):
         self._pulses += 1
         if self._listener:
             self._listener("pulse", lines, (selected,), [top])
+
+    def pulse_each(self, series: Sequence[Lines], seconds: float, *, heard: HeardPulse = not_heard) -> None:
+        """See Crossbar. On the instruments, if they can scan."""
+        if self._scanner is None or len(series) < 2:
+            super().pulse_each(series, seconds, heard=heard)
+            return
+        for lines in series:
+            self._check_lines(lines, ())
+            self._limits.check_pulse_bounds(lines.cell_volts_bounds, seconds)
+        for part in in_parts([(pair, 1) for pair in enumerate(series)], self._scanner.most_points):
+            self._pulse_by_scan(self._scanner, part, seconds, heard)
+
+    def _pulse_by_scan(
+        self, scanner: Scanner, part: Sequence[tuple[int, Lines]], seconds: float, heard: HeardPulse
+    ) -> None:
+        """One transaction. If it fails, all its pulses count as given."""
+        allowed = [lines for _, lines in part if self._budget.takes(lines)]
+        if allowed:
+            with self._handed_over(self._limits.compliance_amps):
+                scanner.pulse(allowed, seconds, self._settings.settle_seconds)
+                with finishing():
+                    self._check_status()
+                    for lines in allowed:
+                        selected = furthest_from_ground(lines)
+                        self._note_pulse(lines, selected, Reading(level_of(lines, selected), math.nan))
+        for number, _ in part:
+            heard(number)
 
     def write_each(
         self, writes: Sequence[LineWrite], seconds: float, *, heard: HeardWrite = not_heard

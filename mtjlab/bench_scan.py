@@ -136,6 +136,20 @@ class Scanner:
             settle_seconds=settle_seconds,
         )
 
+    def pulse(self, series: Sequence[Lines], seconds: float, settle_seconds: float) -> None:
+        """Pulse in one transaction; there must be no more than `most_points` pulses."""
+        points = [self._pulse_point(lines) for lines in series]
+        self._unit.pulse_each(
+            points,
+            drive=self._names.index(self._sources.names[0]),
+            pulse_seconds=seconds,
+            limits=self._limits([point.volts for point in points], len(points)),
+            settle_seconds=settle_seconds,
+        )
+
+    def _pulse_point(self, lines: Lines) -> ScanPoint:
+        return self._point(routes_for([driven(lines)], self._sources, None, furthest_from_ground(lines)), lines)
+
     def _point(self, routes: Routes, lines: Lines) -> ScanPoint:
         return ScanPoint(crosspoints(routes, self._wiring), self._volts(routes, lines))
 

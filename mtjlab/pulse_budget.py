@@ -30,6 +30,14 @@ class PulseBudget:
                 self._check(site, self._negative[site], self._limits.most_pulses(volts), "negative")
         self._add(sites, 1)
 
+    def takes(self, lines: Lines) -> bool:
+        """`take`, but False instead of BudgetError."""
+        try:
+            self.take(lines)
+        except BudgetError:
+            return False
+        return True
+
     def count(self, pulses: Iterable[Lines], each: int = 1) -> None:
         """These pulses are given, or, with -1, are not given after all."""
         for lines in pulses:

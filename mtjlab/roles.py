@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -473,6 +474,18 @@ class ScanUnit(ABC):
         If it fails, nobody knows how many pulses were given: count all of them.
         """
 
+    @abstractmethod
+    def pulse_each(
+        self,
+        points: Sequence[ScanPoint],
+        *,
+        drive: int,
+        pulse_seconds: float,
+        limits: ScanLimits,
+        settle_seconds: float = 0.0,
+    ) -> None:
+        """Pulse at all points in one transaction, without a reading. Arguments and errors as for `write_each`."""
+
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -545,8 +558,12 @@ HeardWrite = Callable[[int, WriteOutcome], None]
 """Told of every write of a series as soon as it is over: its place in the series, what became of it."""
 
 
-def not_heard(number: int, found: object) -> None:
-    """The HeardRead and HeardWrite that nobody listens to."""
+HeardPulse = Callable[[int], None]
+"""Told of every pulse of a series as soon as it is over: its place in the series."""
+
+
+def not_heard(number: int, found: object = None) -> None:
+    """The HeardRead, HeardWrite and HeardPulse that nobody listens to."""
     del number, found
 
 
@@ -600,6 +617,17 @@ class Crossbar(ABC):
         The selected line is the one furthest from 0 V. Raises LimitError, before anything is sent, if a cell could
         see more than its limits.
         """
+
+    def pulse_each(self, series: Sequence[Lines], seconds: float, *, heard: HeardPulse = not_heard) -> None:
+        """`pulse` with all of these in turn, in few transactions where instruments can; nothing is measured.
+
+        One that a cell may not get any more, because it has had all its pulses, is left out. Raises LimitError if a
+        pulse is beyond the limits: such a pulse is never given.
+        """
+        for number, lines in enumerate(series):
+            with suppress(BudgetError):
+                self.pulse(lines, seconds)
+            heard(number)
 
     def write_each(
         self, writes: Sequence[LineWrite], seconds: float, *, heard: HeardWrite = not_heard

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import numpy as np
 
-from mtjlab.errors import BudgetError
 from mtjlab.nouns import Bools, Lines
 from mtjlab.roles import Crossbar
 
@@ -26,10 +24,9 @@ def pulse_columns(crossbar: Crossbar, cells: Bools, volts: float, seconds: float
 
     Raises LimitError if the pulse is beyond the device's limits.
     """
-    for col in np.flatnonzero(cells.any(axis=0)):
-        with suppress(BudgetError):
-            crossbar.pulse(column_lines(cells[:, col], int(col), cells.shape[1], volts), seconds)
-        heard(int(col))
+    cols = [int(col) for col in np.flatnonzero(cells.any(axis=0))]
+    series = [column_lines(cells[:, col], col, cells.shape[1], volts) for col in cols]
+    crossbar.pulse_each(series, seconds, heard=lambda number: heard(cols[number]))
 
 
 def column_lines(rows: Bools, col: int, cols: int, volts: float) -> Lines:
