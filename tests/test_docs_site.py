@@ -41,3 +41,9 @@ def test_the_site_builds_without_a_warning_and_asks_nothing_of_the_network(tmp_p
         html = (tmp_path / page).with_suffix(".html").read_text(encoding="utf-8")
         assert not re.findall(r"<(?:script|img|iframe)[^>]*src=\"(?:https?:)?//", html), page
         assert not re.findall(r"<link[^>]*rel=\"(?:stylesheet|icon)\"[^>]*href=\"(?:https?:)?//", html), page
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    linked = {target for target in re.findall(r"\]\(([^)#]+\.md)\)", index)}
+    assert PAGES - linked == {"index.md"}
