@@ -157,6 +157,12 @@ class Catalogue:
         return found
 
 
+def touchdowns_of_card(root: Path, card: str) -> int:
+    """How often a probe card has touched down in the runs under a folder."""
+    runs = Catalogue([root]).entries() if root.is_dir() else []
+    return sum(entry.summary.touchdowns for entry in runs if entry.summary.probe_card == card)
+
+
 def _run_files(root: Path) -> Iterator[Path]:
     """Ledgers and summaries under a folder; what lies in the folder of a run is not looked through: it can be a lot."""
     for folder, below, files in os.walk(root):

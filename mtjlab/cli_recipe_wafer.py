@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ class WaferRun:
 
     Attributes:
         folder: of the run: new, or that of the run that is resumed.
+        known: fields of `Provenance` that the person at the bench tells: operator, probe_card.
     """
 
     loaded: LoadedRecipe
@@ -40,6 +41,7 @@ class WaferRun:
     wiring: Wiring
     folder: Path
     is_resumed: bool
+    known: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def part(self) -> WaferPart:
@@ -70,6 +72,7 @@ def walk(run: WaferRun, hands: Callable[[RunStore, WaferBench], dict[str, Any]])
         files = into_folder(run.files, run.folder, seed=_bench_part(run).seed)
         log = run.folder / "supervisor.log"
         with opened_bench(files, run.wiring, _bench_part(run), log=log) as bench, _opened(files, run) as prober:
+            _describe(run, store, bench, prober)
             under = _bench(bench, files)
             recipe = run.loaded.recipe
             steps = wafer_steps(recipe, lambda visit: _context(run, bench, visit))
@@ -112,23 +115,57 @@ def _created(run: WaferRun, wafer_map: WaferMap) -> RunStore:
 def _provenance(run: WaferRun, wafer_map: WaferMap) -> Provenance:
     import json
 
+    from .catalogue import touchdowns_of_card
+    from .map_frame import MapFrame
     from .provenance import file_sha256, here
 
     recipe, part = run.loaded.recipe, run.part
     file = run.loaded.beside(part.map) if part.map else None
+    known: dict[str, Any] = dict(run.known)
+    if card := known.get("probe_card"):
+        known["card_touchdowns"] = touchdowns_of_card(run.folder.parent, card)
     return here(
+        **known,
+        files_sha256={name: file_sha256(path) for name, path in run.files.named().items()},
+        subsite=0,
         recipe_name=recipe.recipe,
         recipe_revision=str(recipe.revision),
         recipe_text=json.dumps(recipe.model_dump(mode="json"), sort_keys=True),
         limits_revision=str(recipe.revision),
         map_file=str(file or ""),
         map_sha256=file_sha256(file) if file else "",
-        map_orientation=f"axes {wafer_map.axes}, notch at {wafer_map.notch_degrees} degrees, from {wafer_map.source}",
+        map_orientation=f"{MapFrame.of(wafer_map, ()).words}; from {wafer_map.source}",
         map_transform=json.dumps(wafer_map.transform.as_dict()),
         bench=str(run.files.simulated or run.files.station),
         is_simulated=run.files.simulated is not None,
         overtravel_meters=part.overtravel_metres,
         more={DIGEST: recipe.digest(), RECIPE_FILE: str(run.loaded.path.resolve())},
+    )
+
+
+def _describe(run: WaferRun, store: RunStore, bench: OpenBench, prober: Prober) -> None:
+    """What instruments and prober say of themselves, into the run's provenance; the microscope's light goes off."""
+    from .bench_facts import bench_records, prober_facts, station_snapshot
+    from .prober import ProberError
+    from .station import addresses_of
+    from .yaml_files import load_yaml
+
+    name = run.part.prober or "prober"
+    addresses = bench.station.addresses | {name: addresses_of(run.files.station).get(name, "")}
+    until = {each: expected.calibrated_until for each, expected in run.wiring.expected.items()}
+    found: dict[str, Any] = {**prober_facts(prober), **run.known}
+    if run.part.overtravel_metres is not None:
+        found["overtravel_meters"] = run.part.overtravel_metres
+    if prober.capabilities.has_light:
+        try:
+            prober.set_light(False)
+            found["is_light_on"] = False
+        except ProberError as error:  # there may be no such camera
+            store.note(f"the light cannot be switched: {error}", "prober: light")
+    store.describe_bench(
+        snapshot=station_snapshot([*bench.station.instruments, prober], load_yaml(run.files.station)),
+        instruments=bench_records({**bench.identities, name: prober.identity()}, addresses, until),
+        **found,
     )
 
 

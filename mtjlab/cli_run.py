@@ -47,6 +47,10 @@ def run(
             min=0, help="Seconds that a wafer run's question waits for an answer, where nobody is at a terminal."
         ),
     ] = PATIENCE_SECONDS,
+    operator: Annotated[
+        str, typer.Option(help="Who probes the wafer. [default: the user of this computer]", show_default=False)
+    ] = "",
+    card: Annotated[str, typer.Option(help="Id of the probe card that the wafer is probed with.")] = "",
     notify: NotifyTo = None,
     as_json: AsJson = False,
     released_only: Annotated[
@@ -80,6 +84,7 @@ def run(
             resume=resume,
             patience_seconds=patience,
             notify=notify,
+            people={"operator": operator, "probe_card": card},
         )
     )
 
@@ -95,6 +100,7 @@ def run_loaded(
     resume: Path | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
     notify: list[str] | None = None,
+    people: dict[str, str] | None = None,
 ) -> int:
     """Check everything, then run or rehearse it; returns the exit status."""
     from .cli_notify import notifier_for
@@ -102,13 +108,16 @@ def run_loaded(
     from .recipe_lock import require_unchanged
 
     files, wiring = checked(loaded)
+    known = {name: text for name, text in (people or {}).items() if text}
+    if known and loaded.recipe.wafer is None:
+        raise InputError("--operator and --card are for wafers", where=str(loaded.path), remedy="Leave them out")
     lock = require_unchanged(loaded, files.named() if files else {}, only_released=only_released)
     if dry:
         return _dry(loaded, files, wiring, as_json)
     notifier = notifier_for(notify, files.station if files else None)
     if loaded.recipe.wafer is not None:
         run_on = (out or resume, resume is not None, patience_seconds)
-        return _run_wafer(loaded, files, wiring, *run_on, as_json, notifier)
+        return _run_wafer(loaded, files, wiring, *run_on, as_json, notifier, known)
     if not loaded.recipe.needs_bench and loaded.recipe.steps[0].step == "reproduce":
         return _reproduce(loaded, out, as_json)
     return _run(loaded, files, wiring, lock, out, as_json, command, notifier)
@@ -209,6 +218,7 @@ def _run_wafer(
     patience_seconds: float,
     as_json: bool,
     notifier: Notifier,
+    known: dict[str, str],
 ) -> int:
     """Every die of a wafer; a run that ended early is gone on with in its folder."""
     import time
@@ -225,7 +235,7 @@ def _run_wafer(
     with notices.raised(), stop_on_signals(), ProgressScreen() as screen:
         controls = Controls(screen, patience_seconds, notices=notices)
         try:
-            outcome = walk(WaferRun(loaded, files, wiring, folder, is_resumed), controls)
+            outcome = walk(WaferRun(loaded, files, wiring, folder, is_resumed, known), controls)
         finally:
             controls.close()
     notices.ended(outcome)

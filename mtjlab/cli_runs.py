@@ -46,7 +46,8 @@ def show_run(
     root: Roots = None,
     as_json: AsJson = False,
 ) -> None:
-    """One run: dies and bins, what was probed more than once, what went wrong."""
+    """One run: dies and bins, where its data come from, what was probed more than once, what went wrong."""
+    from .provenance_words import provenance_lines
     from .store import open_run
 
     catalogue = _catalogue(root)
@@ -55,6 +56,10 @@ def show_run(
     lines = [_line(entry.summary), f"recipe {entry.summary.recipe_name}, operator {entry.summary.operator}"]
     if entry.recorded is not None:
         with open_run(entry.recorded) as stored:
+            shown["provenance"] = json.loads(stored.provenance.to_json())
+            known = provenance_lines(stored.provenance, datetime.fromtimestamp(stored.started_wall).date())
+            lines[1:] = [f"{name}: {text}" for name, text in known]
+            lines += [f"bench changed: {event.text}" for event in stored.events() if event.kind == "bench changed"]
             shown["problems"] = [
                 [row.die.x, row.die.y, str(row.state), row.attempts, row.reason]
                 for row in stored.dies()

@@ -92,15 +92,20 @@ class Ledger:
         """What the wall clock says now."""
         return self._wall()
 
-    def fact(self, key: str) -> str:
-        """A text kept with the run. Raises InputError if it is not a ledger of this format."""
+    @property
+    def session(self) -> int:
+        """Number of this opening of the run, from 1."""
+        return self._session
+
+    def fact(self, key: str, otherwise: str | None = None) -> str:
+        """A text kept with the run, or what to say without it. Raises InputError if it is no ledger of this format."""
         try:
             facts = dict(self._db.execute("SELECT key, value FROM run"))
         except sqlite3.DatabaseError as error:
             raise InputError(f"not a ledger of a run ({error})", where=str(self.path)) from error
         if facts.get("format") != FORMAT:
             raise InputError(f"unknown format {facts.get('format')!r} of a ledger", where=str(self.path))
-        return str(facts[key])
+        return str(facts[key] if otherwise is None else facts.get(key, otherwise))
 
     def set_facts(self, facts: dict[str, str]) -> None:
         """Keep texts with the run, in place of earlier ones of the same keys."""

@@ -9,14 +9,17 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .clock_source import clock_source
 from .errors import InputError
+
+_SAME = 2e-3
+"""Relative difference up to which a measured condition counts as the same (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +56,22 @@ class Provenance:
     """What is known of a run at its start. None and empty texts mean: not known, and `unknown` lists them.
 
     Attributes:
+        files_sha256: SHA-256 of the files that the bench was made from (wiring, station ...), by what they are.
         map_file, map_sha256: the wafer map's file and its SHA-256; `map_transform` and `map_orientation` say how its
             coordinates and notch relate to the prober's.
         recipe_name, recipe_revision, recipe_text: the recipe, its text with everything resolved.
         limits_revision: of the limits that bins are decided by.
         probe_card, card_touchdowns: the card's id and its touchdowns before the run.
         overtravel_meters, chuck_kelvin, tesla, is_light_on: how it was probed.
-        clock_source: what the wall clock follows, e.g. "ntp".
+        clock_source: what the wall clock follows, see `clock_source.clock_source`.
+        subsite: of each die.
         parent_run: the run that this one retests or goes on with.
         bench: name of the bench.
         is_simulated: whether the instruments were simulated.
         more: plain values of the caller's.
     """
 
+    files_sha256: dict[str, str] = field(default_factory=dict)
     map_file: str = ""
     map_sha256: str = ""
     map_orientation: str = ""
@@ -87,6 +93,7 @@ class Provenance:
     clock_source: str = ""
     parent_run: str = ""
     is_simulated: bool | None = None
+    subsite: int | None = None
     software: Software | None = None
     more: dict[str, Any] = field(default_factory=dict)
 
@@ -97,7 +104,7 @@ class Provenance:
 
     def unknown(self) -> list[str]:
         """Names of what is not known, for the person who could still tell."""
-        optional = ("parent_run", "more")
+        optional = ("parent_run", "more", "files_sha256", "subsite")
         return [f.name for f in fields(self) if f.name not in optional and getattr(self, f.name) in (None, "", ())]
 
     def overdue(self, today: date) -> list[InstrumentRecord]:
@@ -128,7 +135,12 @@ class Provenance:
 
 def here(**known: Any) -> Provenance:
     """A Provenance with this machine, user and software filled in, and what else is known."""
-    found: dict[str, Any] = {"operator": _user(), "host": platform.node(), "software": this_software()}
+    found: dict[str, Any] = {
+        "operator": _user(),
+        "host": platform.node(),
+        "software": this_software(),
+        "clock_source": clock_source(),
+    }
     return Provenance(**(found | known))
 
 
@@ -174,12 +186,29 @@ def _user() -> str:
         return ""
 
 
-def instrument_records(
-    opened: Sequence[tuple[str, Any]], due: dict[str, str] | None = None
-) -> tuple[InstrumentRecord, ...]:
-    """Records of instruments, (name, Identity) each; `due` gives calibration dates by name."""
-    dates = due or {}
-    return tuple(
-        InstrumentRecord(name, each.vendor, each.model, each.serial, each.firmware, calibration_due=dates.get(name, ""))
-        for name, each in opened
-    )
+def differences(before: Provenance, now: Provenance) -> list[str]:
+    """What is no longer as it was, in words; instruments one by one."""
+    found = []
+    for name in (f.name for f in fields(Provenance) if f.name not in ("instruments", "more", "software")):
+        old, new = getattr(before, name), getattr(now, name)
+        if not _is_same(old, new):
+            found.append(f"{name.replace('_', ' ')} is now {new}, it was {old}")
+    old_ones, new_ones = ({each.name: each for each in one.instruments} for one in (before, now))
+    for name in dict.fromkeys((*old_ones, *new_ones)):
+        old, new = old_ones.get(name), new_ones.get(name)
+        if old != new:
+            found.append(f"instrument {name} is now {_identity(new)}, it was {_identity(old)}")
+    return found
+
+
+def _identity(one: InstrumentRecord | None) -> str:
+    if one is None:
+        return "not there"
+    return " ".join(part for part in (one.vendor, one.model, one.serial, one.firmware) if part)
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    """A chuck is never at the same temperature to the last digit."""
+    if isinstance(old, float) and isinstance(new, float):
+        return abs(old - new) <= _SAME * max(abs(old), abs(new))
+    return bool(old == new)

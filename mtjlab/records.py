@@ -6,10 +6,11 @@ disk before the next begins; a die is done only after that. What a kill leaves h
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -21,15 +22,15 @@ from .errors import InputError
 from .ledger import Ledger
 from .ledger_rows import DieState
 from .nouns import ArrayMap, DieId
-from .provenance import Provenance
+from .provenance import Provenance, differences
 from .run_arrays import RunArrays
-from .run_files import RunFiles, require_file_name
+from .run_files import RunFiles
 from .run_folder import require_begun, require_unused
 from .run_names import ARRAYS, DATABASE, FILES, LEDGER
-from .run_plan import RunPlan, require_name
-from .run_record import require_same, row_record, snapshot_text
+from .run_plan import RunPlan
+from .run_record import require_names, require_same, row_record, snapshot_text
 from .sqlite_files import explained, require_local
-from .step_rows import StepRows, require_figures, require_free
+from .step_rows import StepRows, require_figures
 from .writer_lock import writer_lock
 
 
@@ -59,9 +60,7 @@ class RunStore:
         self.plan = ledger.plan
         self._ledger, self._lock = ledger, lock
         self._arrays, self._files = RunArrays(folder / ARRAYS), RunFiles(folder / FILES)
-        metadata = {key: ledger.fact(key) for key in ("run_id", "provenance")}
-        metadata = {f"mtjlab_{key}": text for key, text in metadata.items()} | {"mtjlab_plan": self.plan.to_json()}
-        self._rows = StepRows(folder / DATABASE, self.plan, metadata, ledger.fact("snapshot"), lock_seconds)
+        self._rows = StepRows(folder / DATABASE, self.plan, self._metadata(), ledger.fact("snapshot"), lock_seconds)
         self._going: tuple[DieId, int] | None = None
         self._in_doubt: set[tuple[int, str]] = set()
 
@@ -153,6 +152,31 @@ class RunStore:
         """As it was given."""
         return Provenance.from_json(self._ledger.fact("provenance"))
 
+    def _metadata(self) -> dict[str, str]:
+        own = {f"mtjlab_{key}": self._ledger.fact(key) for key in ("run_id", "provenance")}
+        return own | {"mtjlab_plan": self.plan.to_json()}
+
+    def describe_bench(self, *, snapshot: Mapping[str, Any] | None = None, **known: Any) -> None:
+        """Keep what is known once instruments and prober answer; to be called before the first die of a session.
+
+        The first call completes the run's provenance and keeps the station's snapshot. After that the run goes on: what
+        is no longer as it was is noted in the audit log ("bench changed"), and kept with the session.
+
+        Args:
+            snapshot: of the QCoDeS station.
+            known: fields of `Provenance`.
+        """
+        before = self.provenance
+        now = replace(before, **known)
+        facts = {f"bench_{self._ledger.session}": json.dumps({k: v for k, v in asdict(now).items() if k in known})}
+        if not self._ledger.fact("bench", ""):
+            facts |= {"bench": str(self._ledger.session), "provenance": now.to_json()}
+            facts |= {"snapshot": snapshot_text(snapshot)} if snapshot else {}
+        self._ledger.set_facts(facts)
+        for change in () if "provenance" in facts else differences(before, now):
+            self._ledger.note("bench changed", change)
+        self._rows.describe(self._metadata(), self._ledger.fact("snapshot"))
+
     def resume(self) -> Remaining:
         """What is left to do; attempts that a crash left open are ended as failed and their dies planned again."""
         interrupted = tuple((die, reason) for _, die, reason in self._ledger.end_interrupted())
@@ -231,7 +255,7 @@ class RunStore:
         maps = [maps] if isinstance(maps, ArrayMap) else list(maps)
         figures, large, small = require_figures(scalars or {}), dict(arrays or {}), dict(files or {})
         others = {name: list(own) for name, own in (more_maps or {}).items()}
-        _require_names(figures, large, small, others, map_name)
+        require_names(figures, large, small, others, map_name)
         record = row_record(die, maps, figures, map_name, details)
         more = {name: row_record(die, own, {}, name) for name, own in others.items()}
         kept = self._ledger.kept(attempt, step)
@@ -321,22 +345,3 @@ class RunStore:
     def _require_step(self, step: str) -> None:
         if step not in self.plan.steps:
             raise InputError(f"step {step!r} is not in the plan", remedy=f"It has {', '.join(self.plan.steps)}")
-
-
-def _require_names(
-    figures: Mapping[str, float],
-    arrays: Mapping[str, Any],
-    files: Mapping[str, bytes],
-    maps: Mapping[str, Any],
-    map_name: str,
-) -> None:
-    for name in arrays:
-        require_free(name, "an array")
-        if name in figures:
-            raise InputError(f"a figure and an array are both called {name!r}", remedy="Rename one")
-    for name in (*maps, *([map_name] if map_name else ())):
-        require_name(name, "map")
-    if map_name in maps:
-        raise InputError(f"two maps of a step are called {map_name!r}", remedy="Rename one")
-    for name in files:
-        require_file_name(name)

@@ -14,6 +14,9 @@ from .die_maps import MAP_ARRAYS
 from .errors import InputError, RecordError
 from .exchange_file import checksum
 from .nouns import ArrayMap, DieId
+from .run_files import require_file_name
+from .run_plan import require_name
+from .step_rows import require_free
 
 
 def row_record(
@@ -105,3 +108,23 @@ def snapshot_text(snapshot: Mapping[str, Any] | None) -> str:
         return json.dumps(snapshot, cls=NumpyJSONEncoder)
     except (TypeError, ValueError) as error:
         raise RecordError(f"the station's snapshot cannot be kept ({error})") from error
+
+
+def require_names(
+    figures: Mapping[str, float],
+    arrays: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    maps: Mapping[str, Any],
+    map_name: str,
+) -> None:
+    """Raise InputError for what a step's results cannot be called."""
+    for name in arrays:
+        require_free(name, "an array")
+        if name in figures:
+            raise InputError(f"a figure and an array are both called {name!r}", remedy="Rename one")
+    for name in (*maps, *([map_name] if map_name else ())):
+        require_name(name, "map")
+    if map_name in maps:
+        raise InputError(f"two maps of a step are called {map_name!r}", remedy="Rename one")
+    for name in files:
+        require_file_name(name)

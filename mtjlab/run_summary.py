@@ -28,6 +28,7 @@ class RunSummary:
         seconds: of all attempts together; `bench_seconds` likewise, where known.
         steps: that data were kept of.
         files: SHA-256 of each exported file, by name.
+        probe_card: its id, where somebody has told it.
     """
 
     run_id: str
@@ -55,6 +56,7 @@ class RunSummary:
     seconds: float
     bench_seconds: float
     files: dict[str, str] = field(default_factory=dict)
+    probe_card: str = ""
 
     @property
     def yield_fraction(self) -> float:
@@ -92,6 +94,7 @@ class RunSummary:
             seconds=sum(visit.seconds or 0.0 for visit in visits),
             bench_seconds=sum(visit.bench_seconds or 0.0 for visit in visits),
             files=files or {},
+            probe_card=known.probe_card,
         )
 
     def save(self, path: Path) -> Path:
@@ -107,7 +110,8 @@ class RunSummary:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             if content.get("format") != FORMAT:
                 raise InputError(f"unknown format {content.get('format')!r}", where=str(path))
-            given = {f.name: content[f.name] for f in fields(cls)}
+            given = {f.name: content[f.name] for f in fields(cls) if f.name != "probe_card"}
+            given["probe_card"] = str(content.get("probe_card", ""))  # younger than the format
             bins = {int(number): int(count) for number, count in given["hard_bins"].items()}
             return cls(**(given | {"hard_bins": bins, "steps": tuple(given["steps"])}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -36,6 +36,11 @@ class OpenStation:
         self._instruments = tuple(instruments)
 
     @property
+    def instruments(self) -> tuple[Any, ...]:
+        """All of them, as their drivers."""
+        return self._instruments
+
+    @property
     def scan_units(self) -> tuple[ScanUnit, ...]:
         """The instruments among them that can scan an array by themselves."""
         return tuple(instrument for instrument in self._instruments if isinstance(instrument, ScanUnit))

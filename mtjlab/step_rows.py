@@ -56,6 +56,10 @@ class StepRows:
         self._connection: Any = None
         self._runs: dict[str, Any] = {}
 
+    def describe(self, metadata: Mapping[str, str], snapshot: str) -> None:
+        """Keep these with QCoDeS runs that begin from now on."""
+        self._metadata, self._snapshot = dict(metadata), snapshot
+
     def add(
         self, step: str, attempt: int, maps: Sequence[ArrayMap], figures: Mapping[str, float], record: dict[str, Any]
     ) -> tuple[int, int]:

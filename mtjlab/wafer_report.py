@@ -17,6 +17,7 @@ from . import wafer_figures as draw
 from .errors import InputError, RecordError
 from .ledger_rows import DieRow
 from .nouns import ArrayMap, Floats
+from .provenance_words import provenance_lines
 from .store import open_run
 from .stored_run import StoredRun
 from .wafer_report_data import Parameter, WaferData, collect, die_name, mosaic, worst_cells
@@ -193,29 +194,7 @@ def _outliers(data: WaferData) -> list[tuple[DieRow, list[str]]]:
 
 
 def _provenance(data: WaferData) -> list[tuple[str, str]]:
-    known = data.provenance
-    facts: list[tuple[str, Any]] = [
-        ("operator", known.operator),
-        ("bench", known.bench + (" (simulated)" if known.is_simulated else "")),
-        ("host", known.host),
-        ("recipe", f"{known.recipe_name} {known.recipe_revision}".strip()),
-        ("recipe SHA-256", known.recipe_sha256),
-        ("limits", known.limits_revision),
-        ("wafer map", f"{known.map_file} {known.map_sha256}".strip()),
-        ("orientation", known.map_orientation),
-        ("transform", known.map_transform),
-        ("probe card", known.probe_card),
-        ("overtravel", "" if known.overtravel_meters is None else f"{known.overtravel_meters * 1e6:g} µm"),
-        ("chuck", "" if known.chuck_kelvin is None else f"{known.chuck_kelvin:g} K"),
-        ("parent run", known.parent_run),
-        *((f"instrument {one.name}", f"{one.vendor} {one.model} {one.serial}") for one in known.instruments),
-    ]
-    if known.software is not None:
-        software = known.software
-        commit = software.git_commit or ""
-        facts.append(("software", f"mtjlab {software.mtjlab} {commit[:12]}{' modified' * bool(software.is_modified)}"))
-        facts.append(("Python, system", f"{software.python}, {software.system}"))
-    return [(name, str(value)) for name, value in facts if value]
+    return provenance_lines(data.provenance, datetime.fromtimestamp(data.started_wall).date())
 
 
 def _write_pdf(path: Path, data: WaferData, pictures: _Pictures) -> Path:

@@ -16,7 +16,7 @@ from .provenance import Provenance
 from .run_plan import DieTest, RunPlan
 from .stored_run import StoredRun
 
-TOLD_EVENTS = ("operator", "contact", "clock", "interrupted", "note")
+TOLD_EVENTS = ("operator", "contact", "clock", "interrupted", "bench changed", "note")
 """Events that the report lists, beside all that the prober had to say."""
 
 
