@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
-from .cli_bench import bench_list
+from .cli_bench import bench_draw, bench_list
 from .cli_open_bench import guarded, left_safe, packaged_bench_file, simulated_bench_of, started, versions
 from .cli_probe import probe
 from .cli_recipe import recipe
@@ -55,6 +55,7 @@ app.add_typer(reproduce, name="reproduce")
 app.add_typer(recipe, name="recipe")
 app.add_typer(runs, name="runs")
 bench_commands.command("list")(bench_list)
+bench_commands.command("draw")(bench_draw)
 for _command in (run, probe, read, write, train, infer):
     app.command()(_command)
 app.command("serve")(serve_page)

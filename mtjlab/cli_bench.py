@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,3 +50,58 @@ def _words(one: Contact) -> str:
     if one.not_asked:
         return f"  not asked: {one.not_asked}"
     return f"  SILENT: {one.silent}" if one.silent else f"  {one.answer}" if one.answer else ""
+
+
+def bench_draw(
+    bench: Annotated[str, typer.Argument(help="Packaged bench, or the path of a bench file or of a station file.")],
+    out: Annotated[Path | None, typer.Option(help="SVG file. [default: <bench>.svg]")] = None,
+    wiring: Annotated[
+        Path | None, typer.Option(help="Wiring file. [default: the one that lies beside it, or that it names]")
+    ] = None,
+) -> None:
+    """Draw the wiring of a bench: sources, matrix, probe card, die and ground, on a sheet of A4.
+
+    From the files alone: no instrument is asked anything.
+    """
+    from .bench_cabling import cabling_of
+    from .whole_files import whole_file
+    from .wiring_drawing import wiring_svg
+
+    station, wired, simulated = _files(bench, wiring)
+    drawn = cabling_of(station, wired, simulated)
+    target = out or Path(f"{drawn.title}.svg")
+    with whole_file(target) as unfinished:
+        unfinished.write_bytes(wiring_svg(drawn).encode("utf-8"))
+    typer.echo(str(target))
+
+
+def _files(bench: str, wiring: Path | None) -> tuple[Path, Path, Path | None]:
+    """Station, wiring and bench file; raises InputError for one that is not there."""
+    path = _bench_path(bench)
+    is_station = path.name.endswith(".station.yaml") or isinstance(_instruments(path), dict)
+    stem = path.name.removesuffix(".station.yaml") if is_station else path.stem
+    station = path if is_station else path.with_name(f"{stem}.station.yaml")
+    wired = wiring or path.with_name(f"{stem}.wiring.yaml")
+    for file, what in ((station, "station"), (wired, "wiring")):
+        if not file.is_file():
+            raise InputError(f"there is no {what} file", where=str(file), remedy=f"Give a bench with a {what} file")
+    beside = path.with_name(f"{stem}.yaml")
+    return station, wired, (beside if beside.is_file() else None) if is_station else path
+
+
+def _instruments(path: Path) -> Any:
+    from .yaml_files import load_yaml
+
+    return load_yaml(path).get("instruments")
+
+
+def _bench_path(bench: str) -> Path:
+    from .cli_open_bench import packaged_bench_file
+
+    packaged = packaged_bench_file(f"{bench}.yaml")
+    path = Path(bench)
+    if not path.is_file() and packaged.is_file():
+        return packaged
+    if not path.is_file():
+        raise InputError("there is no such bench", where=bench, remedy="Give passive15, or the path of a file")
+    return path
