@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from mtjlab.physics.die_description import DieDescription
 from mtjlab.physics.populations import DrawnDie, WaferDescription, draw_die
 
 from .daffodil_board import SimDaffodilBoard
-from .daffodil_chip import CHIP_COLS, CHIP_ROWS, KERNELS, SIDE, DaffodilChip, kernel_corner
+from .daffodil_chip import CHIP_COLS, CHIP_ROWS, SIDE, DaffodilChip
 from .daffodil_kernel import Kernel
 from .die import Die
 from .world import World
@@ -132,16 +133,15 @@ class ChipsUnderProbes(UnderProbes):
         super().__init__(wafer, seed)
         self._board = board
         self._chips: dict[Place, DaffodilChip] = {}
-        nothing = _all_open(wafer.die.model_copy(update={"rows": CHIP_ROWS, "cols": CHIP_COLS}))
-        self._nothing = DaffodilChip(nothing, draw_die(nothing, np.random.default_rng(0)))
+        self._nothing = bare_chip(wafer)
         self._place: Place = (0, 0, 0)
         self._ohms: dict[Place, list[Floats]] = {}
         board.chip = self._nothing
 
     @property
     def lines(self) -> int:
-        """Rows and columns of the whole chip."""
-        return CHIP_ROWS + CHIP_COLS
+        """Rows and columns of a kernel: all kernels are on the same probes, through the chip's multiplexers."""
+        return 2 * SIDE
 
     @property
     def is_live(self) -> bool:
@@ -154,8 +154,7 @@ class ChipsUnderProbes(UnderProbes):
             return self._nothing
         if place not in self._chips:
             chip = DaffodilChip.of_wafer(self.wafer, place[0], place[1], seed=self._seed_of(place))
-            self._chips[place] = chip
-            self._ohms[place] = [kernel.die.contact_ohms.copy() for kernel in chip.kernels]
+            self._chips[place], self._ohms[place] = chip, contacts_of(chip)
         return self._chips[place]
 
     def bring(self, place: Place) -> None:
@@ -166,17 +165,37 @@ class ChipsUnderProbes(UnderProbes):
     def touch(self, factors: Floats) -> None:
         """See UnderProbes."""
         chip = self.chip(self._place)
-        for number in range(KERNELS if self.has(self._place) else 0):
-            row, col = kernel_corner(number)
-            own = np.concatenate([factors[row : row + SIDE], factors[CHIP_ROWS + col : CHIP_ROWS + col + SIDE]])
-            die = chip.kernels[number].die
-            die.contact_ohms[:] = np.minimum(self._ohms[self._place][number] * own, _LOST_BOARD_OHMS)
-            chip.kernels[number] = Kernel(die, chip.access)  # its wires contain the contacts
+        if self.has(self._place):
+            make_contact(chip, self._ohms[self._place], factors)
         self._board.chip = chip
 
     def lift(self) -> None:
         """See UnderProbes."""
         self._board.chip = self._nothing
+
+
+def contacts_of(chip: DaffodilChip) -> list[Floats]:
+    """Resistances of the lines of each kernel as the chip was made, rows then columns; probe and multiplexer in one."""
+    return [kernel.die.contact_ohms.copy() for kernel in chip.kernels]
+
+
+def make_contact(chip: DaffodilChip, as_made: Sequence[Floats], factors: Floats) -> None:
+    """One touch-down: a probe that is bad is so for its line of every kernel.
+
+    Args:
+        as_made: see `contacts_of`.
+        factors: shape (2 SIDE,), rows then columns; infinite where there is no contact.
+    """
+    for number, ohms in enumerate(as_made):
+        die = chip.kernels[number].die
+        die.contact_ohms[:] = np.minimum(ohms * factors, _LOST_BOARD_OHMS)
+        chip.kernels[number] = Kernel(die, chip.access)  # its wires contain the contacts
+
+
+def bare_chip(wafer: WaferDescription) -> DaffodilChip:
+    """What probes find where no chip is: cells that are all open."""
+    nothing = _all_open(wafer.die.model_copy(update={"rows": CHIP_ROWS, "cols": CHIP_COLS}))
+    return DaffodilChip(nothing, draw_die(nothing, np.random.default_rng(0)))
 
 
 def _all_open(die: DieDescription) -> DieDescription:
