@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -29,6 +29,8 @@ GROUND = "ground"
 _GROUND_SIEMENS = 1e9
 """Conductance of that node to the reference: one nanoohm."""
 SMALL_BENCH_NODES = 160
+_MORE_AT_BIAS = 1.05
+"""An array conducts at most so many times as much at some millivolts as at none."""
 _MOST_NETWORKS = 32
 _MOST_LARGE_NETWORKS = 2
 _Regimes = tuple[tuple[int, bool, bool], ...]
@@ -149,11 +151,14 @@ class Circuit:
         self._relay_nodes = np.zeros((0, 2), dtype=np.int64)
         self._relay_siemens = np.zeros(0)
         self._closed: list[int] = []
+        self._contacts_at: Counter[int] = Counter()
         self._closed_by: dict[int, list[int]] = {}
         self._outputs: list[Output] = []
         self._is_touching = True
         self._array: Cells | LargeArray = _array_of(die)
         self._base: Floats | None = None
+        self._around: Floats | None = None
+        self._lines_behind: dict[int, int] | None = None
         self._solution: tuple[OperatingPoint, frozenset[int]] | None = None
         self._networks: OrderedDict[tuple[int, ...], dict[_Regimes, SolvedNetwork]] = OrderedDict()
         self._current: dict[_Regimes, SolvedNetwork] = {}
@@ -210,6 +215,7 @@ class Circuit:
         """Which relays of the group that starts at `first` conduct."""
         self._closed_by[first] = [first + k for k in sorted(closed)]
         self._closed = [relay for group in self._closed_by.values() for relay in group]
+        self._contacts_at = Counter(self._relay_nodes[self._closed].ravel().tolist())
         self._labels = None
         self._solution = None
         self._pick()
@@ -231,7 +237,7 @@ class Circuit:
             self._array = Cells(self.die, changed)
         else:
             self._array = LargeArray(self.die)
-        self._forget()
+        self._forget_array()
 
     def changed(self) -> None:
         """A source changed."""
@@ -241,6 +247,11 @@ class Circuit:
         self._is_live = any(output.level != 0 for _, output in self._on)
 
     def _forget(self) -> None:
+        self._around = None
+        self._lines_behind = None
+        self._forget_array()
+
+    def _forget_array(self) -> None:
         self._base = None
         self._labels = None
         self._networks.clear()
@@ -290,6 +301,34 @@ class Circuit:
         volts = self._solved()[0].node_volts
         across = float(volts[a] - volts[b])
         return across, across * float(self._relay_siemens[relay]) if relay in self._closed else 0.0
+
+    def stays_below(self, relay: int, volts: float, amps: float) -> bool:
+        """Whether a relay surely has no more voltage on it, nor current through it, without solving the network.
+
+        What a closed relay carries that alone feeds a line is at most what this line takes with all others as far away
+        as two nodes can be. False means that nobody knows yet.
+        """
+        if self.largest_volts > volts:
+            return False
+        if relay not in self._closed:
+            return True
+        line = self._line_behind(relay)
+        if line is None or not isinstance(self._array, Cells):
+            return False
+        is_alone = self._contacts_at[int(self._relay_nodes[relay, 1])] == 1
+        most = self._static()[line, line] - 1 / float(self.die.contact_ohms[line])
+        return is_alone and _MORE_AT_BIAS * most * self.largest_volts <= amps
+
+    def _line_behind(self, relay: int) -> int | None:
+        """The line to whose pad a relay's second node leads, and to nothing else."""
+        if self._lines_behind is None:
+            ends = [end for a, b, _ in self._conductors for end in (a, b)]
+            line_of = {pad: line for line, pad in enumerate(self._pads) if ends.count(pad) == 1}
+            joined = [(a, b) for a, b, _ in self._conductors] + [(b, a) for a, b, _ in self._conductors]
+            feeding = {a: line_of[b] for a, b in joined if b in line_of and ends.count(a) == 1}
+            sources = {output.node for output in self._outputs}
+            self._lines_behind = {node: line for node, line in feeding.items() if node not in sources}
+        return self._lines_behind.get(int(self._relay_nodes[relay, 1])) if self._is_touching else None
 
     def _solved(self) -> tuple[OperatingPoint, frozenset[int]]:
         if self._solution is None:
@@ -368,20 +407,27 @@ class Circuit:
 
     def _stamp_relays(self, matrix: Floats) -> None:
         if self._closed:
-            a, b = self._relay_nodes[self._closed].T
-            siemens = self._relay_siemens[self._closed]
-            np.add.at(matrix, (np.concatenate([a, b]), np.concatenate([a, b])), np.concatenate([siemens, siemens]))
-            np.add.at(matrix, (np.concatenate([a, b]), np.concatenate([b, a])), -np.concatenate([siemens, siemens]))
+            for (a, b), siemens in zip(
+                self._relay_nodes[self._closed].tolist(), self._relay_siemens[self._closed].tolist(), strict=True
+            ):
+                _stamp(matrix, a, b, siemens)
 
     def _static(self) -> Floats:
         if self._base is None:
+            base = self._around_array().copy()
+            if isinstance(self._array, Cells):
+                base[: self._lines, : self._lines] += self._array.reduction.port_siemens
+            self._base = base
+        return self._base
+
+    def _around_array(self) -> Floats:
+        """What does not change with the cells."""
+        if self._around is None:
             size = self._lines + len(self._nodes)
             base = np.zeros((size, size))
             base[np.diag_indices(size)] = LEAK_SIEMENS
             if GROUND in self._nodes:
                 base[self._nodes[GROUND], self._nodes[GROUND]] += _GROUND_SIEMENS
-            if isinstance(self._array, Cells):
-                base[: self._lines, : self._lines] += self._array.reduction.port_siemens
             for a, b, siemens in self._conductors:
                 _stamp(base, a, b, siemens)
             for touching in (defect for defect in self.die.line_defects if defect.kind == "short"):
@@ -390,8 +436,8 @@ class Circuit:
             if self._is_touching:
                 for line, pad in enumerate(self._pads):
                     _stamp(base, line, pad, 1 / float(self.die.contact_ohms[line]))
-            self._base = base
-        return self._base
+            self._around = base
+        return self._around
 
 
 def _array_of(die: Die) -> Cells | LargeArray:

@@ -156,13 +156,15 @@ class Network:
         cells, lines = self._cells, self._cells.lines
         nodes = self._linear(drive)
         excess = np.zeros(cells.curved.size)
-        previous = np.inf
+        previous, enough = np.inf, -1.0
         for _ in range(_MOST_STEPS):
             across = cells.curved_volts(nodes[:lines], excess)
             wanted = cells.excess(across)
             miss = float(np.abs(wanted - excess).max(initial=0.0))
             excess = wanted
-            if miss <= _TOLERANCE * max(cells.largest_amps(across), _LEAST_AMPS):
+            if enough < 0:  # of the linear currents, which hardly change from here on
+                enough = _TOLERANCE * max(cells.largest_amps(across), _LEAST_AMPS)
+            if miss <= enough:
                 return nodes, cells.volts(nodes[:lines], excess)
             if miss > _SLOW * previous:
                 return self._by_newton(drive)

@@ -69,6 +69,7 @@ class World:
         self.incidents: list[Incident] = []
         self.seconds = 0.0
         self._seed = seed
+        self._streams: list[tuple[str, np.random.Generator]] = []
         self._events = self.rng("events")
         self.die = Die(description, self.rng("die"), drawn)
         self.circuit = Circuit(self.die)
@@ -96,7 +97,20 @@ class World:
 
     def rng(self, name: str) -> np.random.Generator:
         """A random stream of its own for each name, fixed by the bench's seed."""
-        return np.random.default_rng([self._seed, crc32(name.encode())])
+        stream = np.random.default_rng([self._seed, crc32(name.encode())])
+        self._streams.append((name, stream))
+        return stream
+
+    def renew_draws(self, *numbers: int) -> None:
+        """All random streams begin anew, fixed by the bench's seed and these numbers: what was before counts no longer.
+
+        A wafer whose dies are each probed after this, with their own numbers, gives the same in any order and after any
+        interruption.
+        """
+        words = [number % 2**32 for number in numbers]
+        for name, stream in self._streams:
+            anew = np.random.default_rng([self._seed, crc32(name.encode()), *words])
+            stream.bit_generator.state = anew.bit_generator.state
 
     def add_source(self, name: str, node: str) -> Source:
         """An SMU output between `node` and the common ground, disconnected at first."""
@@ -421,6 +435,8 @@ class World:
     def log_if_hot(self, name: str, relays: Sequence[int]) -> bool:
         """Whether one of these relays (numbers in the circuit) has voltage on it or carries current; if so, log it."""
         for relay in relays:
+            if self.circuit.stays_below(relay, HOT_VOLTS, HOT_AMPS):
+                continue
             volts, amps = self.circuit.relay_point(relay)
             if abs(amps) > HOT_AMPS or abs(volts) > HOT_VOLTS:
                 self.log("hot switching", f"a relay of {name} moved at {volts:.3g} V and {amps:.3g} A")
