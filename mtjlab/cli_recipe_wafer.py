@@ -72,6 +72,7 @@ def walk(run: WaferRun, hands: Callable[[RunStore, WaferBench], dict[str, Any]])
         files = into_folder(run.files, run.folder, seed=_bench_part(run).seed)
         log = run.folder / "supervisor.log"
         with opened_bench(files, run.wiring, _bench_part(run), log=log) as bench, _opened(files, run) as prober:
+            _remember(run.folder, bench)
             _describe(run, store, bench, prober)
             under = _bench(bench, files)
             recipe = run.loaded.recipe
@@ -167,6 +168,18 @@ def _describe(run: WaferRun, store: RunStore, bench: OpenBench, prober: Prober) 
         instruments=bench_records({**bench.identities, name: prober.identity()}, addresses, until),
         **found,
     )
+
+
+def _remember(folder: Path, bench: OpenBench) -> None:
+    """A simulated station stands there with its card and its wafer, whatever becomes of this program."""
+    if bench.simulated is None:
+        return
+    from mtjlab.sim_instruments.prober_instrument import SimProber
+    from mtjlab.sim_instruments.prober_journal import StationJournal
+
+    for instrument in bench.simulated.by_name.values():
+        if isinstance(instrument, SimProber) and not instrument.station.has_journal:
+            instrument.station.remember(StationJournal(folder / "station.jsonl"))
 
 
 def _bench_part(run: WaferRun) -> Any:

@@ -103,6 +103,11 @@ class Station:
         self.place = Place(*self.spec.home)
         under.bring(self.source_place(self.place))
 
+    @property
+    def has_journal(self) -> bool:
+        """Whether what happens is written down."""
+        return self._journal is not None
+
     def remember(self, journal: StationJournal) -> None:
         """Go on where the journal ends, as a station does whose program was started anew; keep it from now on."""
         for kind, numbers in journal.events():
