@@ -96,7 +96,7 @@ def repeat_draws() -> None:
         self._world.renew_draws(*self._place)
         touch(self, factors)
 
-    DiesUnderProbes.touch = renewed  # type: ignore[method-assign]
+    DiesUnderProbes.touch = renewed
 
 
 def touched(folder: Path) -> list[tuple[int, int]]:
