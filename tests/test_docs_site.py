@@ -45,5 +45,5 @@ def test_the_site_builds_without_a_warning_and_asks_nothing_of_the_network(tmp_p
 
 def test_the_index_leads_to_every_page() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    linked = {target for target in re.findall(r"\]\(([^)#]+\.md)\)", index)}
+    linked = set(re.findall(r"\]\(([^)#]+\.md)\)", index))
     assert PAGES - linked == {"index.md"}
