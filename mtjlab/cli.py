@@ -21,6 +21,7 @@ from .cli_bench import bench_draw, bench_list
 from .cli_open_bench import guarded, left_safe, packaged_bench_file, simulated_bench_of, started, versions
 from .cli_probe import probe
 from .cli_recipe import recipe
+from .cli_report import report
 from .cli_reproduce import reproduce
 from .cli_run import run
 from .cli_runs import runs
@@ -56,7 +57,7 @@ app.add_typer(recipe, name="recipe")
 app.add_typer(runs, name="runs")
 bench_commands.command("list")(bench_list)
 bench_commands.command("draw")(bench_draw)
-for _command in (run, probe, read, write, train, infer):
+for _command in (run, probe, read, write, train, infer, report):
     app.command()(_command)
 app.command("serve")(serve_page)
 StationFile = Annotated[Path, typer.Argument(help="Station file: the instruments and their addresses.")]

@@ -171,6 +171,7 @@ def _result(run: RecipeRun, status: str, reason: str) -> dict[str, Any]:
             "defects": {},
             **found,
             **_bench_result(run),
+            "warnings": [one for outcome in run.outcomes for one in outcome.found.details.get("warnings", [])],
             "wall_seconds": round(time.perf_counter() - run.wall_start, 2),
             "settings": run.wiring.device.model_dump() if run.wiring else {},
             "versions": versions(),

@@ -166,8 +166,9 @@ def keep_recipe(loaded: LoadedRecipe, target: Path) -> None:
 
 def _show(result: dict[str, Any], folder: Path, as_json: bool) -> None:
     from .cli_open_bench import left_safe
+    from .cli_report import report_of_run
 
-    report = _report(result, folder)
+    report = report_of_run(folder)
     if as_json:
         typer.echo(json.dumps({**result, "folder": str(folder)}))
     else:
@@ -181,15 +182,6 @@ def _show(result: dict[str, Any], folder: Path, as_json: bool) -> None:
         if result["outputs"]:
             typer.echo(f"mtjlab: {left_safe(result['outputs'], result['relays_open'])}", err=True)
         typer.echo(f"mtjlab: What was measured is in {folder}", err=True)
-
-
-def _report(result: dict[str, Any], folder: Path) -> Path | None:
-    """The page of the run, where a network was run."""
-    if result["accuracy"]["on_chip"] is None:
-        return None
-    from .report import write_report
-
-    return write_report(folder)
 
 
 def _dry(loaded: LoadedRecipe, files: Any, wiring: Any, as_json: bool) -> int:
@@ -245,6 +237,7 @@ def _run_wafer(
 
 
 def _reproduce(loaded: LoadedRecipe, out: Path | None, as_json: bool) -> int:
+    from .cli_report import reports_of
     from .recipe_steps import ReproduceStep
 
     step = loaded.recipe.steps[0]
@@ -259,4 +252,6 @@ def _reproduce(loaded: LoadedRecipe, out: Path | None, as_json: bool) -> int:
         from .cli_reproduce_mnist import mnist
 
         mnist(data=None, download=step.download, as_json=as_json, **common)  # type: ignore[arg-type]
+    path = reports_of(folder)[0]
+    typer.echo(f"report: {path}", err=as_json)
     return 0

@@ -45,7 +45,9 @@ MAP_P_COLOUR, MAP_AP_COLOUR, MAP_UNUSED_COLOUR, MAP_UNKNOWN_COLOUR = "#1f5f8b", 
 
 _INK, _MUTED = "#1f2933", "#6b7785"
 _MICRO = 1e6
-_STYLE: dict[Any, Any] = {
+_LARGE = 4096
+"""Cells beyond which a square each would make a page of many megabytes."""
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "mtjlab",
     "font.family": "DejaVu Sans",
@@ -91,12 +93,12 @@ def conductance_figure(
         used: cells to outline, shape (rows, cols).
         name: prefix that keeps the elements of several figures on one page apart.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.7, 4.2))
         axes = figure.add_axes((0.125, 0.23, 0.865, 0.762))
         colours = matplotlib.colormaps["viridis"].with_extremes(over=WRONG_COLOUR, under="#1a1a1a")
         norm = Normalize(limits[0] * _MICRO, limits[1] * _MICRO)
-        _draw_cells(axes, array_map.siemens * _MICRO, colours, norm)
+        draw_cells(axes, array_map.siemens * _MICRO, colours, norm)
         _letter_defects(axes, array_map, colours, norm)
         if used is not None:
             _outline(axes, used)
@@ -108,7 +110,7 @@ def conductance_figure(
         )
         bar.set_label("Conductance (µS)")
         bar.outline.set_visible(False)
-        return _to_svg(figure, name, label)
+        return to_svg(figure, name, label)
 
 
 def defect_figure(status: Ints, label: str, name: str = "defects") -> str:
@@ -117,13 +119,13 @@ def defect_figure(status: Ints, label: str, name: str = "defects") -> str:
     colours = ListedColormap([STATUS_STYLE[one][0] for one in order])
     index = np.array([order.index(CellStatus(value)) for value in range(len(order))])[status].astype(float)
     index[status == CellStatus.UNREAD] = np.nan
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure, axes = _map_figure()
-        _draw_cells(axes, index, colours, _steps(len(order)))
+        draw_cells(axes, index, colours, _steps(len(order)))
         for (row, col), value in np.ndenumerate(status):
             colour, letter, _ = STATUS_STYLE[CellStatus(int(value))]
             _write_in_cell(axes, row, col, letter, colour)
-        return _to_svg(figure, name, label)
+        return to_svg(figure, name, label)
 
 
 def written_figure(wanted: Ints, state: Ints, label: str, name: str = "written") -> str:
@@ -136,16 +138,16 @@ def written_figure(wanted: Ints, state: Ints, label: str, name: str = "written")
     asked = wanted != State.UNKNOWN
     shown = np.where(asked, np.where(state == State.UNKNOWN, 3, state), 2).astype(float)
     colours = ListedColormap([MAP_AP_COLOUR, MAP_P_COLOUR, MAP_UNUSED_COLOUR, MAP_UNKNOWN_COLOUR])
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure, axes = _map_figure()
-        _draw_cells(axes, shown, colours, _steps(4))
+        draw_cells(axes, shown, colours, _steps(4))
         wrong = np.argwhere(asked & (state != wanted) & (state != State.UNKNOWN))
         if wrong.size:
             halo = [withStroke(linewidth=5.0, foreground="white")]
             axes.plot(
                 wrong[:, 1], wrong[:, 0], "x", color=WRONG_COLOUR, ms=8, mew=2.6, path_effects=halo, clip_on=False
             )
-        return _to_svg(figure, name, label)
+        return to_svg(figure, name, label)
 
 
 def curve_figure(
@@ -162,10 +164,10 @@ def curve_figure(
         siemens, predicted: the curve, siemens and fractions; may be empty.
         software: accuracy of the network in software, fraction; drawn as a level.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 3.7))
         axes = figure.add_axes((0.11, 0.135, 0.87, 0.845))
-        _soften(axes)
+        soften(axes)
         if len(siemens):
             curve = np.asarray(predicted) * 100
             axes.plot(
@@ -174,7 +176,7 @@ def curve_figure(
                 color=_MUTED,
                 lw=1.8,
                 zorder=2,
-                label="predicted from the map, training wines",
+                label="predicted from the map, training samples",
             )
         if software is not None:
             axes.axhline(software * 100, color="#009e73", lw=1.4, ls=(0, (5, 3)), zorder=1, label="in software")
@@ -189,17 +191,17 @@ def curve_figure(
         axes.set(xlabel="Normalising conductance (µS)", ylabel="Accuracy (%)")
         _zoom_accuracy(axes, predicted, software, points)
         axes.legend(frameon=False, loc="best")
-        return _to_svg(figure, name, label)
+        return to_svg(figure, name, label)
 
 
 def spread_figure(both: ArrayMap, label: str, name: str = "spread") -> str:
     """Histogram of G_P and G_AP of the healthy cells, their medians marked."""
     states = {"P": _healthy(both.siemens_p, both.status), "AP": _healthy(both.siemens_ap, both.status)}
     pooled = np.concatenate(list(states.values())) * _MICRO
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 3.7))
         axes = figure.add_axes((0.11, 0.135, 0.87, 0.845))
-        _soften(axes)
+        soften(axes)
         edges = np.histogram_bin_edges(pooled, bins=44)
         for state, colour, hatch in (("AP", AP_COLOUR, ""), ("P", P_COLOUR, "////")):
             values = states[state] * _MICRO
@@ -214,7 +216,7 @@ def spread_figure(both: ArrayMap, label: str, name: str = "spread") -> str:
         axes.set_xlim(float(pooled.min()) * 0.94, float(pooled.max()) * 1.12)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="Conductance (µS)", ylabel="Cells")
-        return _to_svg(figure, name, label)
+        return to_svg(figure, name, label)
 
 
 def _map_figure() -> tuple[Figure, Axes]:
@@ -222,8 +224,10 @@ def _map_figure() -> tuple[Figure, Axes]:
     return figure, figure.add_axes((0.125, 0.115, 0.865, 0.884))
 
 
-def _draw_cells(axes: Axes, values: Floats, colours: Colormap, norm: Normalize) -> None:
+def draw_cells(axes: Axes, values: Floats, colours: Colormap, norm: Normalize) -> None:
+    """Cells (rows, cols) as coloured squares, row 0 on top, hatched where NaN; a large array becomes one picture."""
     rows, cols = values.shape
+    is_large = values.size > _LARGE
     if np.isnan(values).any():
         axes.patch.set(facecolor="#e8e8e8", edgecolor="#a8a8a8", hatch="////")
     axes.pcolormesh(
@@ -232,16 +236,21 @@ def _draw_cells(axes: Axes, values: Floats, colours: Colormap, norm: Normalize) 
         np.ma.masked_invalid(values),
         cmap=colours,
         norm=norm,
-        edgecolor="white",
-        linewidth=0.8,
+        edgecolor="none" if is_large else "white",
+        linewidth=0.0 if is_large else 0.8,
+        rasterized=is_large,
     )
     axes.set(xlim=(-0.5, cols - 0.5), ylim=(rows - 0.5, -0.5), aspect="equal")
     axes.set(xlabel="Column (bit line)", ylabel="Row (word line)")
-    axes.set_xticks(range(0, cols, 2 if cols <= 24 else 8))
-    axes.set_yticks(range(0, rows, 2 if rows <= 24 else 8))
+    axes.set_xticks(range(0, cols, _tick_step(cols)))
+    axes.set_yticks(range(0, rows, _tick_step(rows)))
     axes.tick_params(length=2.5, width=0.7)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _tick_step(count: int) -> int:
+    return next((step for step in (2, 8, 16, 32, 64) if count <= 14 * step), 128)
 
 
 def _letter_defects(axes: Axes, array_map: ArrayMap, colours: Colormap, norm: Normalize) -> None:
@@ -258,7 +267,8 @@ def _write_in_cell(
     if letter:
         red, green, blue = matplotlib.colors.to_rgb(background)
         ink = "#1a1a1a" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
-        axes.text(col, row, letter, ha="center", va="center_baseline", color=ink, weight="bold", size=9)
+        size = 9 * min(1.0, 24 / axes.get_ylim()[0])  # of the row count: letters stay within their cells
+        axes.text(col, row, letter, ha="center", va="center_baseline", color=ink, weight="bold", size=size)
 
 
 def _outline(axes: Axes, used: Mask) -> None:
@@ -286,7 +296,8 @@ def _healthy(values: Floats, status: Ints) -> Floats:
     return kept
 
 
-def _soften(axes: Axes) -> None:
+def soften(axes: Axes) -> None:
+    """A light grid, two spines."""
     axes.grid(color="#e3e8ee", lw=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -301,7 +312,7 @@ def _zoom_accuracy(
     axes.set_ylim(max(0.0, 10 * np.floor((low - 1) / 10)), 101.5)
 
 
-def _to_svg(figure: Figure, name: str, label: str) -> str:
+def to_svg(figure: Figure, name: str, label: str) -> str:
     """The <svg> element alone: no prolog, no name spaces, ids of its own, sized by the page."""
     sink = io.StringIO()
     figure.savefig(sink, format="svg", transparent=True, metadata=_NO_METADATA)

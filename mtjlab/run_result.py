@@ -85,12 +85,52 @@ class Stage(BaseModel):
     pulses: int | None = None
 
 
+class RecipeRow(BaseModel):
+    """The recipe of a run; `resolved` is all of it in plain values."""
+
+    name: str = ""
+    revision: int | None = None
+    file: str = ""
+    sha256: str = ""
+    released: dict[str, Any] | None = None
+    resolved: dict[str, Any] = {}
+
+
+class StepRow(BaseModel):
+    """What a step of a recipe found, as plain values; `shown` are its numbers with units."""
+
+    name: str = ""
+    step: str = ""
+    numbers: dict[str, float | None] = {}
+    shown: dict[str, str] = {}
+    reason: str = ""
+    details: dict[str, Any] = {}
+    pulses: int | None = None
+    readings: int | None = None
+    bench_seconds: float | None = None
+    wall_seconds: float | None = None
+
+
+class BinRow(BaseModel):
+    """Where the die went, and by which tests."""
+
+    hard: int | None = None
+    soft: int | None = None
+    is_good: bool = False
+    name: str = ""
+    failed: str = ""
+    all_failed: list[str] = []
+
+
 class RunResult(BaseModel):
     """What `result.json` holds; everything but `status` may be missing from a run that ended early.
 
     Attributes:
         outputs: per SMU, read back at the end: True off, False still on, None if it did not answer.
         is_simulated: whether the bench was a simulated one; None if the run does not say.
+        recipe, steps, bin, die: of a run of a recipe; None and empty for others.
+        warnings: what a reader has to know before using the numbers.
+        data: name of the data set of the network.
     """
 
     status: str
@@ -122,6 +162,38 @@ class RunResult(BaseModel):
     settings: dict[str, Any] = {}
     versions: dict[str, Any] = {}
     problems: list[str] = []
+    recipe: RecipeRow | None = None
+    steps: list[StepRow] = []
+    bin: BinRow | None = None
+    die: dict[str, Any] | None = None
+    warnings: list[str] = []
+    data: str = "wine"
+    saturated_readings: int = 0
+
+    @property
+    def noun(self) -> str:
+        """What the samples of the data set are called."""
+        return "wines" if self.data == "wine" else "samples"
+
+    @property
+    def used_bench(self) -> bool:
+        """Whether there were instruments; a recipe that only trains has none."""
+        resolved = self.recipe.resolved if self.recipe else {}
+        return self.recipe is None or bool(self.instruments) or resolved.get("bench") is not None
+
+    @property
+    def parts(self) -> list[Stage]:
+        """What each part of the run took: its stages, or the steps of its recipe."""
+        return self.stages or [
+            Stage(
+                name=step.name,
+                wall_seconds=step.wall_seconds,
+                bench_seconds=step.bench_seconds,
+                readings=step.readings,
+                pulses=step.pulses,
+            )
+            for step in self.steps
+        ]
 
 
 def load_result(path: Path) -> tuple[RunResult, list[str]]:

@@ -24,6 +24,8 @@ def show_run(result: dict[str, Any], folder: str) -> None:
         cost = (_duration(step["bench_seconds"]), str(step["pulses"]), str(step["readings"]))
         table.add_row(step["name"], escape(f"{numbers or step['reason']}"), *cost)
     console.print(table)
+    for warning in result.get("warnings", []):
+        console.print(f"[yellow]Mind:[/] {escape(warning)}.", soft_wrap=True, highlight=False)
     for problem in [*result["problems"], *(f"incident: {one['message']}" for one in result["incidents"])]:
         console.print(f"[red]{escape(problem)}")
     console.print(f"Kept in [bold]{escape(folder)}", soft_wrap=True, highlight=False)
