@@ -14,7 +14,7 @@ from mtjlab.physics.die_description import Kind
 from .die import Die
 
 if TYPE_CHECKING:
-    from .daffodil_solver import CellArrays
+    from .daffodil_junctions import CellArrays
     from .daffodil_switching import RateArrays
 
 
@@ -27,7 +27,7 @@ class DieArrays:
 
     def cells(self, saturation_amps: Floats, on_ohms: Floats) -> CellArrays:
         """With transistors like these, shape (cells,)."""
-        from .daffodil_solver import CellArrays
+        from .daffodil_junctions import CellArrays
 
         self._refresh()
         die = self._die

@@ -18,7 +18,7 @@ from .daffodil_ladder import Ended, LadderRun, ladder_of
 from .die import LONG, Die
 
 if TYPE_CHECKING:
-    from .daffodil_solver import CellArrays
+    from .daffodil_junctions import CellArrays
 
 _QUIET = 1e-10
 """Expected number of events below which a stretch of time counts as uneventful, as in world.py."""
@@ -133,13 +133,21 @@ class Kernel:
         if (run := self._ladder(bias)) is not None and run.solve():
             junction, volts, amps = run.on_grids(self.shape)
         else:
-            from .daffodil_solver import network_point
-
-            junction, volts, amps, is_found = network_point(self._cells(bias), *self._driven_wires(bias))
+            junction, volts, amps, is_found = self._network_point(bias, may_be_quick=True)
             if not is_found:
                 raise ArithmeticError("the junctions have no operating point that Newton's method finds")
         # Kirchhoff along each line: what its cells carry enters or leaves the array at its one end
         return Point(junction, volts, amps, -amps.sum(axis=1), amps.sum(axis=0))
+
+    def _network_point(self, bias: Bias, *, may_be_quick: bool) -> tuple[Floats, Floats, Floats, bool]:
+        """Junction volts, cell volts and cell amps, and whether they were found; the quick way where it is one."""
+        from .daffodil_mesh import mesh_of
+        from .daffodil_solver import Ends, network_point
+
+        ends = Ends(*self._driven_wires(bias))
+        is_on = (bias.over_source_volts > self.access.threshold_volts).any(axis=0)
+        is_mesh = may_be_quick and not (is_on & np.isinf(ends.col_ohms[-1])).any()
+        return network_point(self._cells(bias), mesh_of(*ends), None if is_mesh else ends)
 
     def _cells(self, bias: Bias) -> CellArrays:
         gate = bias.over_source_volts.ravel()

@@ -9,7 +9,8 @@ import numpy as np
 from mtjlab.nouns import Bools, Floats
 
 if TYPE_CHECKING:
-    from .daffodil_solver import CellArrays, Ladder
+    from .daffodil_junctions import CellArrays
+    from .daffodil_solver import Ladder
     from .daffodil_switching import RateArrays
 
 

@@ -15,7 +15,8 @@ from numpy.random import Generator
 
 from mtjlab.nouns import Bools, Floats
 
-from .daffodil_solver import CellArrays, Ladder, ladder_point
+from .daffodil_junctions import CellArrays
+from .daffodil_solver import Ladder, ladder_point
 
 
 class RateArrays(NamedTuple):
@@ -53,7 +54,7 @@ def _weights(part: float) -> tuple[float, float, float, float]:
     return first, second, 1 - first - second - last, last
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(inline="always", error_model="numpy", nogil=True)
 def log_rate(spline: Floats, grid: Floats, drive: float, delta: float) -> float:
     """The table inside its edges, NaN at them and beyond; as `switching` looks it up."""
     x, y = (math.asinh(drive) - grid[0]) / grid[1], (math.log(delta) - grid[2]) / grid[3]
@@ -68,7 +69,7 @@ def log_rate(spline: Floats, grid: Floats, drive: float, delta: float) -> float:
     return found
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(inline="always", error_model="numpy", nogil=True)
 def switching_rate(c: CellArrays, r: RateArrays, k: int, volts: float) -> float:
     """1/s; zero for a bias that holds the state, NaN where the table ends."""
     if not r.is_junction[k]:
@@ -96,7 +97,7 @@ def total_rate(c: CellArrays, r: RateArrays, junction: Floats, least_volts: floa
     return total
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(inline="always", error_model="numpy", nogil=True)
 def _breakdown_rate(r: RateArrays, k: int, volts: float) -> float:
     if not r.is_tunnelling[k]:
         return 0.0

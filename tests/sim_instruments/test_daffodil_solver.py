@@ -98,6 +98,32 @@ class TestPoints:
         for name in ("junction_volts", "cell_volts", "cell_amps", "row_amps"):
             assert getattr(ladder, name) == pytest.approx(getattr(whole, name), rel=1e-8, abs=1e-13)
 
+    @pytest.mark.parametrize("bias", ["a row", "a row, the others at 0 V", "columns", "a block"])
+    def test_the_quick_network_gives_what_the_plain_one_does(self, bias: str) -> None:
+        kernel, rng = made(), np.random.default_rng(2)
+        block, some = np.full(25, np.nan), np.full(25, np.nan)
+        block[3:9], some[[2, 7, 8]] = 0.0, 0.5
+        asked = {
+            "a row": read_bias(7, -0.1, rng, floats=True),
+            "a row, the others at 0 V": read_bias(24, 0.1, rng, floats=False),
+            "columns": Bias.of(some, 1e-3 * rng.standard_normal(25), np.full(25, 3.3)),
+            "a block": Bias.of(np.full(25, 0.5), block, np.where(np.isnan(block), 0.0, 3.3)),
+        }[bias]
+        *quick, is_found = kernel._network_point(asked, may_be_quick=True)
+        *plain, also_found = kernel._network_point(asked, may_be_quick=False)
+        assert is_found and also_found and np.abs(plain[2]).max() > 1e-6
+        for found, expected in zip(quick, plain, strict=True):
+            assert found == pytest.approx(expected, rel=1e-11, abs=1e-12 * np.abs(expected).max())
+
+    def test_columns_that_float_go_the_plain_way(self) -> None:
+        kernel, cols = made(), np.zeros(25)
+        cols[5] = np.nan
+        asked = Bias.of(np.full(25, 0.3), cols, np.full(25, 3.3))
+        found, plain = (kernel._network_point(asked, may_be_quick=may)[2] for may in (True, False))
+        assert np.array_equal(found, plain)
+        assert np.abs(found[:, 5]).max() > 0
+        assert found[:, 5].sum() == pytest.approx(0, abs=1e-13)
+
     def test_wires_without_resistance_and_lines_that_are_broken(self) -> None:
         ideal = made(segment_ohms=0.0, contact_ohms=1e-9)
         check_point(ideal, write_bias(4, 0.5))
