@@ -8,13 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .short_words import in_short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int8]
@@ -263,6 +267,24 @@ class ArrayMap:
             raise InputError("the map has no healthy cell", remedy="Check contact and wiring, then read the die again")
         return float(np.median(self.siemens_p[good] - self.siemens_ap[good]))
 
+    def __repr__(self) -> str:
+        """Die, shape, medians, defects and conditions in one line."""
+        from .map_words import map_line
+
+        return map_line(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the same as a table, with a picture of the cells."""
+        from .map_words import map_html
+
+        return map_html(self)
+
+    def plot(self, quantity: str | None = None, *, axes: Axes | None = None) -> Axes:
+        """Draw every cell in colour (matplotlib); see `mtjlab.map_plot.QUANTITIES` for what can be drawn."""
+        from .map_plot import plot_map
+
+        return plot_map(self, quantity, axes=axes)
+
     def defect_counts(self) -> dict[str, int]:
         """Number of cells per status that is neither OK nor UNREAD, by lower-case name."""
         skip = (CellStatus.OK, CellStatus.UNREAD)
@@ -322,6 +344,8 @@ class LayerPlan:
         biases: shape (outputs,), kept in software.
     """
 
+    __repr__ = in_short
+
     name: str
     rows: NDArray[np.int64]
     cols: NDArray[np.int64]
@@ -354,6 +378,8 @@ class LayerTile:
         single_lines: shape (columns,), line of the layer in each column, where a tile does not hold whole pairs: the
             two lines of a pair may lie in different arrays. `outputs` is empty then.
     """
+
+    __repr__ = in_short
 
     array: int
     inputs: NDArray[np.int64]
@@ -415,6 +441,8 @@ class TiledLayerPlan:
         pairs_per_output: neighbouring pairs of lines whose differences are added.
         parts: limits on the parts of every pair's sum; None for none. No tile has inputs of two parts.
     """
+
+    __repr__ = in_short
 
     name: str
     tiles: tuple[LayerTile, ...]

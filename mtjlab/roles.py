@@ -570,6 +570,12 @@ def not_heard(number: int, found: object = None) -> None:
 class Crossbar(ABC):
     """An array of cells between rows and columns, driven by whole lines."""
 
+    def __repr__(self) -> str:
+        rows, cols = self.shape
+        spent = self.spent
+        cost = f"{spent.readings} readings, {spent.pulses} pulses, {spent.bench_seconds:.3g} s so far"
+        return f"{type(self).__name__}({rows} x {cols}, {cost})"
+
     @property
     @abstractmethod
     def shape(self) -> tuple[int, int]:

@@ -40,6 +40,10 @@ class OpenStation:
         """All of them, as their drivers."""
         return self._instruments
 
+    def __repr__(self) -> str:
+        named = ", ".join(f"{name} at {address}" for name, address in self.addresses.items())
+        return f"{type(self).__name__}({named})"
+
     @property
     def scan_units(self) -> tuple[ScanUnit, ...]:
         """The instruments among them that can scan an array by themselves."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from mtjlab.nouns import Floats, Progress, Site, State, unheard
 from mtjlab.roles import Crossbar
+from mtjlab.short_words import in_short
 
 from .characterize_bias_fit import TmrFit, fit_tmr
 from .characterize_cell import Cell, Drive
@@ -29,6 +30,8 @@ class BiasCurve:
         fit: TMR_0 and V_h; None if there are too few points.
         ending: cost, and why it ended.
     """
+
+    __repr__ = in_short
 
     volts: Floats
     siemens_p: Floats

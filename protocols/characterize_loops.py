@@ -10,6 +10,7 @@ import numpy as np
 from mtjlab.errors import InputError
 from mtjlab.nouns import Floats, Progress, Site, unheard
 from mtjlab.roles import Crossbar, FieldSource
+from mtjlab.short_words import in_short
 
 from .characterize_run import Budget, Ending, IsStopped, Run, not_stopped
 from .characterize_top import TopMeter
@@ -29,6 +30,8 @@ class Loop:
         siemens: conductance at each point; NaN where it was not measured.
         ending: cost, and why it ended.
     """
+
+    __repr__ = in_short
 
     kind: str
     drive: Floats

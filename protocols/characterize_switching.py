@@ -10,6 +10,7 @@ import numpy as np
 from mtjlab.errors import BudgetError, InputError, LimitError
 from mtjlab.nouns import Progress, Site, State, unheard
 from mtjlab.roles import Crossbar
+from mtjlab.short_words import in_short
 
 from .characterize_cell import Cell, Drive
 from .characterize_next_pulse import Belief, Expected
@@ -30,6 +31,8 @@ class Switching:
         doubts: readings that had to be repeated precisely.
         ending: cost, and why it ended.
     """
+
+    __repr__ = in_short
 
     towards: State
     counts: PulseCounts

@@ -9,6 +9,7 @@ import numpy as np
 
 from mtjlab.nouns import Floats, Progress, Site, unheard
 from mtjlab.roles import Crossbar
+from mtjlab.short_words import in_short
 
 from .characterize_run import Budget, Ending, IsStopped, Run, not_stopped
 from .characterize_telegraph_fit import TelegraphFit, fit_telegraph
@@ -27,6 +28,8 @@ class Telegraph:
         fit: levels and rates; None if there are too few readings.
         ending: cost, and why it ended.
     """
+
+    __repr__ = in_short
 
     seconds: Floats
     siemens: Floats

@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from mtjlab.errors import InputError
 from mtjlab.nouns import Bools, Floats
+from mtjlab.short_words import in_short
 
 from .characterize_estimates import CONFIDENCE, Estimate, curvature, rate_of
 
@@ -33,6 +34,8 @@ class TelegraphFit:
         to_p, to_ap: rates of leaving AP and P, 1/s.
         p_seconds, ap_seconds: dwell times that were seen from beginning to end.
     """
+
+    __repr__ = in_short
 
     siemens_p: float
     siemens_ap: float

@@ -9,6 +9,7 @@ import numpy as np
 
 from mtjlab.nouns import Line, Lines, Progress, unheard
 from mtjlab.roles import Crossbar, LineRead
+from mtjlab.short_words import in_short
 
 from .characterize_run import Budget, Ending, IsStopped, Run, not_stopped
 from .characterize_wires_fit import LineReads, WireFit, fit_wires
@@ -24,6 +25,8 @@ class LineResistance:
         fit: None if the measurement was ended early.
         ending: cost, and why it ended.
     """
+
+    __repr__ = in_short
 
     reads: LineReads
     fit: WireFit | None

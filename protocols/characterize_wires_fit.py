@@ -19,6 +19,7 @@ from mtjlab.nouns import Floats, Site
 from mtjlab.physics.blas_threads import one_thread
 from mtjlab.physics.crossbar import reduce_array, shared_ohms
 from mtjlab.physics.deembed import Wires
+from mtjlab.short_words import in_short
 
 from .characterize_estimates import CONFIDENCE, Estimate
 
@@ -52,6 +53,8 @@ class WireFit:
         siemens: (rows, cols), the cells behind the wires.
         deviation: root mean square of what is left of the currents between lines, siemens.
     """
+
+    __repr__ = in_short
 
     segment_ohms: Estimate
     row_ohms: tuple[Estimate, ...]

@@ -8,6 +8,7 @@ import numpy as np
 
 from mtjlab.nouns import ArrayMap, CellStatus, Conditions, Cost, Floats, Ints, Progress, State, unheard
 from mtjlab.roles import Crossbar
+from mtjlab.short_words import in_short
 
 from .classify_lines import LineEvidence
 from .classify_reads import LOOKS, ClassifyReads, ClassifySettings, Reader
@@ -28,6 +29,8 @@ class Classification:
         reads: everything that was read.
         cost: pulses, readings and bench seconds spent.
     """
+
+    __repr__ = in_short
 
     known: ArrayMap
     cells: tuple[CellEvidence, ...]

@@ -28,6 +28,7 @@ from mtjlab.recipe_steps import (
     WriteStep,
 )
 from mtjlab.roles import Crossbar
+from mtjlab.short_words import in_short
 
 from .characterize_run import IsStopped, not_stopped
 
@@ -99,6 +100,8 @@ class StepFound:
         ends_die: whether the steps after it make no sense.
     """
 
+    __repr__ = in_short
+
     numbers: Mapping[str, float]
     reason: str = "done"
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -108,6 +111,8 @@ class StepFound:
 @dataclass(frozen=True, eq=False)
 class StepOutcome:
     """What a step came to: what it found, what it cost, and the seconds of this computer."""
+
+    __repr__ = in_short
 
     step: Step
     found: StepFound

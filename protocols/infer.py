@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mtjlab.errors import InputError
 from mtjlab.nouns import Cost, Floats, LayerPlan, Progress, TiledLayerPlan, unheard
 from mtjlab.roles import Crossbar
+from mtjlab.short_words import in_short
 
 from .characterize_run import Ended, IsStopped, not_stopped
 from .infer_columns import ColumnCalibration
@@ -42,6 +43,8 @@ class LayerRun:
         advice: what to do about readings in compliance; empty if there were none.
         is_partial: whether it was stopped before all samples were done.
     """
+
+    __repr__ = in_short
 
     siemens_sums: Floats
     saturated: int

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mtjlab.engine.perceptron import confusion
 from mtjlab.nouns import ArrayMap, Bools, Cost, Floats
+from mtjlab.short_words import in_short
 
 from .characterize_estimates import CONFIDENCE, Estimate
 from .infer_schemes import InputScheme
@@ -58,6 +59,8 @@ class NetworkRun:
         reason: why it ended.
         is_partial: whether it ended before all samples were done.
     """
+
+    __repr__ = in_short
 
     outputs: Floats
     predicted: Floats

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mtjlab.bridge import G_GRID
 from mtjlab.engine.perceptron import accuracy, margins
 from mtjlab.nouns import Floats, TiledLayerPlan
+from mtjlab.short_words import in_short
 
 from .infer_prediction import activated, forward
 
@@ -36,6 +37,8 @@ class LayerTuning:
         best: index of the chosen point: the smallest margin loss of those whose accuracy is within one standard error
             of the highest, so that a lucky sample does not decide.
     """
+
+    __repr__ = in_short
 
     grid_siemens: Floats
     accuracy: Floats

@@ -10,6 +10,7 @@ import numpy as np
 from mtjlab.engine.perceptron import Precision, activations
 from mtjlab.nouns import ArrayMap, Floats, LayerPlan, Progress, WeightPlan
 from mtjlab.roles import Crossbar
+from mtjlab.short_words import in_short
 
 from .infer import LayerRun, infer_layer
 from .infer_schemes import InputScheme, signed_levels
@@ -51,6 +52,8 @@ class PerceptronRun:
         outputs_tuned, outputs_untuned: shape (samples, outputs).
         saturated: readings at which a source or the ammeter was limiting; there should be none.
     """
+
+    __repr__ = in_short
 
     writes: tuple[WriteResult, ...]
     as_written: tuple[Floats, ...]

@@ -15,6 +15,7 @@ import numpy as np
 from mtjlab.errors import InputError
 from mtjlab.nouns import NO_DIE, ArrayMap, Conditions, Cost, DieId, Floats, Progress, unheard
 from mtjlab.roles import Crossbar
+from mtjlab.short_words import in_short
 
 from .survey_chip_kernel import Survey, SurveySettings, survey_array
 
@@ -35,6 +36,8 @@ class ChipSurvey:
         found: (kernels, rows, cols), siemens as found, in that order.
         cost: pulses, readings and bench seconds of all together.
     """
+
+    __repr__ = in_short
 
     die: DieId
     maps: Mapping[str, ArrayMap]

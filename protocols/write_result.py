@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mtjlab.nouns import ArrayMap, Cost, Floats, Ints, Site, State
+from mtjlab.short_words import in_short
 
 from .write_lines import WriteScheme
 from .write_search import Threshold
@@ -30,6 +31,8 @@ class WriteResult:
         thresholds: what the search found, by target state; states that were not searched are left out.
         scheme: what the unselected lines did.
     """
+
+    __repr__ = in_short
 
     written: ArrayMap
     target: Ints

@@ -81,6 +81,11 @@ class SimBench:
         self._file, self._wiring = load_bench_file(path)
         self._build()
 
+    def __repr__(self) -> str:
+        incidents = len(self.world.incidents)
+        what = f"{', '.join(self.by_name)}; {self.world.seconds:.6g} s, {incidents} incidents"
+        return f"{type(self).__name__}({self.name!r}: {what}{', taken down' * self.is_closed})"
+
     @property
     def name(self) -> str:
         """The bench's name."""
