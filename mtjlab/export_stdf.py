@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .ledger_rows import AttemptRow, DieRow, DieState
+from .ledger_rows import DieRow, DieState, standing_attempts
 from .stdf_parts import HEAD, SITE, CellResults, DieRecords
 from .stdf_records import MISSING_PLACE, record
 from .stored_run import StoredRun
@@ -104,7 +104,7 @@ def _records(
     yield _site(run)
     yield _configuration(geometry)
     yield record("WIR", HEAD, _NO_SITE_GROUP, int(run.started_wall), run.plan.wafer)
-    final = _final_attempts(dies, visits)
+    final = standing_attempts(dies, visits)
     parts = DieRecords(run, cells)
     seen: set[tuple[int, int]] = set()
     for visit in sorted(visits, key=lambda visit: (visit.attempt in final, visit.attempt)):
@@ -114,14 +114,6 @@ def _records(
             seen.add(place)
     repeats = len(visits) - len({visit.die for visit in visits})
     yield from _summaries(run, parts, list(final.values()), repeats, int(ended))
-
-
-def _final_attempts(dies: list[DieRow], visits: list[AttemptRow]) -> dict[int, DieRow]:
-    """The attempt that stands for each die: the one that counts, or the last of a die that failed."""
-    last = {visit.die: visit.attempt for visit in visits if visit.state == DieState.FAILED}
-    found = {row.attempt: row for row in dies if row.attempt is not None}
-    lost = {last[row.die]: row for row in dies if row.attempt is None and row.state == DieState.FAILED}
-    return found | lost
 
 
 def _master(run: StoredRun) -> bytes:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .die_maps import MAP_ARRAYS
 from .errors import InputError
-from .ledger_rows import AttemptRow, DieRow
+from .ledger_rows import AttemptRow, DieRow, standing_attempts
 from .stored_run import StoredRun
 from .whole_files import whole_file
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def die_table(run: StoredRun, binning: int | None = None, all_attempts: bool = False) -> pyarrow.Table:
-    """One row per die of the plan, or per attempt.
+    """One row per die of the plan, or per attempt. A die that failed has the figures of its last attempt.
 
     Columns: run_id, bench, lot, wafer, x, y, state, attempt, attempts, touchdowns, hard_bin, soft_bin, is_good,
     first_failing, reason, began (UTC), seconds, bench_seconds, then a figure each as `<step>_<name>`.
@@ -32,7 +32,9 @@ def die_table(run: StoredRun, binning: int | None = None, all_attempts: bool = F
     import pyarrow as pa
 
     visits = {visit.attempt: visit for visit in run.attempts()}
-    rows = [_die_row(run, row, visits.get(-1 if row.attempt is None else row.attempt)) for row in run.dies(binning)]
+    dies = run.dies(binning)
+    standing = {row.die: attempt for attempt, row in standing_attempts(dies, list(visits.values())).items()}
+    rows = [_die_row(run, row, visits.get(standing.get(row.die, -1))) for row in dies]
     if all_attempts:
         rows = [_attempt_row(run, visit) for visit in visits.values()]
     fields = [pa.field(name, pa.type_for_alias(kind)) for name, kind in _COLUMNS.items()]
@@ -136,7 +138,7 @@ def _die_row(run: StoredRun, row: DieRow, visit: AttemptRow | None) -> dict[str,
         "x": row.die.x,
         "y": row.die.y,
         "state": str(row.state),
-        "attempt": row.attempt,
+        "attempt": visit.attempt if visit else None,
         "attempts": row.attempts,
         "touchdowns": row.touchdowns,
         "hard_bin": row.hard_bin,

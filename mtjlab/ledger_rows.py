@@ -113,6 +113,15 @@ class Binning:
     wall: float
 
 
+def standing_attempts(dies: list[DieRow], visits: list[AttemptRow]) -> dict[int, DieRow]:
+    """The attempt that stands for each die: the one that counts, or the last ended one of a die that failed."""
+    ended = [visit for visit in visits if visit.ended_wall is not None]
+    last = {visit.die: visit.attempt for visit in ended if visit.state == DieState.FAILED}
+    found = {row.attempt: row for row in dies if row.attempt is not None}
+    lost = [row for row in dies if row.attempt is None and row.state == DieState.FAILED]
+    return found | {last[row.die]: row for row in lost if row.die in last}
+
+
 class LedgerView:
     """A ledger opened for reading only. Use it as a context manager, or close it.
 

@@ -78,8 +78,9 @@ class MapFrame:
     @property
     def words(self) -> str:
         """For people."""
-        notch = "notch not known" if self.notch_degrees is None else f"notch at {self.notch_degrees} degrees"
-        return f"x grows {_SIDES[self.axes[1]]}, y {_SIDES[self.axes[0]]}, {notch} (clockwise from the top)"
+        degrees = self.notch_degrees
+        notch = "notch not known" if degrees is None else f"notch at {degrees} degrees clockwise from the top"
+        return f"x grows {_SIDES[self.axes[1]]}, y {_SIDES[self.axes[0]]}, {notch}"
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> MapFrame:

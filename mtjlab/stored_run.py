@@ -209,6 +209,12 @@ class StoredRun:
             )
         return self._files.read(found[name])
 
+    def names_kept(self, attempt: int, step: str) -> list[str]:
+        """What there is of a step beside its figures and its own map: further maps, large arrays, files."""
+        record = self._record(attempt, step)
+        own = [each["name"] for each in (*record["arrays"], *record.get("files", ()))]
+        return [*record.get("more_maps", {}), *own]
+
     def kept(self) -> set[tuple[int, str]]:
         """The (attempt, step) that have data."""
         return self._ledger.kept()

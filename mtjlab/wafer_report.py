@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -14,13 +15,15 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from . import wafer_figures as draw
+from . import wafer_pages as pages_of
 from .errors import InputError, RecordError
+from .figures import STATUS_STYLE
 from .ledger_rows import DieRow
-from .nouns import ArrayMap, Floats
+from .nouns import ArrayMap, CellStatus, Floats
 from .provenance_words import provenance_lines
 from .store import open_run
 from .stored_run import StoredRun
-from .wafer_report_data import Parameter, WaferData, collect, die_name, mosaic, worst_cells
+from .wafer_report_data import Parameter, WaferData, collect, die_name, mosaic, words_of, worst_cells
 from .whole_files import whole_file
 
 _TEMPLATE = Path(__file__).with_name("wafer_report.html.j2")
@@ -55,6 +58,7 @@ class _Pictures:
 
     def __init__(self, run: StoredRun, data: WaferData) -> None:
         self._run, self._data = run, data
+        self.what = "Conductance as last read"
         self.limits = self._typical_limits()
 
     def maps(self, row: DieRow) -> list[ArrayMap] | None:
@@ -63,6 +67,17 @@ class _Pictures:
             return self._run.maps(row.die, self._data.map_step) or None
         except (InputError, RecordError):
             return None
+
+    def steps(self, row: DieRow) -> list[tuple[str, str, list[str]]]:
+        """Name, why it ended, and what else was kept, of each step of the attempt that counts."""
+        run, attempt = self._run, row.attempt
+        if attempt is None:
+            return []
+        return [
+            (step, str(run.details(attempt, step).get("reason", "")), run.names_kept(attempt, step))
+            for step in self._data.plan.steps
+            if run.has_step(attempt, step)
+        ]
 
     def siemens(self, row: DieRow) -> Floats | None:
         """Conductance in P of a die as one picture; None if there is none."""
@@ -75,6 +90,7 @@ class _Pictures:
         for row in (*rows[len(rows) // 2 :], *rows):
             maps = self.maps(row) if self._data.map_step and row.attempt is not None else None
             if maps:
+                self.what = "Conductance in P" if _shown(maps) == "siemens_p" else self.what
                 values = np.concatenate([getattr(one, _shown(maps)).ravel() for one in maps])
                 known = values[np.isfinite(values)]
                 if known.size:
@@ -96,14 +112,17 @@ def _write(path: Path, content: bytes) -> Path:
 
 def _page(data: WaferData, pictures: _Pictures) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": _percent, "when": _when, "hours": _hours}
+    environment.filters |= {"percent": _percent, "when": _when, "hours": _hours, "capitalize_first": _capitalized}
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         data=data,
+        orientation=_orientation(data),
+        recipe=_recipe(data),
         hard=data.bins("hard"),
         soft=data.bins("soft"),
         colours=_colours(data),
         bin_map=Markup(_bin_map(data)),
-        parameters=[_parameter(data, each) for each in data.parameters],
+        parameters=[_parameter(data, each) for each in data.varying],
+        constant=[_parameter(data, each) for each in data.constant],
         dies=[_die(data, pictures, place, row) for place, row in enumerate(data.rows)],
         outliers=_outliers(data),
         most_outliers=_MOST_OUTLIERS,
@@ -111,7 +130,9 @@ def _page(data: WaferData, pictures: _Pictures) -> str:
         hidden_events=max(0, len(data.told) - _MOST_EVENTS),
         provenance=_provenance(data),
         unknown=data.provenance.unknown(),
-        limits=[micro * 1e6 for micro in pictures.limits],
+        limits=[siemens * 1e6 for siemens in pictures.limits],
+        what=pictures.what,
+        status_colours={words_of(each): STATUS_STYLE[each][0] for each in CellStatus},
     )
 
 
@@ -121,13 +142,32 @@ def _colours(data: WaferData) -> dict[int, str]:
 
 
 def _bin_map(data: WaferData) -> str:
-    colours = _colours(data)
-    own = [colours.get(row.hard_bin, "#d8dde3") if row.hard_bin is not None else "#d8dde3" for row in data.rows]
+    own = _bin_colours(data)
     words = [
         f"({row.die.x}, {row.die.y}): {row.state}" + ("" if row.hard_bin is None else f", hard bin {row.hard_bin}")
         for row in data.rows
     ]
-    return draw.map_svg(data.places, own, words, _links(data), [row.attempts > 1 for row in data.rows])
+    retested = {row.die for row in data.retested}
+    return draw.map_svg(data.layout, own, words, _links(data), [row.die in retested for row in data.rows])
+
+
+def _bin_colours(data: WaferData) -> list[str]:
+    colours = _colours(data)
+    return [draw.NONE if row.hard_bin is None else colours[row.hard_bin] for row in data.rows]
+
+
+def _orientation(data: WaferData) -> str:
+    frame = data.plan.frame
+    return "how the numbers lie was not recorded: x is drawn to the right, y up" if frame is None else frame.words
+
+
+def _recipe(data: WaferData) -> str:
+    """The resolved text, indented where it is JSON."""
+    text = data.provenance.recipe_text
+    try:
+        return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 def _links(data: WaferData) -> list[str]:
@@ -138,22 +178,23 @@ def _parameter(data: WaferData, each: Parameter) -> dict[str, Any]:
     factor, unit = draw.in_units(each.units)
     words = [
         f"({x}, {y}): " + (f"{value * factor:.5g} {unit}" if math.isfinite(value) else "not measured")
-        for (x, y), value in zip(data.places, each.values, strict=True)
+        for (x, y), value in zip(data.layout.probed, each.values, strict=True)
     ]
     marks = [bool(mark) for mark in each.is_outlier]
-    colours = draw.value_colours(each.values)
+    colours = draw.value_colours(each)
     test = each.test
     bounds = [None, None] if test is None else [test.low, test.high]
     return {
         "name": each.name,
         "unit": unit,
-        "map": Markup(draw.map_svg(data.places, colours, words, _links(data), marks)),
+        "map": Markup(draw.map_svg(data.layout, colours, words, _links(data), marks)),
         "histogram": Markup(draw.histogram_svg(each)),
         "median": _text(float(np.median(each.known)), factor),
         "range": f"{_text(float(each.known.min()), factor)} to {_text(float(each.known.max()), factor)}",
         "robust": f"{_text(each.robust[0], factor)} to {_text(each.robust[1], factor)}",
         "limits": _bounds(bounds, factor),
         "failing": each.failing,
+        "dies": each.known.size,
         "outliers": int(each.is_outlier.sum()),
         "number": test.number if test else "",
     }
@@ -183,6 +224,7 @@ def _die(data: WaferData, pictures: _Pictures, place: int, row: DieRow) -> dict[
         "visits": [visit for visit in data.visits if visit.die == row.die],
         "figures": figures,
         "cells": worst_cells(maps) if maps else {},
+        "steps": pictures.steps(row),
         "siemens": None if maps is None else draw.conductance_png(mosaic(maps, _shown(maps)), pictures.limits),
         "status": None if maps is None else draw.status_png(mosaic(maps, "status")),
     }
@@ -201,17 +243,20 @@ def _write_pdf(path: Path, data: WaferData, pictures: _Pictures) -> Path:
     from matplotlib.backends.backend_pdf import PdfPages
 
     colours = _colours(data)
-    own = [colours.get(row.hard_bin, "#d8dde3") if row.hard_bin is not None else "#d8dde3" for row in data.rows]
+    bins = [
+        pages_of.BinKey(colours[number], f"hard bin {number} {name}: {count}")
+        for number, name, count in data.bins("hard")
+    ]
     title = f"{data.plan.lot} {data.plan.wafer}".strip()
     with (
         whole_file(path) as unfinished,
         unfinished.open("wb") as file,  # a path would get matplotlib's own ending
         PdfPages(file, metadata={"CreationDate": None}) as pages,
     ):
-        pages.savefig(draw.map_page(title, _summary(data), data.places, own))
-        for figure in draw.parameter_pages(data.parameters, data.places):
+        pages.savefig(pages_of.map_page(title, _summary(data), data.layout, _bin_colours(data), bins))
+        for figure in pages_of.parameter_pages(data.varying, data.layout):
             pages.savefig(figure)
-        for figure in draw.die_pages(_pictures_of(data, pictures), pictures.limits):
+        for figure in pages_of.die_pages(_pictures_of(data, pictures), pictures.limits, pictures.what):
             pages.savefig(figure)
     return path
 
@@ -219,11 +264,21 @@ def _write_pdf(path: Path, data: WaferData, pictures: _Pictures) -> Path:
 def _pictures_of(data: WaferData, pictures: _Pictures) -> list[tuple[str, Callable[[], Floats | None]]]:
     if not data.map_step:
         return []
-    return [
-        (f"({row.die.x}, {row.die.y})  bin {row.hard_bin}  {row.reason[:40]}", partial(pictures.siemens, row))
-        for row in data.rows
-        if row.attempt is not None
-    ]
+    return [(_words_of(data, row), partial(pictures.siemens, row)) for row in data.rows if row.attempt is not None]
+
+
+def _constants(data: WaferData) -> list[str]:
+    said = []
+    for each in data.constant:
+        factor, unit = draw.in_units(each.units)
+        said.append(f"{each.name} {_text(float(each.known[0]), factor)} {unit}".strip())
+    return [f"the same on every die: {', '.join(said)}"] if said else []
+
+
+def _words_of(data: WaferData, row: DieRow) -> str:
+    name = "" if row.hard_bin is None else f"bin {row.hard_bin} {data.plan.hard_bin_names.get(row.hard_bin, '')}"
+    why = row.reason if row.reason != data.plan.hard_bin_names.get(row.hard_bin or 0) else ""
+    return f"({row.die.x}, {row.die.y})  {name}" + (f"\n{why[:48]}" if why else "")
 
 
 def _summary(data: WaferData) -> list[str]:
@@ -232,11 +287,18 @@ def _summary(data: WaferData) -> list[str]:
         f"run {data.run_id}, {_when(data.started_wall)}, {ended}",
         f"yield {_percent(data.yield_fraction)} of {data.binned} dies with a bin",
         f"dies: {', '.join(f'{count} {state}' for state, count in data.states().items())}",
-        *(f"hard bin {number} {name}: {count}" for number, name, count in data.bins("hard")),
-        f"{len(data.visits)} visits, {len(data.retested)} dies visited more than once",
+        *(f"first failing {name}: {count}" for name, count in data.first_failing),
+        f"{len(data.visits)} visits, {sum(row.touchdowns for row in data.rows)} touch-downs, "
+        f"{len(data.retested)} dies probed more than once",
+        f"map: {_orientation(data)}",
+        *_constants(data),
         f"{_hours(data.bench_seconds)} of bench time" + " (simulated)" * bool(data.provenance.is_simulated),
         *(f"{name}: {value}" for name, value in _provenance(data)),
     ]
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _percent(value: float) -> str:

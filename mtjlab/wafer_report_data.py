@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .ledger_rows import AttemptRow, DieRow, DieState, EventRow
+from .ledger_rows import AttemptRow, DieRow, DieState, EventRow, standing_attempts
 from .nouns import ArrayMap, CellStatus, DieId, Floats, Ints
 from .outliers import PART_SIGMAS, is_outlier, robust_limits
 from .provenance import Provenance
 from .run_plan import DieTest, RunPlan
 from .stored_run import StoredRun
+from .wafer_layout import WaferLayout
 
 TOLD_EVENTS = ("operator", "contact", "clock", "interrupted", "bench changed", "note")
 """Events that the report lists, beside all that the prober had to say."""
@@ -44,6 +45,11 @@ class Parameter:
     def known(self) -> Floats:
         """Those that are numbers."""
         return self.values[np.isfinite(self.values)]
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is the same on every die that has it."""
+        return bool(np.ptp(self.known) == 0)
 
     @property
     def failing(self) -> int:
@@ -79,11 +85,6 @@ class WaferData:
     map_step: str
 
     @property
-    def places(self) -> list[tuple[int, int]]:
-        """(x, y) of the dies."""
-        return [(row.die.x, row.die.y) for row in self.rows]
-
-    @property
     def good(self) -> int:
         """Dies in a passing bin."""
         return sum(row.hard_bin in self.plan.passing_bins for row in self.rows)
@@ -104,9 +105,29 @@ class WaferData:
         return sum(visit.bench_seconds or 0.0 for visit in self.visits)
 
     @property
+    def varying(self) -> list[Parameter]:
+        """Those that are worth a picture."""
+        return [each for each in self.parameters if not each.is_constant]
+
+    @property
+    def constant(self) -> list[Parameter]:
+        """Those that are the same on every die."""
+        return [each for each in self.parameters if each.is_constant]
+
+    @property
+    def layout(self) -> WaferLayout:
+        """Where the dies are drawn."""
+        return WaferLayout.of(self.plan)
+
+    @property
     def retested(self) -> list[DieRow]:
-        """Dies that were visited more than once."""
-        return [row for row in self.rows if row.attempts > 1]
+        """Dies that were visited more than once, or touched more often than visited."""
+        return [row for row in self.rows if row.attempts > 1 or row.touchdowns > row.attempts]
+
+    @property
+    def first_failing(self) -> list[tuple[str, int]]:
+        """Tests that dies failed first, and how many dies, most first."""
+        return Counter(row.first_failing for row in self.rows if row.first_failing).most_common()
 
     def bins(self, kind: str) -> list[tuple[int, str, int]]:
         """(number, name, dies) of every hard or soft bin that has any."""
@@ -153,7 +174,8 @@ def _name_of(run: StoredRun, number: int | None) -> str:
 
 def _parameters(run: StoredRun, rows: Sequence[DieRow]) -> list[Parameter]:
     figures = run.figures()
-    own = [figures.get(row.attempt, {}) if row.attempt is not None else {} for row in rows]
+    standing = {row.die: attempt for attempt, row in standing_attempts(list(rows), run.attempts()).items()}
+    own = [figures.get(standing.get(row.die, -1), {}) for row in rows]
     tests = {f"{test.step}.{test.name}": test for test in run.plan.tests}
     names = dict.fromkeys([*tests, *(name for each in own for name in each)])
     found = []
@@ -182,10 +204,13 @@ def worst_cells(maps: Sequence[ArrayMap]) -> dict[str, int]:
     """Number of cells per status that is neither OK nor UNREAD, over all arrays, by words; none that are 0."""
     status: Ints = np.stack([one.status for one in maps])
     skip = (CellStatus.OK, CellStatus.UNREAD)
-    counts = {
-        each.name.lower().replace("_", " "): int((status == each).sum()) for each in CellStatus if each not in skip
-    }
+    counts = {words_of(each): int((status == each).sum()) for each in CellStatus if each not in skip}
     return {name: count for name, count in counts.items() if count}
+
+
+def words_of(status: CellStatus) -> str:
+    """For people."""
+    return status.name.lower().replace("_", " ")
 
 
 def die_name(die: DieId) -> str:

@@ -245,7 +245,7 @@ def test_tables_have_a_row_per_die_with_names_units_and_nothing_for_what_was_not
     assert [row["state"] for row in rows] == 5 * ["done"] + ["failed"]
     assert (rows[0]["attempt"], rows[0]["attempts"], rows[5]["touchdowns"]) == (6, 2, 3)
     assert [row["read_median_siemens"] for row in rows[:5]] == [figures_of(die)["median_siemens"] for die in DIES[:5]]
-    assert (rows[5]["read_median_siemens"], rows[0]["read_noise_amps"], rows[5]["attempt"]) == (None, None, None)
+    assert (rows[5]["read_median_siemens"], rows[0]["read_noise_amps"], rows[5]["attempt"]) == (None, None, 5)
     assert (rows[5]["reason"], rows[5]["is_good"], rows[1]["is_good"]) == ("no contact after 3 touchdowns", False, True)
     said = table.schema.field("read_median_siemens").metadata
     assert (said[b"units"], said[b"low"], said[b"high"]) == (b"S", b"5e-05", b"0.0002")
