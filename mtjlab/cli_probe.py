@@ -1,14 +1,17 @@
 """`mtjlab probe`: a wafer probed die for die, recorded, sorted, exported, reported; without a bench, a simulated one.
 
+The prober is our driver of a real one over VISA, with a simulated station behind; chips come to a simulated board.
 A run that ended early for whatever reason goes on with `--resume`.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,14 +23,19 @@ from .cli_wafer_run import PATIENCE_SECONDS, Controls, finished, require_exports
 from .errors import InputError
 
 if TYPE_CHECKING:
-    from mtjlab.protocols.probe_wafer_parts import BinRules, WaferOutcome
+    from mtjlab.protocols.probe_wafer_parts import BinRules, WaferOutcome, WaferSettings
 
     from .cli_simulated_chips import ChipBench
-    from .cli_simulated_wafers import ChipsAhead, ChipsUnderProber
+    from .cli_simulated_stations import SimStage
+    from .cli_simulated_wafers import ChipsInTurn, ChipsUnderProber
     from .records import RunStore
     from .run_plan import RunPlan
+    from .wafer_map import WaferMap
 
 _SIMULATION = "simulation"
+OVERTRAVEL_METRES = 35e-6
+CLEAN_EVERY = 100
+"""Touch-downs. Both are assumptions."""
 LIMITS = (
     TestLimit("survey.line_open", None, 0.0, 3, 30, "broken line"),
     TestLimit("survey.line_short", None, 0.0, 3, 31, "touching lines"),
@@ -37,6 +45,14 @@ LIMITS = (
 """Where simulated chips go; assumptions."""
 
 
+class ProberKind(StrEnum):
+    """Probers that can be simulated."""
+
+    VELOX = "velox"
+    SENTIO = "sentio"
+    MEMORY = "memory"
+
+
 @dataclass(frozen=True)
 class _Request:
     folder: Path
@@ -44,6 +60,8 @@ class _Request:
     seed: int
     wafer: str
     dies: int | None
+    prober: str
+    station: Path | None
     processes: int
     patience_seconds: float
 
@@ -56,6 +74,12 @@ def probe(
     dies: Annotated[int | None, typer.Option(min=1, help="Only so many dies. [default: all]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which simulated wafer and boards.")] = 1,
     wafer: Annotated[str, typer.Option(help="Packaged wafer, or the path of a wafer file.")] = "cmos20k",
+    prober: Annotated[
+        ProberKind, typer.Option(help="Which prober; memory: a chuck whose contacts are always good.")
+    ] = ProberKind.VELOX,
+    station: Annotated[
+        Path | None, typer.Option(help="File with the simulated station: card, alignment, skipped dies ...")
+    ] = None,
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that simulate chips ahead of the prober; 1: none do.")
     ] = 2,
@@ -76,7 +100,7 @@ def probe(
     if out and resume:
         raise InputError("--out is for a new run, --resume for one that is there", remedy="Give one of them")
     folder = resume or out or Path("runs") / f"wafer-{datetime.now():%Y%m%d-%H%M%S}"
-    request = _Request(folder, resume is not None, seed, wafer, dies, processes, patience)
+    request = _Request(folder, resume is not None, seed, wafer, dies, prober.value, station, processes, patience)
     kinds = [kind.strip() for kind in exports.split(",") if kind.strip()]
     require_exports(kinds)
     began = time.perf_counter()
@@ -91,35 +115,56 @@ def probe(
 
 
 def _walked(request: _Request, notices: WaferNotices) -> WaferOutcome:
-    from dataclasses import replace
-
     from mtjlab.protocols.probe_wafer import probe_wafer
-    from mtjlab.protocols.probe_wafer_parts import WaferSettings
 
-    from .cli_simulated_wafers import ChipsAhead
+    from .cli_simulated_wafers import ChipsUnderProber
     from .interrupts import stop_on_signals
     from .screen import ProgressScreen
 
-    settings = WaferSettings(bins=_bins(), overtravel_metres=20e-6)
     with _opened(request) as store:
-        chips = _chips(store.provenance.more[_SIMULATION])
-        under = _under(chips, store, request.processes)
-        if isinstance(under, ChipsAhead):
-            settings = replace(settings, contact=replace(settings.contact, check=under.check))
-        bench = under.bench()
-        with stop_on_signals(), ProgressScreen() as screen:
+        what = store.provenance.more[_SIMULATION]
+        under = ChipsUnderProber(_chips(what))
+        with _stage(store.folder, what, under) as stage, stop_on_signals(), ProgressScreen() as screen:
+            stage.align()
+            chips = _under(stage, under, store, request.processes)
+            settings, bench = _settings(), chips.bench()
+            settings = replace(settings, contact=chips.rules(settings.contact))
             controls = Controls(screen, request.patience_seconds, notices=notices)
             try:
-                return probe_wafer(under.prober, bench, under.steps(), store, settings, **controls(store, bench))
+                return probe_wafer(stage.prober, bench, chips.steps(), store, settings, **controls(store, bench))
             finally:
                 controls.close()
+                for incident in [*stage.incidents, *under.incidents]:
+                    typer.echo(f"mtjlab: the simulation logged: {incident}", err=True)
 
 
-def _under(chips: ChipBench, store: RunStore, processes: int) -> ChipsUnderProber | ChipsAhead:
-    from .cli_simulated_wafers import ChipsAhead, ChipsUnderProber
+def _settings() -> WaferSettings:
+    from mtjlab.protocols.probe_wafer_parts import ContactRules, WaferSettings
+
+    return WaferSettings(
+        bins=_bins(),
+        contact=ContactRules(tries=2, cleans=True, clean_every=CLEAN_EVERY),
+        overtravel_metres=OVERTRAVEL_METRES,
+        writes_bins=True,
+    )
+
+
+def _under(stage: SimStage, under: ChipsUnderProber, store: RunStore, processes: int) -> ChipsInTurn:
+    from .cli_simulated_wafers import ChipsAhead, ChipsInTurn
 
     dies = store.left()
-    return ChipsAhead(chips, dies, processes) if processes > 1 and len(dies) > 1 else ChipsUnderProber(chips)
+    if processes == 1 or len(dies) < 2:
+        return ChipsInTurn(under, stage.place_of, stage.seconds)
+    return ChipsAhead(under, stage.place_of, stage.seconds, stage.foretell, dies, processes)
+
+
+def _stage(folder: Path, what: dict[str, Any], under: ChipsUnderProber) -> SimStage:
+    from mtjlab.sim_instruments.prober_spec import StationSpec
+
+    from .cli_simulated_stations import sim_stage
+
+    kind = what.get("prober", ProberKind.MEMORY.value)  # runs before there was a choice
+    return sim_stage(folder, kind, under, StationSpec.model_validate(what.get("station", {})), OVERTRAVEL_METRES)
 
 
 def _opened(request: _Request) -> RunStore:
@@ -129,21 +174,46 @@ def _opened(request: _Request) -> RunStore:
         return RunStore.open(request.folder)
     from .provenance import here
 
-    what = {"wafer": request.wafer, "seed": request.seed}
+    what = {
+        "wafer": request.wafer,
+        "seed": request.seed,
+        "prober": request.prober,
+        "station": _station(request.station),
+    }
     chips = _chips(what)
-    plan = _plan(chips, request.dies)
+    wafer_map = _map(chips, what)
     known = here(
         recipe_name="survey of chips",
         recipe_text=json.dumps({"limits": [vars(limit) for limit in LIMITS], "chips": chips.key}),
         limits_revision="1",
-        bench="simulated prober and board",
+        bench=f"simulated prober ({request.prober}) and board",
         is_simulated=True,
-        overtravel_meters=20e-6,
+        overtravel_meters=OVERTRAVEL_METRES,
         clock_source="simulated",
-        map_orientation="notch at 180 degrees, x to the right, y up",
+        map_orientation=f"axes {wafer_map.axes}, notch at {wafer_map.notch_degrees} degrees, from {wafer_map.source}",
         more={_SIMULATION: what},
     )
-    return RunStore.create(request.folder, plan, known)
+    return RunStore.create(request.folder, _plan(wafer_map, request.dies), known)
+
+
+def _station(path: Path | None) -> dict[str, Any]:
+    from mtjlab.sim_instruments.prober_spec import StationSpec
+
+    from .cli_simulated_stations import AS_LOADED
+
+    if path is None:
+        return AS_LOADED.model_dump(mode="json")
+    from .yaml_files import check_model, load_yaml
+
+    return check_model(load_yaml(path), StationSpec, path).model_dump(mode="json")
+
+
+def _map(chips: ChipBench, what: dict[str, Any]) -> WaferMap:
+    """The prober's own map, asked for before there is a folder for the run."""
+    from .cli_simulated_wafers import ChipsUnderProber
+
+    with tempfile.TemporaryDirectory() as name, _stage(Path(name), what, ChipsUnderProber(chips)) as stage:
+        return stage.prober.wafer_map()
 
 
 def _chips(what: dict[str, Any]) -> ChipBench:
@@ -168,12 +238,11 @@ def _bins() -> BinRules:
     return BinRules(LIMITS)
 
 
-def _plan(chips: ChipBench, dies: int | None) -> RunPlan:
+def _plan(wafer_map: WaferMap, dies: int | None) -> RunPlan:
     from mtjlab.protocols.probe_wafer_parts import CONTACT
     from mtjlab.protocols.probe_wafer_steps import CONTACT_UNITS, SURVEY_UNITS, wafer_plan
 
-    from .cli_simulated_wafers import SURVEY, map_of_wafer
+    from .cli_simulated_wafers import SURVEY
 
-    wafer_map = map_of_wafer(chips.wafer)
     only = [(die.x, die.y) for die in wafer_map.route("rows_serpentine")][:dies] if dies else []
     return wafer_plan(wafer_map, {CONTACT: CONTACT_UNITS, SURVEY: SURVEY_UNITS}, _bins(), only=only)

@@ -1,161 +1,262 @@
 """A simulated wafer of chips under a prober: chips on the simulated board as the chuck brings them, for `mtjlab probe`.
 
-This is composition (wafer, prober, board, driver), so it stands beside the command line; it has no commands.
+This is composition (wafer, prober, board, driver), so it stands beside the command line; it has no commands. The
+probers are in cli_simulated_stations.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from mtjlab.protocols.probe_wafer_parts import Arrays, ContactFinding, Step, StepResult, Visit, WaferBench, check_lines
+import numpy as np
+
+from mtjlab.protocols.probe_wafer_parts import (
+    Arrays,
+    ContactFinding,
+    ContactRules,
+    Step,
+    StepResult,
+    Visit,
+    WaferBench,
+    check_lines,
+)
 from mtjlab.protocols.probe_wafer_steps import survey_step
 from mtjlab.sim_instruments.daffodil_board import SimDaffodilBoard
-from mtjlab.sim_instruments.memory_prober import MemoryProber
+from mtjlab.sim_instruments.daffodil_chip import SIDE
+from mtjlab.sim_instruments.prober_dies import Place, UnderProbes, bare_chip, contacts_of, make_contact
 
 from .cli_simulated_chips import ChipBench
 from .errors import InputError
-from .nouns import DieId
-from .physics.populations import WaferDescription
-from .prober import DiePosition
-from .wafer_map import MapDie, WaferMap
+from .nouns import DieId, Floats
 
 SURVEY = "survey"
+PlaceOf = Callable[[DieId], Place]
+"""A die of the prober's map -> its place in the numbers of the wafer's description."""
+Foretell = Callable[[DieId, int], Floats]
+"""Contacts of the next touch-down on a die, if so many on other dies come before it."""
 
 
-def map_of_wafer(wafer: WaferDescription) -> WaferMap:
-    """The dies that a description has, as a prober's map."""
-    dies = tuple(MapDie(x, y) for x, y in wafer.places)
-    return WaferMap(wafer.wafer, dies, notch_degrees=180, source="the wafer's description")
-
-
-class ChipsUnderProber:
+class ChipsUnderProber(UnderProbes):
     """Every chip of a wafer on a board, one after the other, as the probes touch it.
 
-    What happens to a chip depends on the wafer's seed and its place only: a run that was interrupted finds what it
-    would have found. A chip is as it was made whenever it is touched.
+    What happens to a chip depends on the wafer's seed, its place and the contacts of the touch-down only: a run that
+    was interrupted finds what it would have found. A chip is as it was made whenever it is touched, on a board of its
+    own.
 
     Args:
         chips: the wafer, its boards and how chips are surveyed.
 
     Attributes:
-        prober: with the wafer on its chuck.
-        board: of the chip in contact; None while the probes are up.
+        factors: contacts of the present touch-down, as `UnderProbes.touch` has them; None while the probes are up.
+        incidents: of the boards so far.
     """
 
     def __init__(self, chips: ChipBench) -> None:
+        super().__init__(chips.wafer, chips.seed)
         self.chips = chips
-        self.prober = MemoryProber(map_of_wafer(chips.wafer), happened=self._moved)
-        self.board: SimDaffodilBoard | None = None
-        self._seconds_before = 0.0
-        self._arrays: Arrays = ()
+        self.factors: Floats | None = None
         self.incidents: list[str] = []
+        self._place: Place = (0, 0, 0)
+        self._board: SimDaffodilBoard | None = None
+        self._arrays: Arrays = ()
+        self._seconds = 0.0
 
-    def _moved(self, what: str, where: DiePosition) -> None:
-        if self.is_live():
-            self.incidents.append(f"{what} at {where} while lines were driven")
-        if self.board is not None and what != "step":
-            self._seconds_before += self.board.seconds
-            self.incidents += [str(incident) for incident in self.board.incidents]
-            self.board, self._arrays = None, ()
-        if what == "down":
-            self.board = self.chips.board_at(where.x, where.y)
+    @property
+    def lines(self) -> int:
+        """Rows and columns of a kernel, which all kernels have in common."""
+        return 2 * SIDE
 
+    @property
     def is_live(self) -> bool:
         """Whether a write event still connects lines of the board."""
-        return self.board is not None and self.board.seconds < self.board.events.released_at
+        return self._board is not None and self._board.seconds < self._board.events.released_at
+
+    def bring(self, place: Place) -> None:
+        """See UnderProbes."""
+        self._leave()
+        self._place = place
+
+    def touch(self, factors: Floats) -> None:
+        """See UnderProbes."""
+        self._leave()
+        self.factors = factors.copy()
+
+    def lift(self) -> None:
+        """See UnderProbes."""
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._board is not None:
+            self._seconds += self._board.seconds
+            self.incidents += [str(incident) for incident in self._board.incidents]
+        self._board, self._arrays, self.factors = None, (), None
 
     def seconds(self) -> float:
-        """Simulated time of prober and boards together."""
-        return self.prober.seconds + self._seconds_before + (self.board.seconds if self.board else 0.0)
+        """Simulated time of all boards together."""
+        return self._seconds + (self._board.seconds if self._board else 0.0)
+
+    def arrays(self, place: Place) -> Arrays:
+        """Calibrate the board, once for each touch-down; the kernels of the chip in contact.
+
+        Raises InputError if the chip of that place is not in contact.
+        """
+        if self.factors is None or self._place != place:
+            raise InputError(f"the chip at {place[:2]} is not in contact", where="simulated wafer")
+        if self._board is None:
+            self._board = _board(self.chips, place, self.factors, is_there=self.has(place))
+            self._arrays = list(self.chips.kernels(self._board))
+        return self._arrays
+
+
+class ChipsInTurn:
+    """Chips that are simulated when they are in contact.
+
+    Args:
+        under: the chips.
+        place_of: see `PlaceOf`.
+        prober_seconds: clock of the prober.
+    """
+
+    def __init__(self, under: ChipsUnderProber, place_of: PlaceOf, prober_seconds: Callable[[], float]) -> None:
+        self.under, self._place_of, self._prober_seconds = under, place_of, prober_seconds
+        self._survey = survey_step(under.chips.settings, SURVEY)
 
     def arrays(self, die: DieId) -> Arrays:
-        """Calibrate the board, once for each touch-down; the kernels of the chip in contact."""
-        if self.board is None or self.prober.here[:2] != (die.x, die.y):
-            raise InputError(f"die ({die.x}, {die.y}) is not in contact", where="simulated wafer")
-        self._arrays = self._arrays or list(self.chips.kernels(self.board))
-        return self._arrays
+        """See `ChipsUnderProber.arrays`."""
+        return self.under.arrays(self._place_of(die))
+
+    def seconds(self) -> float:
+        """Of prober and boards."""
+        return self._prober_seconds() + self.under.seconds()
 
     def bench(self) -> WaferBench:
         """As `probe_wafer` takes it. The board is left with no line connected by every Crossbar's own `idle`."""
-        return WaferBench(self.arrays, lambda: None, self.seconds, {"board": self.is_live})
+        return WaferBench(self.arrays, lambda: None, self.seconds, {"board": lambda: self.under.is_live})
 
     def steps(self) -> list[Step]:
         """The survey of all kernels."""
-        return [survey_step(self.chips.settings, SURVEY)]
+        return [self._survey]
+
+    def rules(self, rules: ContactRules) -> ContactRules:
+        """Those of the contact, as they look at these chips."""
+        return rules
 
 
 @dataclass(frozen=True, eq=False)
 class _Ahead:
-    """What the simulation of a chip gave."""
+    """What the simulation of a chip gave, with these contacts; no survey of one whose contact is bad."""
 
     die: DieId
+    factors: Floats
     contact: ContactFinding
-    survey: StepResult
-    seconds: float
+    contact_seconds: float
+    survey: StepResult | None
 
 
-class ChipsAhead:
+class ChipsAhead(ChipsInTurn):
     """Chips that other processes simulate before the chuck brings them; for a simulated wafer only.
 
-    What comes out is what `ChipsUnderProber` gives, since nothing that happens to one chip depends on another; time
-    passes as there.
+    What was simulated ahead counts if the prober has brought that chip into contact, with the contacts foretold.
+    Anything else (another touch-down, a die that comes again) is simulated now: so the outcome is that of
+    `ChipsInTurn`, and time passes as there.
 
     Args:
-        chips: see `ChipsUnderProber`.
+        foretell: see `Foretell`.
         dies: in the order in which they will be visited.
         processes: how many simulate at a time.
+        most_silent_lines: with more, no survey is simulated ahead.
     """
 
-    def __init__(self, chips: ChipBench, dies: Sequence[DieId], processes: int) -> None:
-        self.under = ChipsUnderProber(chips)
-        self.prober = self.under.prober
+    def __init__(
+        self,
+        under: ChipsUnderProber,
+        place_of: PlaceOf,
+        prober_seconds: Callable[[], float],
+        foretell: Foretell,
+        dies: Sequence[DieId],
+        processes: int,
+        most_silent_lines: int = 2,
+    ) -> None:
+        super().__init__(under, place_of, prober_seconds)
+        self._number = {die: number for number, die in enumerate(dies)}
+        self._foretell, self._most_silent = foretell, most_silent_lines
+        self._reached = self._pulled = 0
         self._coming = self._simulated(dies, processes)
         self._now: _Ahead | None = None
-        self._seconds = 0.0
+        self._seconds_ahead = 0.0
 
     def _simulated(self, dies: Sequence[DieId], processes: int) -> Iterator[_Ahead]:
         import joblib
 
-        work = (joblib.delayed(_simulate)(self.under.chips, die) for die in dies)
+        def work() -> Iterator[tuple[Callable[..., _Ahead], tuple[object, ...], dict[str, object]]]:
+            for number, die in enumerate(dies):
+                factors = self._foretell(die, max(number - self._reached, 0))
+                yield joblib.delayed(_simulate)(self.under.chips, die, self._place_of(die), factors, self._most_silent)
+
         found: Iterator[_Ahead] = joblib.Parallel(n_jobs=processes, return_as="generator", pre_dispatch="2*n_jobs")(
-            work
+            work()
         )
         return found
 
-    def _of(self, visit: Visit) -> _Ahead:
-        """The chip under the probes; one that does not come in the order foretold is simulated now."""
-        if self._now is None or self._now.die != visit.die:
-            coming = next(self._coming, None)
-            self._now = coming if coming and coming.die == visit.die else _simulate(self.under.chips, visit.die)
-        return self._now
+    def _known(self, die: DieId) -> _Ahead | None:
+        """What was simulated of the chip in contact, with the contacts that it has."""
+        number = self._number.get(die, -1)
+        self._reached = max(self._reached, number + 1)
+        while self._pulled <= number:
+            self._now, self._pulled = next(self._coming, None), self._pulled + 1
+        ahead, factors = self._now, self.under.factors
+        if ahead is None or ahead.die != die or factors is None or not np.array_equal(ahead.factors, factors):
+            return None
+        return ahead
 
-    def check(self, visit: Visit) -> ContactFinding:
-        """What the contact check found."""
-        found = self._of(visit)
-        self._seconds += found.seconds - float(found.survey.scalars["bench_seconds"])
-        return found.contact
+    def _check(self, visit: Visit) -> ContactFinding:
+        ahead = self._known(visit.die)
+        if ahead is None:
+            return check_lines(replace(visit, arrays=self.arrays(visit.die)))
+        self._seconds_ahead += ahead.contact_seconds
+        return ahead.contact
 
-    def steps(self) -> list[Step]:
-        """The survey of all kernels."""
+    def _run(self, visit: Visit) -> StepResult:
+        ahead = self._known(visit.die)
+        if ahead is None or ahead.survey is None:
+            return self._survey.run(replace(visit, arrays=self.arrays(visit.die)))
+        self._seconds_ahead += float(ahead.survey.scalars["bench_seconds"])
+        return ahead.survey
 
-        def run(visit: Visit) -> StepResult:
-            found = self._of(visit)
-            self._seconds += float(found.survey.scalars["bench_seconds"])
-            return found.survey
-
-        return [Step(SURVEY, run)]
+    def seconds(self) -> float:
+        """See ChipsInTurn."""
+        return super().seconds() + self._seconds_ahead
 
     def bench(self) -> WaferBench:
-        """As `probe_wafer` takes it."""
-        return WaferBench(lambda die: (), lambda: None, lambda: self.prober.seconds + self._seconds)
+        """See ChipsInTurn; boards are calibrated by the steps that need them."""
+        return replace(super().bench(), arrays=lambda die: ())
+
+    def steps(self) -> list[Step]:
+        """See ChipsInTurn."""
+        return [Step(SURVEY, self._run)]
+
+    def rules(self, rules: ContactRules) -> ContactRules:
+        """See ChipsInTurn."""
+        return replace(rules, check=self._check)
 
 
-def _simulate(chips: ChipBench, die: DieId) -> _Ahead:
-    board = chips.board_at(die.x, die.y)
+def _board(chips: ChipBench, place: Place, factors: Floats, *, is_there: bool = True) -> SimDaffodilBoard:
+    """The board with that chip, as the probes touch it."""
+    board = chips.board_at(place[0], place[1])
+    if not is_there:
+        board.chip = bare_chip(chips.wafer)
+    make_contact(board.chip, contacts_of(board.chip), factors)
+    return board
+
+
+def _simulate(chips: ChipBench, die: DieId, place: Place, factors: Floats, most_silent_lines: int) -> _Ahead:
+    board = _board(chips, place, factors)
     visit = Visit(die, list(chips.kernels(board)))
     contact = check_lines(visit)
-    survey = survey_step(chips.settings, SURVEY).run(visit)
+    seconds, survey = board.seconds, None
+    if len(contact.silent) <= most_silent_lines:
+        survey = survey_step(chips.settings, SURVEY).run(visit)
     if board.incidents:
         raise InputError(f"the board logged {board.incidents[0]}", where=f"die ({die.x}, {die.y})")
-    return _Ahead(die, contact, survey, board.seconds)
+    return _Ahead(die, factors, contact, seconds, survey)

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from mtjlab import cli_recipe_wafer, cli_simulated_wafers
 from mtjlab.cli import app, main
+from mtjlab.drivers.formfactor_velox import FormFactorVelox
 from mtjlab.errors import InstrumentError
 from mtjlab.ledger_rows import DieState
-from mtjlab.protocols import probe_wafer_parts
-from mtjlab.protocols.probe_wafer_parts import Step, Visit
+from mtjlab.prober import DiePosition
+from mtjlab.protocols.probe_wafer_parts import Step
 from mtjlab.sim_instruments import benches
 from mtjlab.sim_instruments.simulated_bench import sim_bench
 from mtjlab.store import open_run
@@ -169,16 +170,15 @@ def test_chips_on_a_board_stopped_and_resumed_then_listed_and_compared(
 ) -> None:
     whole = result_of("probe", "--dies", "2", *ONE, "--out", "runs/whole", "--exports", "csv")
     assert (whole["state"], whole["dies"]) == ("complete", {"done": 2})
-    stop_after = 1
-    moved = cli_simulated_wafers.ChipsUnderProber._moved
+    step = FormFactorVelox._step_to
 
-    def interrupted(self: Any, what: str, where: Any) -> None:
-        moved(self, what, where)
-        if what == "step" and len(self.prober.touched) == stop_after:
+    def interrupted(self: FormFactorVelox, wanted: DiePosition) -> None:
+        if self.touchdowns == 1:
             raise KeyboardInterrupt
+        step(self, wanted)
 
     with monkeypatch.context() as patched:
-        patched.setattr(cli_simulated_wafers.ChipsUnderProber, "_moved", interrupted)
+        patched.setattr(FormFactorVelox, "_step_to", interrupted)
         patched.setattr(
             sys, "argv", ["mtjlab", "probe", "--dies", "2", *ONE, "--out", "runs/parts", "--no-report", "--exports", ""]
         )
@@ -198,22 +198,3 @@ def test_chips_on_a_board_stopped_and_resumed_then_listed_and_compared(
     shown = typed("runs", "show", pair[1])
     assert "done after 2 visits" in shown
     assert json.loads(typed("runs", "show", pair[0], "--json"))["problems"] == []
-
-
-def test_chips_simulated_ahead_are_those_under_the_prober(here: Path) -> None:
-    chips = cli_simulated_wafers.ChipBench(cli_simulated_wafers_wafer())
-    visit_die = probe_wafer_parts.DieId("cmos20k", 0, 0)
-    under = cli_simulated_wafers.ChipsUnderProber(chips)
-    under.prober.prepare(overtravel_limit_metres=50e-6)
-    under.prober.to_die(0, 0)
-    under.prober.contact()
-    finding = probe_wafer_parts.check_lines(Visit(visit_die, under.arrays(visit_die)))
-    assert finding.silent == () and finding.lines == 50
-    under.prober.separate()
-    assert under.incidents == []
-
-
-def cli_simulated_wafers_wafer() -> Any:
-    from mtjlab.cli_simulated_chips import packaged_wafer
-
-    return packaged_wafer()
