@@ -23,7 +23,7 @@ MOST_BYTES = 64 * 1024 * 1024
 PRELUDE = (
     PATTERNS
     + r"""
-local step, most_steps, call_cost, most_seconds = ...
+local step, most_steps, call_cost, most_seconds, seconds_called = ...
 local raw_pcall, raw_error, raw_tostring, raw_setmetatable = pcall, error, tostring, setmetatable
 local raw_load, sethook, format_text, select, rawset, type = load, debug.sethook, string.format, select, rawset, type
 local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
@@ -38,7 +38,7 @@ local clock, raw_getmetatable, rawget, rawlen = os.clock, debug.getmetatable, ra
 local left, is_exhausted, deadline = 0, false, 0
 local function tick()
     left = left - 1
-    if left <= 0 or clock() > deadline then is_exhausted = true; raw_error(TOO_LONG, 0) end
+    if left <= 0 or clock() - seconds_called() > deadline then is_exhausted = true; raw_error(TOO_LONG, 0) end
 end
 local function passed(...)
     if is_exhausted then raw_error(TOO_LONG, 0) end
@@ -260,7 +260,7 @@ local function compile(text) return raw_load(text, "=TSP", "t") end
 local function run(f)
     left, is_exhausted, count, is_binary = most_steps, false, 0, false
     is_exiting = false
-    deadline = clock() + most_seconds
+    deadline = clock() - seconds_called() + most_seconds
     sethook(tick, "", step)
     local is_good, problem = raw_pcall(f)
     sethook()
@@ -277,14 +277,10 @@ local function run(f)
     return text, problem
 end
 local function function_of(python_function)
-    local function finished(began, ...)
-        deadline = deadline + clock() - began
-        return ...
-    end
     return function(...)
         left = left - call_cost
         if left <= 0 then tick() end
-        return finished(clock(), python_function(...))
+        return python_function(...)
     end
 end
 local function script_object(name, text, f, save)
