@@ -30,7 +30,7 @@ def write_files(folder: Path, dies: int) -> Path:
     """A 2602B that scans through a 707B, a prober under Velox, a wafer of at least so many dies; returns the recipe."""
     yaml = YAML(typ="rt", pure=True)
     wafer = yaml.load((files("mtjlab.physics") / "wafers" / "passive15.yaml").read_text(encoding="utf-8"))
-    wafer["radius_mm"] = 49
+    wafer["radius_mm"] = 49.5
     bench = yaml.load(packaged_bench_file("linked15.yaml").read_text(encoding="utf-8"))
     del bench["die"]
     bench |= {"bench": "arrays", "wafer": "wafer.yaml", "wiring": "arrays.wiring.yaml"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -77,7 +78,18 @@ def walk(run: WaferRun, hands: Callable[[RunStore, WaferBench], dict[str, Any]])
             under = _bench(bench, files)
             recipe = run.loaded.recipe
             steps = wafer_steps(recipe, lambda visit: _context(run, bench, visit))
-            return probe_wafer(prober, under, steps, store, wafer_settings(recipe, run.part), **hands(store, under))
+            with _loaded_for_good():
+                return probe_wafer(prober, under, steps, store, wafer_settings(recipe, run.part), **hands(store, under))
+
+
+@contextmanager
+def _loaded_for_good() -> Iterator[None]:
+    """Meanwhile the garbage collector leaves alone what has been loaded by now: libraries, mostly."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def recipe_of(folder: Path) -> Path:

@@ -162,8 +162,10 @@ def numbers_of(outcomes: Sequence[StepOutcome]) -> dict[str, float]:
 
 
 def _do(step: Step, context: DieContext) -> StepFound:
-    """What a kind of step does; modules are loaded by those who use them."""
-    from . import die_step_cells, die_step_networks, die_step_reads
+    """What a kind of step does; networks need PyTorch, which takes seconds to load."""
+    if isinstance(step, TrainStep | InferStep):
+        return _do_with_network(step, context)
+    from . import die_step_cells, die_step_reads
 
     match step:
         case CheckStep():
@@ -178,8 +180,12 @@ def _do(step: Step, context: DieContext) -> StepFound:
             return die_step_cells.characterized(step, context)
         case WriteStep():
             return die_step_cells.written(step, context)
-        case TrainStep():
-            return die_step_networks.trained(step, context)
-        case InferStep():
-            return die_step_networks.inferred(step, context)
     raise InputError(f"a step '{step.step}' is nothing that is done on a die", remedy="Put it into a recipe of its own")
+
+
+def _do_with_network(step: TrainStep | InferStep, context: DieContext) -> StepFound:
+    from . import die_step_networks
+
+    if isinstance(step, TrainStep):
+        return die_step_networks.trained(step, context)
+    return die_step_networks.inferred(step, context)
