@@ -90,6 +90,10 @@ class StoredRun:
         """Where its data come from."""
         return Provenance.from_json(self._ledger.facts["provenance"])
 
+    def fact(self, key: str) -> str:
+        """A text that the ledger keeps with the run, e.g. `bench_<session>`; "" if there is none."""
+        return self._ledger.fact(key)
+
     def dies(self, binning: int | None = None) -> list[DieRow]:
         """Every die in the plan's order, with bins of a binning (None: the newest, 0: the run's own)."""
         return self._ledger.dies(binning)

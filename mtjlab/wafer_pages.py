@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 import matplotlib
@@ -60,7 +61,7 @@ def map_page(
 
 
 def _wrapped(lines: Sequence[str], most: int = 120) -> list[str]:
-    return [line[start : start + most] for line in lines for start in range(0, max(len(line), 1), most)]
+    return [part for line in lines for part in wrap(line, most)]
 
 
 def parameter_pages(parameters: Sequence[Parameter], layout: WaferLayout, on_a_page: int = 5) -> Iterator[Figure]:
