@@ -20,6 +20,9 @@ import typer
 if TYPE_CHECKING:
     from mtjlab.protocols.probe_wafer_parts import Answer, Question
 
+    from .nouns import Progress
+    from .screen import ProgressScreen
+
 _MOST_BYTES = 1024
 
 
@@ -71,10 +74,11 @@ class Terminal:
     Args:
         lines: what is typed there.
         say: prints a line.
+        screen: halted while a question is open: bars that are drawn anew would wipe out what is being typed.
     """
 
-    def __init__(self, lines: TypedLines, say: Callable[[str], object]) -> None:
-        self._lines, self._say = lines, say
+    def __init__(self, lines: TypedLines, say: Callable[[str], object], screen: ProgressScreen | None = None) -> None:
+        self._lines, self._say, self._screen = lines, say, screen
 
     @property
     def is_there(self) -> bool:
@@ -84,8 +88,11 @@ class Terminal:
     def put(self, question: Question) -> None:
         """Put a question."""
         where = f"die ({question.die.x}, {question.die.y}), " if question.die else ""
+        reason = question.reason.removeprefix(f"{question.what}: ")
         self._lines.begin()
-        self._say(f"mtjlab: {where}{question.what}: {question.reason}")
+        if self._screen is not None:
+            self._screen.halt()
+        self._say(f"mtjlab: {where}{question.what}: {reason}")
         self._say("mtjlab: type retry, skip or stop and Enter, or answer on the live page:")
 
     def answer(self) -> Answer | None:
@@ -104,13 +111,19 @@ class Terminal:
         """The question has been answered; `by` is who did, if it was somebody else."""
         if by:
             self._say(f"mtjlab: {by}")
+        if self._screen is not None:
+            self._screen.go_on()
 
 
-def own_terminal() -> Terminal | None:
-    """The terminal that this program was started in; None where there is none."""
+def own_terminal(progress: Progress) -> Terminal | None:
+    """The terminal that this program was started in, and on which it shows its progress; None where there is none."""
+    from .screen import ProgressScreen
+
     if not sys.stdin.isatty():
         return None
     if hasattr(signal, "SIGTTIN"):  # a run that was sent to the background must not be halted because it listens
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)
     place = sys.stdin.fileno()
-    return Terminal(TypedLines(lambda: os.read(place, _MOST_BYTES)), lambda text: typer.echo(text, err=True))
+    lines = TypedLines(lambda: os.read(place, _MOST_BYTES))
+    screen = progress if isinstance(progress, ProgressScreen) else None
+    return Terminal(lines, lambda text: typer.echo(text, err=True), screen)

@@ -58,7 +58,7 @@ class Controls:
             bench,
             progress=self.progress,
             patience_seconds=self.patience_seconds,
-            terminal=own_terminal(),
+            terminal=own_terminal(self.progress),
         )
         hands = {"ask": control.ask, "should_stop": control.should_stop, "progress": control.progress}
         return self.notices.attached(hands, store) if self.notices else hands

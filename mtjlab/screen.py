@@ -50,6 +50,14 @@ class ProgressScreen:
     ) -> None:
         self._progress.stop()
 
+    def halt(self) -> None:
+        """Draw nothing until `go_on`: somebody is typing."""
+        self._progress.stop()
+
+    def go_on(self) -> None:
+        """Draw again."""
+        self._progress.start()
+
     def __call__(self, what: str, done: int, total: int) -> None:
         """The `mtjlab.nouns.Progress` callable."""
         if what != self._what:

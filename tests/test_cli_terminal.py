@@ -10,6 +10,7 @@ import textwrap
 from mtjlab.cli_terminal import Terminal, TypedLines
 from mtjlab.nouns import DieId
 from mtjlab.protocols.probe_wafer_parts import Answer, Question
+from mtjlab.screen import ProgressScreen
 
 QUESTION = Question("touching down", "the door is open", DieId("W", 3, 4))
 
@@ -47,6 +48,24 @@ def test_an_answer_is_a_word_or_its_beginning() -> None:
     assert own.answer() is Answer.SKIP
     assert "die (3, 4), touching down: the door is open" in said[0]
     assert said[-1] == "mtjlab: 'what' is none of them: retry, skip or stop?"
+
+
+def test_the_bars_stand_still_while_a_question_is_open() -> None:
+    class Screen(ProgressScreen):
+        calls: list[str] = []
+
+        def halt(self) -> None:
+            self.calls.append("halt")
+
+        def go_on(self) -> None:
+            self.calls.append("go on")
+
+    screen, said = Screen(), list[str]()
+    own = Terminal(TypedLines(Keyboard().read), lambda text: said.append(text), screen)
+    own.put(Question("step 'read'", "step 'read': drive: no reply"))
+    assert screen.calls == ["halt"] and said[0] == "mtjlab: step 'read': drive: no reply"
+    own.close("Ada answers 'retry' on the page")
+    assert screen.calls == ["halt", "go on"] and "Ada answers" in said[-1]
 
 
 def test_what_was_typed_before_a_question_does_not_answer_it() -> None:

@@ -153,7 +153,7 @@ function banner() {
   $("question").hidden = !question;
   if (question) {
     $("asked").textContent = `While ${question.what}${question.die ? ` on die (${question.die.join(", ")})` : ""}`;
-    $("why").textContent = question.reason;
+    $("why").textContent = question.reason.startsWith(`${question.what}: `) ? question.reason.slice(question.what.length + 2) : question.reason;
   }
 }
 
