@@ -70,16 +70,37 @@ def write(
     _run("write", steps, _bench(bench, station, wiring, seed), dry_run, out, as_json)
 
 
+Data = Annotated[
+    str, typer.Option(help="wine, digits, mnist, or a CSV file with a row of headings and a column of classes.")
+]
+Labels = Annotated[str | None, typer.Option(help="Column of the CSV file with the classes. [default: the last]")]
+Inputs = Annotated[
+    int | None, typer.Option(min=1, help="Use so many features only, those that tell the classes apart best.")
+]
+Classes = Annotated[str | None, typer.Option(help="Only these classes, with commas between: 0,1,7.")]
+Hidden = Annotated[int, typer.Option(min=1, help="Width of the hidden layer.")]
+Aware = Annotated[
+    bool, typer.Option("--hardware-aware", help="Train with the map's very cells in the loop, not with ideal ones.")
+]
+
+
 def train(
     map_file: Annotated[Path, typer.Option("--map", help="maps/both_states.npz of an earlier run.")],
     solutions: Annotated[int, typer.Option(min=1, max=1000, help="Networks to train and choose from.")] = 32,
     seed: Annotated[int, typer.Option(min=0, help="Of the split of the data and the training.")] = 0,
+    data: Data = "wine",
+    labels: Labels = None,
+    inputs: Inputs = None,
+    classes: Classes = None,
+    hidden: Hidden = 6,
+    hardware_aware: Aware = False,
     sets: Sets = None,
     out: OutFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Train networks for the die of a map; needs no bench."""
-    step = {"step": "train", "solutions": solutions, "seed": seed, **_map(map_file), **_given(sets)}
+    wanted = _training(data, labels, inputs, classes, hidden, hardware_aware)
+    step = {"step": "train", "solutions": solutions, "seed": seed, **wanted, **_map(map_file), **_given(sets)}
     _run("train", [step], None, False, out, as_json)
 
 
@@ -92,6 +113,12 @@ def infer(
         Path | None, typer.Option(help="network.npz of a run that trained one. [default: trained anew]")
     ] = None,
     map_file: MapFile = None,
+    data: Data = "wine",
+    labels: Labels = None,
+    inputs: Inputs = None,
+    classes: Classes = None,
+    hidden: Hidden = 6,
+    hardware_aware: Aware = False,
     read_volts: ReadVolts = "0.1 V",
     most_volts: MostVolts = "0.84 V",
     sets: Sets = None,
@@ -102,8 +129,15 @@ def infer(
     """Write a network into the array and run all samples on it."""
     common = {"read_volts": read_volts, "most_volts": most_volts}
     steps = _classified(map_file, common)
+    wanted = _training(data, labels, inputs, classes, hidden, hardware_aware)
     if network is None:
-        steps.append({"step": "train", **_map(map_file)})
+        steps.append({"step": "train", **wanted, **_map(map_file)})
+    elif wanted != _training("wine", None, None, None, 6, aware=False):
+        raise InputError(
+            "--network says what was trained on which data",
+            where="mtjlab infer",
+            remedy="Leave out --data, --labels, --inputs, --classes, --hidden and --hardware-aware, or --network",
+        )
     placed = {} if network is None else {"network": str(network.resolve())}
     steps.append({"step": "infer", **common, **placed, **_map(map_file), **_given(sets)})
     _run("infer", steps, _bench(bench, station, wiring, seed), dry_run, out, as_json)
@@ -117,6 +151,17 @@ def _classified(map_file: Path | None, common: dict[str, str]) -> list[dict[str,
 
 def _map(map_file: Path | None) -> dict[str, str]:
     return {} if map_file is None else {"map": str(map_file.resolve())}
+
+
+def _training(
+    data: str, labels: str | None, inputs: int | None, classes: str | None, hidden: int, aware: bool
+) -> dict[str, Any]:
+    """What a step `train` says of the data and of the network."""
+    named = str(Path(data).resolve()) if Path(data).is_file() else data
+    given = {"data": named, "labels": labels, "inputs": inputs, "hidden": hidden}
+    given["classes"] = None if classes is None else [word.strip() for word in classes.split(",") if word.strip()]
+    given["aware"] = "hardware" if aware else None
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _bench(bench: str, station: Path | None, wiring: Path | None, seed: int | None) -> dict[str, Any]:

@@ -6,13 +6,14 @@ import io
 import json
 import zlib
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
+from .engine.data_sources import DataRequest
 from .engine.perceptron import Perceptron
 from .errors import InputError
 from .nouns import LayerPlan, WeightPlan
@@ -31,12 +32,19 @@ class PlacedNetwork:
         plan: which cell holds which part of it.
         data: name of the data set that it was trained on.
         seed: of the split of the data.
+        request: which data in full; None for all of the named set.
     """
 
     solution: Perceptron
     plan: WeightPlan
     data: str
     seed: int
+    request: DataRequest | None = None
+
+    @property
+    def source(self) -> DataRequest:
+        """Which data it is for."""
+        return self.request or DataRequest(self.data, seed=self.seed)
 
     def save(self, path: Path) -> Path:
         """Write one .npz: arrays of the solution and of each layer, and a JSON header under "header"."""
@@ -46,7 +54,9 @@ class PlacedNetwork:
     def to_bytes(self) -> bytes:
         """What `save` writes."""
         names = [layer.name for layer in self.plan.layers]
-        header = {"format": _FORMAT, "data": self.data, "seed": self.seed, "layers": names}
+        header: dict[str, Any] = {"format": _FORMAT, "data": self.data, "seed": self.seed, "layers": names}
+        if self.request is not None:
+            header["request"] = asdict(self.request)
         arrays: dict[str, Any] = {name: getattr(self.solution, name) for name in _SOLUTION}
         for number, layer in enumerate(self.plan.layers):
             arrays |= {f"layer_{number}_{name}": getattr(layer, name) for name in _LAYER}
@@ -70,8 +80,24 @@ class PlacedNetwork:
                     LayerPlan(str(layer), *[stored[f"layer_{number}_{name}"] for name in _LAYER])
                     for number, layer in enumerate(header["layers"])
                 ]
-                return cls(solution, WeightPlan(tuple(layers)), str(header["data"]), int(header["seed"]))
+                request = _request(header["request"]) if "request" in header else None
+                return cls(solution, WeightPlan(tuple(layers)), str(header["data"]), int(header["seed"]), request)
         except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile, zlib.error) as error:
             raise InputError(
                 f"not a network ({error})", where=str(path), remedy="Give the network.npz of a run that trained one"
             ) from error
+
+
+def _request(stored: dict[str, Any]) -> DataRequest:
+    """Raises TypeError or ValueError for what is none."""
+    inputs = stored.get("inputs")
+    return DataRequest(
+        data=str(stored["data"]),
+        labels=str(stored["labels"]),
+        seed=int(stored["seed"]),
+        inputs=None if inputs is None else int(inputs),
+        classes=tuple(str(name) for name in stored["classes"]),
+        samples=int(stored["samples"]),
+        folder=str(stored["folder"]),
+        sha256=str(stored["sha256"]),
+    )

@@ -50,6 +50,7 @@ def recipe_problems(
     found = [*_parts(loaded), *_steps(loaded), *_bins(loaded)]
     if wiring is not None:
         found += [*_device(loaded, wiring, wiring_file), *_limits(loaded, wiring), *_cells(loaded, wiring)]
+        found += _networks(loaded, wiring)
     for one in found:
         yield refusal(one.what, one.place, loaded.content, loaded.path, one.remedy)
 
@@ -118,6 +119,8 @@ def _step_inputs(loaded: LoadedRecipe, step: Step, number: int, before: set[str]
             )
         if step.map is not None and not loaded.beside(step.map).is_file():
             yield _missing_file(["steps", number, "map"], loaded.beside(step.map))
+    if isinstance(step, TrainStep):
+        yield from _data(loaded, step, number)
     if isinstance(step, InferStep):
         if step.network is None and "train" not in before:
             yield _Problem(
@@ -135,6 +138,38 @@ def _step_inputs(loaded: LoadedRecipe, step: Step, number: int, before: set[str]
             ["steps", number, "most_readings"],
             f"Give at least {step.readings}",
         )
+
+
+def _data(loaded: LoadedRecipe, step: TrainStep, number: int) -> Iterator[_Problem]:
+    """A table that is not there or is none; MNIST that is nowhere."""
+    from .engine.data_sources import NAMES
+
+    if step.data not in NAMES and not loaded.beside(step.data).is_file():
+        what = f"'{step.data}' is no data set, and there is no such file"
+        yield _Problem(what, ["steps", number, "data"], f"{nearest(step.data, NAMES)}; or give the path of a CSV file")
+        return
+    if step.data == "wine" and not step.classes and not step.inputs:
+        return
+    try:
+        step.request(loaded.beside).load()
+    except InputError as error:
+        where = f"{error.where}: " if error.where else ""
+        yield _Problem(f"data of step '{step.label}': {where}{error.what}", ["steps", number, "data"], error.remedy)
+
+
+def _networks(loaded: LoadedRecipe, wiring: Wiring) -> Iterator[_Problem]:
+    """Whether what is trained fits the array of the bench."""
+    from .engine.data_sources import fit_problem
+
+    array = len(wiring.row_lines), len(wiring.col_lines)
+    for number, step in enumerate(loaded.recipe.steps):
+        if isinstance(step, TrainStep):
+            try:
+                found = fit_problem(step.request(loaded.beside).shape(), step.hidden, array)
+            except InputError:
+                continue  # told where the data are looked at
+            if found is not None:
+                yield _Problem(f"step '{step.label}': {found[0]}", ["steps", number], found[1])
 
 
 def _pattern(loaded: LoadedRecipe, step: WriteStep, number: int) -> Iterator[_Problem]:

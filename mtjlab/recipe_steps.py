@@ -6,18 +6,28 @@ two together. What a step does stands in `protocols/die_steps.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from .recipe_units import Ohms, Seconds, Share, Volts
+
+if TYPE_CHECKING:
+    from .engine.data_sources import DataRequest
 
 Scheme = Literal["grounded", "floating", "V/2", "V/3", "rows floating"]
 WriteScheme = Literal["V/2", "V/3", "floating", "grounded", "gated"]
 Measure = Literal["loop", "bias", "write_errors", "read_disturb", "switching"]
 Pattern = Literal["checkerboard", "rows", "columns", "random", "all P", "all AP"]
+Word = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
+    WithJsonSchema({"type": ["string", "number"]}),
+]
+"""A name that may look like a number, such as that of a digit."""
 Cell = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 
 
@@ -238,6 +248,14 @@ class TrainStep(Step):
     """Networks trained for this die's map; the one that the map predicts the best for is kept.
 
     Attributes:
+        data: wine, digits (8 x 8 pixels), mnist (7 x 7), or the path of a CSV file with a row of headings.
+        labels: column of the CSV file that has the classes; the last one if left out.
+        inputs: only so many features, those that tell the classes apart best.
+        classes: only these.
+        samples: so many held-out samples are run on the array later on; of Wine, all.
+        folder, download: where MNIST is, and whether it may be fetched, see `mtjlab/engine/images.py`.
+        hidden: width of the layer between inputs and classes.
+        aware: "hardware" trains with the conductances of the very cells that the network goes onto.
         map: an earlier run's `maps/both_states.npz`; the map of the step `classify` before if left out.
     """
 
@@ -245,13 +263,36 @@ class TrainStep(Step):
     needs_bench = False
 
     step: Literal["train"]
-    data: Literal["wine"] = "wine"
+    data: str = Field(default="wine", min_length=1)
+    labels: str | None = None
+    inputs: int | None = Field(default=None, ge=1)
+    classes: list[Word] | None = Field(default=None, min_length=2)
+    samples: int = Field(default=100, ge=1, le=10_000)
+    folder: str | None = None
+    download: bool = False
+    hidden: int = Field(default=6, ge=1, le=1000)
+    aware: Literal["ideal", "hardware"] = "ideal"
     solutions: int = Field(default=32, ge=1, le=1000)
     epochs: int = Field(default=4000, ge=1, le=1_000_000)
     seed: int = Field(default=0, ge=0)
     input_bits: int = Field(default=5, ge=1, le=12)
     hidden_bits: int = Field(default=4, ge=1, le=12)
     map: str | None = None
+
+    def request(self, beside: Callable[[str], Path]) -> DataRequest:
+        """Which data that is; `beside` gives the path of a file that the recipe names."""
+        from .engine.data_sources import NAMES, DataRequest
+
+        return DataRequest(
+            data=self.data if self.data in NAMES else str(beside(self.data)),
+            labels=self.labels or "",
+            seed=self.seed,
+            inputs=self.inputs,
+            classes=tuple(self.classes or ()),
+            samples=self.samples,
+            folder="" if self.folder is None else str(beside(self.folder)),
+            may_download=self.download,
+        )
 
 
 class WriteStep(Pulsing):

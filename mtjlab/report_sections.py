@@ -389,11 +389,28 @@ def _cut(table: Table) -> Table:
     return Table(table.title, table.head, table.rows[:_MOST_ROWS], table.folded, more)
 
 
+def _train(section: Section, step: StepRow, maps: Maps) -> None:
+    del maps
+    told = step.details
+    aware = "the conductances of its very cells" if told["aware"] == "hardware" else "ideal junctions with spread"
+    rows = [
+        ("Data", str(told["data"])),
+        ("Network", " - ".join(str(size) for size in told["network"])),
+        ("Trained with", aware),
+        ("Samples trained on", str(told["training_samples"])),
+        ("Samples for the array", str(told["samples_on_array"])),
+        ("Classes", ", ".join(told["classes"])),
+        ("Inputs", ", ".join(told["inputs"])),
+    ]
+    section.tables.append(Table("Data and network", ("", ""), rows))
+
+
 _BUILDERS: dict[str, Callable[[Section, StepRow, Maps], None]] = {
     "check": _check,
     "contact": _contact,
     "read": _read,
     "classify": _classify,
     "characterize": _characterize,
+    "train": _train,
     "write": _write,
 }

@@ -149,9 +149,10 @@ def _characterize(step: dict[str, Any]) -> str:
 
 
 def _train(step: dict[str, Any]) -> str:
+    way = ", with the conductances of this die's cells in the loop," if step.get("aware") == "hardware" else ""
     return (
-        f"Train {step['solutions']} networks of binary weights on {step['data']} and keep the one that this die's map "
-        "predicts the best for, on the lines where defects hurt it least."
+        f"Train {step['solutions']} networks of binary weights on {step['data']}{way} and keep the one that this die's "
+        "map predicts the best for, on the lines where defects hurt it least."
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mtjlab.bridge import GNormTuning, layer_cells, plan_network, select_solution, tune_g_norm
-from mtjlab.engine.datasets import WineData, load_wine
+from mtjlab.engine.datasets import LabelledData, WineData, load_wine
 from mtjlab.engine.perceptron import Perceptron, accuracy, confusion, ideal_outputs, matrix_outputs
-from mtjlab.engine.placement import fit_to_bits, place
+from mtjlab.engine.placement import Placement, fit_to_bits, place
 from mtjlab.engine.training import TrainingSettings, train
 from mtjlab.nouns import ArrayMap, Floats, Progress, State, WeightPlan
 from mtjlab.roles import Crossbar
@@ -19,29 +20,24 @@ from .classify_defects import survey
 from .readout import check_contact
 from .run_perceptron import Keep, PerceptronRun, RunSettings, run_perceptron
 
-SERVED = (
-    "written first; its column currents are measured once for all wines",
-    "written into the same array after layer 1 has run, because 13 x 12 and 6 x 6 cells do not fit side by side",
-)
-
 
 @dataclass(frozen=True, eq=False)
 class WineOutcome:
     """Everything that running Wine on one array gave.
 
     Attributes:
-        data: wines and split.
+        data: samples and split.
         known: map of both states.
         network: the chosen solution.
         plan: where it went.
         run: what writing and running it gave.
-        tuning: predicted accuracy on the training wines against the normalising conductance, as written.
-        software: outputs of the chosen network with ideal devices, shape (wines, classes).
+        tuning: predicted accuracy on the training samples against the normalising conductance, as written.
+        software: outputs of the chosen network with ideal devices, shape (samples on the array, classes).
         predicted: outputs predicted from the map as written, at the tuned normalising conductance.
         untuned_siemens: normalising conductance by design.
     """
 
-    data: WineData
+    data: LabelledData
     known: ArrayMap
     network: Perceptron
     plan: WeightPlan
@@ -101,13 +97,20 @@ def wine_on_array(
 
 
 def choose_network(
-    perceptron: Perceptron, known: ArrayMap, data: WineData, settings: RunSettings
+    perceptron: Perceptron,
+    known: ArrayMap,
+    data: LabelledData,
+    settings: RunSettings,
+    trained_on: Sequence[Placement] | None = None,
 ) -> tuple[Perceptron, WeightPlan]:
     """The solution this die's map predicts the best for, on lines where defects hurt it least.
 
-    Only training wines are looked at.
+    Only training samples are looked at.
+
+    Args:
+        trained_on: lines, per layer, whose very cells the solutions were trained for; they stay there.
     """
-    placements = [place(inputs, outputs, known) for inputs, outputs in perceptron.layer_sizes]
+    placements = trained_on or [place(inputs, outputs, known) for inputs, outputs in perceptron.layer_sizes]
     cells = [layer_cells(known, placement) for placement in placements]
     transfers = [
         np.where(bits == State.P, c.siemens_p, c.siemens_ap) for bits, c in zip(perceptron.bits, cells, strict=True)
@@ -116,6 +119,8 @@ def choose_network(
         transfers, perceptron.biases, data.train_features, data.train_labels, known.on_off_siemens, settings.precision
     )
     network = perceptron.solution(selection.best)
+    if trained_on is not None:
+        return network, plan_network(network, placements)
     fitted = [
         fit_to_bits(bits[0], known, start=placement) for bits, placement in zip(network.bits, placements, strict=True)
     ]
@@ -140,13 +145,23 @@ def _train(data: WineData, seed: int, solutions: int, settings: RunSettings, pro
     return train(data, training, progress=lambda done, total: progress("training", done, total))
 
 
+def _served(plan: WeightPlan) -> tuple[str, str]:
+    """How the array computes each layer, for a reader."""
+    sizes = " and ".join(f"{layer.bits.shape[0]} x {layer.bits.shape[1]}" for layer in plan.layers)
+    return (
+        "written first; its column currents are measured once for all samples",
+        f"written into the same array after layer 1 has run: {sizes} cells share its lines",
+    )
+
+
 def as_result(outcome: WineOutcome) -> dict[str, Any]:
     """The outcome as plain values, the keys of `result.json`."""
-    labels = outcome.data.labels
+    labels = outcome.data.labels[outcome.data.on_array]
     writes = outcome.run.writes
     cells = [(write.target != State.UNKNOWN).sum() for write in writes]
     right = [write.fidelity * count for write, count in zip(writes, cells, strict=True)]
     return {
+        "data": outcome.data.name,
         "accuracy": {
             "software": float(accuracy(outcome.software, labels)),
             "predicted_from_map": float(accuracy(outcome.predicted, labels)),
@@ -173,7 +188,7 @@ def as_result(outcome: WineOutcome) -> dict[str, Any]:
                 "bits": layer.bits.tolist(),
                 "served": served,
             }
-            for layer, served in zip(outcome.plan.layers, SERVED, strict=True)
+            for layer, served in zip(outcome.plan.layers, _served(outcome.plan), strict=True)
         ],
         "notes": [f"{layer.name}: {write.reason}" for layer, write in zip(outcome.plan.layers, writes, strict=True)],
         "saturated_readings": outcome.run.saturated,

@@ -16,14 +16,16 @@ TEST_WINES = 30
 
 
 @dataclass(frozen=True, eq=False)
-class WineData:
-    """The 178 wines of the UCI Wine set and one split of them.
+class LabelledData:
+    """Samples with their classes, and one split of them.
 
     Attributes:
-        features: shape (178, 13), each feature scaled to 0..1 over all 178 wines.
-        labels: shape (178,), class 0..2.
-        train, test: indices into the wines, shapes (148,) and (30,), ascending.
+        features: shape (samples, inputs), 0..1.
+        labels: shape (samples,), class 0, 1 ...
+        train, test: indices into the samples, ascending.
         class_names, feature_names: what the classes and the columns of `features` are called.
+        name: of the set.
+        shown: indices of the samples that are run on an array; None for all.
     """
 
     features: Floats
@@ -32,26 +34,37 @@ class WineData:
     test: IntArray
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...]
+    name: str = "wine"
+    shown: IntArray | None = None
+
+    @property
+    def on_array(self) -> IntArray:
+        """Indices of the samples that are run on an array."""
+        return np.arange(self.labels.size) if self.shown is None else self.shown
 
     @property
     def train_features(self) -> Floats:
-        """Shape (148, 13): the wines that training and tuning may look at."""
+        """Samples that training and tuning may look at."""
         return self.features[self.train]
 
     @property
     def train_labels(self) -> IntArray:
-        """Shape (148,)."""
+        """Their classes."""
         return self.labels[self.train]
 
     @property
     def test_features(self) -> Floats:
-        """Shape (30, 13): the wines that only the final score may look at."""
+        """Samples that only the final score may look at."""
         return self.features[self.test]
 
     @property
     def test_labels(self) -> IntArray:
-        """Shape (30,)."""
+        """Their classes."""
         return self.labels[self.test]
+
+
+class WineData(LabelledData):
+    """The 178 wines of the UCI Wine set: 13 features, scaled over all wines, 3 classes, split into 148 and 30."""
 
 
 def load_wine(seed: int = 0) -> WineData:

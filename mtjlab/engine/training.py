@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..nouns import Floats
-from .datasets import WineData
+from .datasets import LabelledData
 from .perceptron import Perceptron, Precision, applied_inputs
 from .placement import CellPair
 
@@ -45,7 +45,7 @@ class TrainingSettings:
 
     Attributes:
         solutions: K, trained at once and independently of each other.
-        epochs: passes over the training wines, one step each.
+        epochs: passes over the training samples, one step each.
         learning_rate: of Adam at the start; it falls along a cosine.
         g: normalising conductance in units of G_P - G_AP.
         g_spread: relative spread of g, drawn anew for every step and solution: widens the plateau of accuracy over g.
@@ -88,17 +88,17 @@ def require_torch() -> None:
 
 
 def train(
-    data: WineData,
+    data: LabelledData,
     settings: TrainingSettings | None = None,
     *,
     conductances: Sequence[CellPair] | None = None,
     siemens_norm: float | None = None,
     progress: EpochProgress | None = None,
 ) -> Perceptron:
-    """K solutions trained on the 148 training wines; the test wines are never looked at.
+    """K solutions trained on the training samples; the test samples are never looked at.
 
     Args:
-        data: wines and their split.
+        data: samples and their split.
         settings: defaults if None.
         conductances: per layer, the very cells it will be placed on; the forward pass then computes with them.
             Device errors are still drawn on top.
@@ -122,7 +122,7 @@ class _Run:
 
     def __init__(
         self,
-        data: WineData,
+        data: LabelledData,
         settings: TrainingSettings,
         cells: Sequence[CellPair],
         sizes: Sequence[tuple[int, int]],
@@ -208,7 +208,7 @@ class _Run:
         return Perceptron(bits_1, biases_1, bits_2, biases_2)
 
 
-def _line_shapes(data: WineData, hidden: int) -> list[tuple[int, int]]:
+def _line_shapes(data: LabelledData, hidden: int) -> list[tuple[int, int]]:
     """(inputs, physical columns) per layer."""
     return [(data.features.shape[1], 2 * hidden), (hidden, 2 * len(data.class_names))]
 
