@@ -102,9 +102,11 @@ class _Walk:
             try:
                 self._begin()
                 self._walk()
+                self.bench.idle()
+                self.moves.separate()
             except StopWafer as stop:
                 state, reason = "stopped", str(stop)
-            self._leave_safe()
+                self._leave_safe()
         except BaseException as error:
             self._end_badly(error, reason)
             raise
@@ -198,7 +200,7 @@ class _Walk:
             raise StopWafer(f"{reason}: look at probes and wafer")
 
     def _leave_safe(self) -> None:
-        """Bench idle, then probes off."""
+        """Bench idle, then probes off; who has just ended the run is not asked again."""
         with held_off():
             self.bench.idle()
             self.prober.separate()

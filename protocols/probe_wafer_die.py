@@ -122,7 +122,7 @@ class DieVisit:
         finding = self._look(die, rules.check)
         for _ in range(rules.tries):
             if finding.silent:
-                self._contact_again(die, finding, self._more_metres())
+                self._contact_again(die, finding, self._more_metres(die))
                 finding = self._look(die, rules.check)
         if len(finding.silent) > rules.most_silent_lines and self._may_clean(rules.cleans):
             self._clean(die, finding.words)
@@ -160,12 +160,12 @@ class DieVisit:
         self._moves.contact_again(die, more_metres)
         self._store.contacted(die, self._touchdowns())
 
-    def _more_metres(self) -> float:
+    def _more_metres(self, die: DieId) -> float:
         """What the rules want, within what the prober allows; notes what it was set to before."""
         prober, rules = self._moves.prober, self._settings.contact
         if not prober.capabilities.has_overtravel or not rules.more_metres:
             return 0.0
-        now = prober.overtravel_metres()
+        now = self._moves.overtravel(die)
         if self._deeper is None:
             self._deeper = now
         return max(0.0, min(rules.more_metres, self._settings.overtravel_limit_metres - now))

@@ -7,6 +7,7 @@ fails: where it stands is read again before anything else, and whatever was done
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from mtjlab.errors import InstrumentError
 from mtjlab.interrupts import finishing
@@ -15,6 +16,7 @@ from mtjlab.prober import ErrorClass, Prober, ProberError
 
 from .probe_wafer_parts import Answer, Ask, Question
 
+Told = TypeVar("Told")
 Note = Callable[[str, str], None]
 """Adds to the audit log: text, kind."""
 
@@ -47,6 +49,10 @@ class ProberMoves:
         if overtravel_metres is not None and self.prober.capabilities.has_overtravel:
             self.set_overtravel(overtravel_metres)
 
+    def overtravel(self, die: DieId) -> float:
+        """What the prober is set to, metres."""
+        return self._do("reading the overtravel", self.prober.overtravel_metres, die)
+
     def set_overtravel(self, metres: float, die: DieId | None = None) -> None:
         """For the next touch-down; the probes are off."""
         self._do("setting the overtravel", lambda: self.prober.set_overtravel(metres), die)
@@ -70,7 +76,7 @@ class ProberMoves:
         """
         self.separate(die)
         if more_metres and self.prober.capabilities.has_overtravel:
-            self.set_overtravel(self.prober.overtravel_metres() + more_metres, die)
+            self.set_overtravel(self.overtravel(die) + more_metres, die)
         self.contact(die)
 
     def clean(self, die: DieId) -> None:
@@ -90,8 +96,8 @@ class ProberMoves:
         except SkipDie as left_out:
             self._note(f"{what}: {left_out}", "prober: bin")
 
-    def _do(self, what: str, act: Callable[[], object], die: DieId | None = None) -> None:
-        """Do it, again if the error says so.
+    def _do(self, what: str, act: Callable[[], Told], die: DieId | None = None) -> Told:
+        """Do it, again if the error says so; what it gives.
 
         Raises:
             SkipDie, StopWafer: as a person decided, or at the prober's own end of the wafer.
@@ -101,8 +107,7 @@ class ProberMoves:
         while True:
             try:
                 with finishing():
-                    act()
-                return
+                    return act()
             except InstrumentError as error:
                 self._note(f"{what}: {error}", f"prober: {_class_of(error).value}")
                 tries += 1
