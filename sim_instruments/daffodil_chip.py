@@ -11,7 +11,8 @@ from mtjlab.nouns import Floats
 from mtjlab.physics.die_description import DieDescription
 from mtjlab.physics.populations import DrawnDie, WaferDescription, draw_die
 
-from .daffodil_kernel import Access, Bias, Kernel, Point
+from .daffodil_bias import Access, Bias, Point
+from .daffodil_kernel import Kernel
 from .die import Die
 
 KERNELS = 32

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from mtjlab.nouns import Bools, Floats
 
+from .daffodil_bias import Bias, Point
 from .daffodil_chip import SIDE
-from .daffodil_kernel import Bias, Kernel, Point
+from .daffodil_kernel import Kernel
 
 if TYPE_CHECKING:
     from .daffodil_board import SimDaffodilBoard
 
+K = TypeVar("K")
+V = TypeVar("V")
 _MOST_CLIPPED = 6
+_KEPT = 4
+"""Readings at two polarities go to and fro."""
 _MOST_GATE = 3.3
 _SLACK = 0.01
 
@@ -93,9 +99,9 @@ class Events:
         self._noise, self._happenings = noise, happenings
         self.point: Point | None = None
         self.released_at = 0.0
-        self._last_bias: tuple[bytes, Bias] | None = None
-        self._last_outputs: tuple[tuple[Bias, Point, bytes], tuple[Bias, Floats]] | None = None
-        self._harmless: Point | None = None
+        self._biases: OrderedDict[tuple[object, ...], Bias] = OrderedDict()
+        self._outputs: OrderedDict[tuple[object, ...], tuple[Bias, Floats]] = OrderedDict()
+        self._harmless: OrderedDict[Point, None] = OrderedDict()
 
     @property
     def amplifier_offsets(self) -> Floats:
@@ -134,10 +140,11 @@ class Events:
     def _expose(self, bias: Bias, seconds: float) -> None:
         target = self._board.card or self.kernel
         self.point = target.point(bias)
-        if self._board.card is None and self.point is not self._harmless:
+        if self._board.card is None and self.point not in self._harmless:
             before = len(self._board.incidents)
             self._check(bias, self.point)
-            self._harmless = self.point if len(self._board.incidents) == before else None
+            if len(self._board.incidents) == before:
+                _keep(self._harmless, self.point, None)
         target.expose(bias, seconds, self._happenings, self._log_breakdown)
 
     def _log_breakdown(self, index: int) -> None:
@@ -149,17 +156,22 @@ class Events:
     # what the lines see
 
     def _bias(self) -> Bias:
-        b = self._board
-        rows = self._line_volts("row", b.write_mode_R, b.ext_mode_R, bool(b.EN_IO_R), b.ROW_EN_tobe)
-        cols = self._line_volts("col", b.write_mode_C, b.ext_mode_C, bool(b.EN_IO_C), b.COL_EN_tobe)
-        return self._kept(rows, cols, self._gate_volts())
+        """The same again for lines that are as they were: what has been found for it holds."""
+        key = self._setting()
+        if (found := self._biases.get(key)) is None:
+            b = self._board
+            rows = self._line_volts("row", b.write_mode_R, b.ext_mode_R, bool(b.EN_IO_R), b.ROW_EN_tobe)
+            cols = self._line_volts("col", b.write_mode_C, b.ext_mode_C, bool(b.EN_IO_C), b.COL_EN_tobe)
+            found = _keep(self._biases, key, Bias.of(rows, cols, self._gate_volts()))
+        return found
 
-    def _kept(self, rows: Floats, cols: Floats, gates: Floats) -> Bias:
-        """The last one again if it is the same: what has been found for it holds."""
-        key = rows.tobytes() + cols.tobytes() + gates.tobytes()
-        if self._last_bias is None or self._last_bias[0] != key:
-            self._last_bias = key, Bias.of(rows, cols, gates)
-        return self._last_bias[1]
+    def _setting(self) -> tuple[object, ...]:
+        """All that the levels of lines and gates follow from."""
+        b = self._board
+        modes = b.write_mode_R, b.ext_mode_R, b.write_mode_C, b.ext_mode_C, b.write_mode_G, b.ext_mode_G
+        switches = b.EN_IO_R, b.EN_IO_C, b.EN_IO_G, b.compliance_control, b.vground, b.vmax
+        levels = [b.outputs(kind).key for kind in ("row", "col", "gate", "reference")]
+        return (*modes, *switches, *levels, tuple(b.ROW_EN_tobe), tuple(b.COL_EN_tobe))
 
     def _line_volts(self, kind: str, write: int, ext: int, is_enabled: bool, enables: list[int]) -> Floats:
         """Against the chip's ground; NaN where open. "GND" is taken as the chip's ground; nothing is at EXT."""
@@ -195,14 +207,10 @@ class Events:
     def _amplified(self, bias: Bias, kind: str) -> tuple[Bias, Floats]:
         """Outputs of all amplifiers. One at its limit holds its line no more: the line sees that limit through R_f."""
         target = self._board.card or self.kernel
-        ohms, resting = self._board.true_ohms(), self._resting()
-        asked = (bias, target.point(bias), ohms.tobytes() + resting.tobytes() + kind.encode())
-        if self._last_outputs is not None:
-            (before, point, others), found = self._last_outputs
-            if before is bias and point is asked[1] and others == asked[2]:
-                return found
-        found = self._limited(bias, kind, ohms, resting)
-        self._last_outputs = asked, found
+        ohms = self._board.true_ohms()
+        key = target, bias, target.point(bias), ohms.tobytes(), self._board.outputs("reference").key, kind
+        if (found := self._outputs.get(key)) is None:
+            found = _keep(self._outputs, key, self._limited(bias, kind, ohms, self._resting()))
         return found
 
     def _limited(self, bias: Bias, kind: str, ohms: Floats, resting: Floats) -> tuple[Bias, Floats]:
@@ -214,6 +222,8 @@ class Events:
             point = target.point(bias)
             amps = np.where(is_open, 0.0, point.row_amps if kind == "row" else point.col_amps)
             ideal = a.outputs(resting, amps, ohms)
+            if not limited.any() and a.lowest_volts <= ideal.min() and ideal.max() <= a.highest_volts:
+                return bias, ideal
             outputs = np.where(limited, outputs, np.clip(ideal, a.lowest_volts, a.highest_volts))
             newly = (outputs != ideal) & ~limited
             if not newly.any() or self._board.card is not None:
@@ -260,3 +270,11 @@ class Events:
         above = float(bias.over_source_volts.max())
         if above > _MOST_GATE + _SLACK:
             self._board.log("over-voltage", f"a gate was {above:.3g} V above a line")
+
+
+def _keep(known: OrderedDict[K, V], key: K, value: V) -> V:
+    """Together with the last few."""
+    known[key] = value
+    if len(known) > _KEPT:
+        known.popitem(last=False)
+    return value

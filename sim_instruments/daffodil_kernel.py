@@ -13,12 +13,14 @@ import numpy as np
 from mtjlab.nouns import Floats
 from mtjlab.physics.crossbar_wires import NOT_CONNECTED, Wires
 
+from .daffodil_bias import Access, Bias, Point
 from .daffodil_cells import DieArrays
-from .daffodil_ladder import Ended, LadderRun, ladder_of
+from .daffodil_ladder import Ended, LadderRun
 from .die import LONG, Die
 
 if TYPE_CHECKING:
     from .daffodil_junctions import CellArrays
+    from .daffodil_solver import Ends, Ladder
 
 _QUIET = 1e-10
 """Expected number of events below which a stretch of time counts as uneventful, as in world.py."""
@@ -29,74 +31,20 @@ _KEPT_POINTS = 4
 """Readings at two polarities go to and fro."""
 
 
-@dataclass(frozen=True)
-class Access:
-    """The transistors in series with a junction, as one channel; numbers are assumptions.
-
-    Square law, both ways: I_sat = factor (V_gs - V_t)^2 with V_gs from the lower of the two lines, and a channel that
-    goes smoothly from its resistance at small currents, 1 / (2 factor (V_gs - V_t)), into saturation. The library's
-    own model has the threshold, the square and 4 mA at 3 V; it has no resistance.
-    """
-
-    threshold_volts: float = 0.5
-    amps_per_volt2: float = 4e-3 / 2.5**2
-
-    def saturation_amps(self, gate_volts: Floats | float) -> Floats:
-        """Saturation current at a gate voltage above the lower line."""
-        over = np.maximum(np.asarray(gate_volts) - self.threshold_volts, 0.0)
-        return np.asarray(self.amps_per_volt2 * over**2, dtype=np.float64)
-
-    def on_ohms(self, gate_volts: Floats | float) -> Floats:
-        """Resistance at small currents; infinite if off."""
-        over = np.maximum(np.asarray(gate_volts) - self.threshold_volts, 0.0)
-        with np.errstate(divide="ignore"):
-            return np.asarray(1 / (2 * self.amps_per_volt2 * over), dtype=np.float64)
-
-
 @dataclass(frozen=True, eq=False)
-class Bias:
-    """What the board puts on a kernel. Volts against the chip's ground; NaN where a line is open.
+class _Connected:
+    """What a bias connects, whatever states the cells are in.
 
     Attributes:
-        row_volts, col_volts: shapes (rows,), (cols,), of the sources behind the lines.
-        over_source_volts: shape (rows, cols), of each cell's gate above the lower of its two lines.
-        row_ohms, col_ohms: resistance that each line is driven through, beside the wires' own.
+        saturation_amps, on_ohms: of the transistors, (cells,).
+        ladder: the cells, if they lie in one column that is driven.
+        is_mesh: whether every column with cells that conduct is driven.
     """
 
-    row_volts: Floats
-    col_volts: Floats
-    over_source_volts: Floats
-    row_ohms: Floats
-    col_ohms: Floats
-
-    @classmethod
-    def of(cls, row_volts: Floats, col_volts: Floats, gate_volts: Floats) -> Bias:
-        """Lines driven right at their ends, and `gate_volts`, shape (cols,), along the columns."""
-        over = gate_volts - _lowest(row_volts, col_volts)
-        return cls(row_volts, col_volts, over, np.zeros(row_volts.size), np.zeros(col_volts.size))
-
-    @property
-    def key(self) -> bytes:
-        """Equal if the bias is."""
-        parts = (self.row_volts, self.col_volts, self.over_source_volts, self.row_ohms, self.col_ohms)
-        return b"".join(part.tobytes() for part in parts)
-
-
-@dataclass(frozen=True, eq=False)
-class Point:
-    """Operating point of a kernel.
-
-    Attributes:
-        junction_volts, cell_amps: shape (rows, cols), row above column; cells whose transistors are off have none.
-        cell_volts: the same of junction and transistors together.
-        row_amps, col_amps: current *out of the array* into each line.
-    """
-
-    junction_volts: Floats
-    cell_volts: Floats
-    cell_amps: Floats
-    row_amps: Floats
-    col_amps: Floats
+    saturation_amps: Floats
+    on_ohms: Floats
+    ladder: Ladder | None
+    is_mesh: bool
 
 
 class Kernel:
@@ -117,20 +65,27 @@ class Kernel:
         self._arrays = DieArrays(die)
         self._long_seconds = LONG * d.damping_seconds
         self._points: OrderedDict[tuple[bytes, bytes], Point] = OrderedDict()
+        self._seen: OrderedDict[Bias, _Connected] = OrderedDict()
+        self._solved_run: tuple[Bias, bytes, LadderRun] | None = None
         self._totals: WeakKeyDictionary[Point, float] = WeakKeyDictionary()
         self._bounds: dict[int, float] = {}
 
     def point(self, bias: Bias) -> Point:
         """Solve the network exactly at this bias; the last few are kept while bias and cells are the same."""
-        key = bias.key, self.die.is_parallel.tobytes() + self.die.kind.tobytes()
+        key = bias.key, self._states()
         if (found := self._points.get(key)) is None:
             found = self._points[key] = self._solved(bias)
             if len(self._points) > _KEPT_POINTS:
                 self._points.popitem(last=False)
         return found
 
+    def _states(self) -> bytes:
+        """Equal while no cell has changed."""
+        return self.die.is_parallel.tobytes() + self.die.kind.tobytes()
+
     def _solved(self, bias: Bias) -> Point:
         if (run := self._ladder(bias)) is not None and run.solve():
+            self._solved_run = bias, self._states(), run
             junction, volts, amps = run.on_grids(self.shape)
         else:
             junction, volts, amps, is_found = self._network_point(bias, may_be_quick=True)
@@ -142,19 +97,42 @@ class Kernel:
     def _network_point(self, bias: Bias, *, may_be_quick: bool) -> tuple[Floats, Floats, Floats, bool]:
         """Junction volts, cell volts and cell amps, and whether they were found; the quick way where it is one."""
         from .daffodil_mesh import mesh_of
-        from .daffodil_solver import Ends, network_point
+        from .daffodil_solver import network_point
 
-        ends = Ends(*self._driven_wires(bias))
-        is_on = (bias.over_source_volts > self.access.threshold_volts).any(axis=0)
-        is_mesh = may_be_quick and not (is_on & np.isinf(ends.col_ohms[-1])).any()
-        return network_point(self._cells(bias), mesh_of(*ends), None if is_mesh else ends)
+        ends = None if may_be_quick and self._connected(bias).is_mesh else self._ends(bias)
+        return network_point(self._cells(bias), mesh_of(*self._driven(bias)), ends)
 
     def _cells(self, bias: Bias) -> CellArrays:
-        gate = bias.over_source_volts.ravel()
-        return self._arrays.cells(self.access.saturation_amps(gate), self.access.on_ohms(gate))
+        connected = self._connected(bias)
+        return self._arrays.cells(connected.saturation_amps, connected.on_ohms)
 
-    def _driven_wires(self, bias: Bias) -> tuple[Floats, Floats, Floats, Floats]:
-        """Wires with what drives their ends in series, and voltages at the ends, as the solver takes them."""
+    def _driven(self, bias: Bias) -> tuple[Floats, ...]:
+        """Wires and what drives them, as compiled code takes them."""
+        wires = self.wires
+        return wires.row_ohms, wires.col_ohms, bias.row_volts, bias.col_volts, bias.row_ohms, bias.col_ohms
+
+    def _connected(self, bias: Bias) -> _Connected:
+        """Kept for the last few."""
+        if (found := self._seen.get(bias)) is None:
+            found = self._seen[bias] = self._newly_connected(bias)
+            if len(self._seen) > _KEPT_POINTS:
+                self._seen.popitem(last=False)
+        return found
+
+    def _newly_connected(self, bias: Bias) -> _Connected:
+        from .daffodil_solver import ladder_of
+
+        gate = bias.over_source_volts.ravel()
+        saturation = self.access.saturation_amps(gate)
+        ladder, is_ladder = ladder_of(saturation, *self._driven(bias))
+        is_open = np.isnan(bias.col_volts) | np.isinf(self.wires.col_ohms[-1])
+        is_mesh = not (is_open.any() and saturation.reshape(self.shape)[:, is_open].any())
+        return _Connected(saturation, self.access.on_ohms(gate), ladder if is_ladder else None, is_mesh)
+
+    def _ends(self, bias: Bias) -> Ends:
+        """Wires with what drives their ends in series, and voltages at the ends, as the plain solver takes them."""
+        from .daffodil_solver import Ends
+
         rows, cols = self.shape
         row_ohms, col_ohms = self.wires.row_ohms.copy(), self.wires.col_ohms.copy()
         row_ohms[:, 0] += np.where(np.isnan(bias.row_volts), NOT_CONNECTED, bias.row_ohms)
@@ -162,18 +140,16 @@ class Kernel:
         row_volts, col_volts = np.zeros((rows, 2)), np.zeros((2, cols))
         row_volts[:, 0] = np.where(np.isinf(row_ohms[:, 0]), 0.0, bias.row_volts)
         col_volts[1] = np.where(np.isinf(col_ohms[-1]), 0.0, bias.col_volts)
-        return row_ohms, col_ohms, row_volts, col_volts
+        return Ends(row_ohms, col_ohms, row_volts, col_volts)
 
     def _ladder(self, bias: Bias) -> LadderRun | None:
-        """The cells that are connected, if they lie in one column."""
-        is_on = bias.over_source_volts > self.access.threshold_volts
-        if np.count_nonzero(is_on.any(axis=0)) != 1:
+        """The cells that are connected, if they lie in one column; as it was solved for the point, if just now."""
+        if (ladder := self._connected(bias).ladder) is None:
             return None
-        row_ohms, col_ohms, _, _ = self._driven_wires(bias)
-        ladder = ladder_of(is_on, bias.row_volts, bias.col_volts, row_ohms, col_ohms)
-        return (
-            None if ladder is None else LadderRun(self._cells(bias), self._arrays.rates(), ladder, self._long_seconds)
-        )
+        if self._solved_run is not None and self._solved_run[:2] == (bias, self._states()):
+            run, self._solved_run = self._solved_run[2], None
+            return run
+        return LadderRun(self._cells(bias), self._arrays.rates(), ladder, self._long_seconds)
 
     def expose(self, bias: Bias, seconds: float, rng: np.random.Generator, broke: Callable[[int], None]) -> None:
         """Let time pass under a bias: junctions switch and break as their rates say, the network solved after each.
@@ -272,10 +248,3 @@ class Kernel:
             self.die.is_parallel[:] = as_found
             self._bounds[step] = float((worst + self.die.breakdown_rates(full)).sum())
         return self._bounds[step]
-
-
-def _lowest(row_volts: Floats, col_volts: Floats) -> Floats:
-    """Shape (rows, cols): the lower of a cell's two lines, the source of an n-channel transistor; 0 if both float."""
-    rows, cols = (np.where(np.isnan(v), np.inf, v) for v in (row_volts, col_volts))
-    lower = np.minimum(rows[:, None], cols[None, :])
-    return np.where(np.isfinite(lower), lower, 0.0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mtjlab.nouns import Bools, Floats
+from mtjlab.nouns import Floats
 
 if TYPE_CHECKING:
     from .daffodil_junctions import CellArrays
@@ -45,31 +45,6 @@ class Ended(NamedTuple):
         return self.how == 4
 
 
-def ladder_of(is_on: Bools, row_volts: Floats, col_volts: Floats, row_ohms: Floats, col_ohms: Floats) -> Ladder | None:
-    """The connected cells, if they all lie in one column that is driven.
-
-    Args:
-        is_on: (rows, cols), cells whose transistors are on.
-        row_volts, col_volts: of the sources; NaN where a line floats.
-        row_ohms, col_ohms: (rows, cols + 1), (rows + 1, cols), those of the sources included.
-    """
-    from .daffodil_solver import Ladder
-
-    cols = np.flatnonzero(is_on.any(axis=0))
-    if cols.size != 1 or not np.isfinite(col_volts[cols[0]]) or not np.isfinite(col_ohms[-1, cols[0]]):
-        return None
-    col = int(cols[0])
-    to_cells = row_ohms[:, : col + 1].sum(axis=1)
-    rows = np.flatnonzero(is_on[:, col] & np.isfinite(row_volts) & np.isfinite(to_cells))
-    if not rows.size:
-        return None
-    to_source = np.cumsum(col_ohms[:0:-1, col])[::-1][rows]
-    below = to_source - np.append(to_source[1:], 0.0)
-    return Ladder(
-        rows * is_on.shape[1] + col, to_cells[rows], row_volts[rows] - col_volts[col], np.ascontiguousarray(below)
-    )
-
-
 class LadderRun:
     """Cells of one column under a pulse, switched one after the other.
 
@@ -82,12 +57,15 @@ class LadderRun:
         self.cells, self.rates, self.ladder, self.long_seconds = cells, rates, ladder, long_seconds
         self.volts = ladder.row_volts.copy()
         self.junction, self.amps = self.volts.copy(), np.zeros(self.volts.size)
+        self._is_solved = False
 
     def solve(self) -> bool:
         """Bring volts, junction volts and amps to the operating point; False if there is none to be found."""
         from .daffodil_solver import ladder_point
 
-        return bool(ladder_point(self.cells, self.ladder, self.volts, self.junction, self.amps))
+        if not self._is_solved:
+            self._is_solved = bool(ladder_point(self.cells, self.ladder, self.volts, self.junction, self.amps))
+        return self._is_solved
 
     def on_grids(self, shape: tuple[int, int]) -> tuple[Floats, Floats, Floats]:
         """Junction volts, cell volts and amps of all cells, zero off the ladder."""

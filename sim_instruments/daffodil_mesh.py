@@ -36,22 +36,36 @@ class Mesh(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def mesh_of(row_ohms: Floats, col_ohms: Floats, row_volts: Floats, col_volts: Floats) -> Mesh:
-    """See `cell_kernels.solve_cells` for the arguments; where it is solved, no cell of a floating column conducts."""
+def mesh_of(
+    row_ohms: Floats, col_ohms: Floats, row_volts: Floats, col_volts: Floats, row_series: Floats, col_series: Floats
+) -> Mesh:
+    """The network as it is driven; where it is solved, no cell of a floating column conducts.
+
+    Args:
+        row_ohms, col_ohms: of the wires, (rows, cols + 1) and (rows + 1, cols); infinite where a line is broken.
+        row_volts, col_volts: of the sources at the first column and the last row; NaN where a line is open.
+        row_series, col_series: resistances between sources and lines.
+    """
     m, n = row_ohms.shape[0], col_ohms.shape[1]
     rows, cols, own, source = np.empty((m, n)), np.empty((m, n)), np.empty((m, n)), np.empty((m, n))
     is_floating, back = np.empty(m, dtype=np.bool_), np.zeros(n)
     for i in range(m - 1, -1, -1):
-        is_floating[i] = row_ohms[i, 0] == math.inf
+        is_floating[i] = math.isnan(row_volts[i]) or row_ohms[i, 0] == math.inf
         along = 0.0
         for j in range(n):
-            rows[i, j] = 0.0 if j == 0 and is_floating[i] else row_ohms[i, j]
-            cols[i, j] = col_ohms[i + 1, j] if col_ohms[i + 1, j] < math.inf else 0.0
+            rows[i, j], cols[i, j] = row_ohms[i, j], col_ohms[i + 1, j]
+            if j == 0:
+                rows[i, j] = 0.0 if is_floating[i] else row_ohms[i, 0] + row_series[i]
+            of_row = 0.0 if is_floating[i] else row_volts[i]
+            source[i, j] = of_row - col_volts[j]
+            is_open = math.isnan(col_volts[j]) or col_ohms[m, j] == math.inf
+            if is_open:
+                source[i, j] = 0.0
+            if i == m - 1:
+                cols[i, j] = 0.0 if is_open else col_ohms[m, j] + col_series[j]
             along += rows[i, j]
             back[j] += cols[i, j]
             own[i, j] = along + back[j]
-            of_row = 0.0 if is_floating[i] else row_volts[i, 0]
-            source[i, j] = of_row - col_volts[1, j] if col_ohms[m, j] < math.inf else 0.0
     return Mesh(rows, cols, own, source, is_floating)
 
 

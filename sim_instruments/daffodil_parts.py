@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mtjlab.nouns import Floats
 
 CODES = 4096
@@ -21,14 +23,23 @@ _REFERENCE_VOLTS = 2.5
 
 
 @dataclass
+class Changes:
+    """Counts the changes of some parts: what was worked out from them may be kept as long as the number stays."""
+
+    number: int = 0
+
+
+@dataclass
 class DacChannel:
     """One output: register `x1`, gain `m` and offset `c`; `vout` is what it was last told to put out.
 
     Attributes:
         error_volts: by how much the output differs.
+        changes: of the outputs that it belongs to.
     """
 
     error_volts: float = 0.0
+    changes: Changes = field(default_factory=Changes)
     x1: int = 0
     m: int = CODES - 2
     c: int = 0
@@ -57,6 +68,7 @@ class DacChannel:
         """Put out what the registers say."""
         self.x2 = (self.m + 2) / CODES * self.x1 + self.c
         self.vout = 2 * _REFERENCE_VOLTS * self.x2 / CODES
+        self.changes.number += 1
 
 
 @dataclass
@@ -103,10 +115,14 @@ class Adc:
         """Register value that stands for these volts."""
         return round(CODES * value / (gain + 1) / self.vref)
 
+    def codes_of(self, volts: Floats) -> list[int]:
+        """`invert_voltage` of many inputs at once, kept within 12 bits."""
+        exact = CODES * volts / (self.gain + 1) / self.vref
+        return np.minimum(np.maximum(np.rint(exact), 0), CODES - 1).astype(int).tolist()  # type: ignore[no-any-return]
+
     def convert_all(self, volts: Floats) -> None:
         """Put the values of the first inputs into their registers; they stay within 12 bits."""
-        codes = [min(max(self.invert_voltage(value, self.gain), 0), CODES - 1) for value in volts.tolist()]
-        self.registers[: len(codes)] = codes
+        self.registers[: volts.size] = self.codes_of(volts)
 
 
 @dataclass
@@ -116,10 +132,12 @@ class PotChannel:
     Attributes:
         end_ohms, wiper_ohms: what it really has; the library's formula takes the data sheet's.
         D: its position; -1 before it was set.
+        changes: of the potentiometers that it belongs to.
     """
 
     end_ohms: float = NOMINAL_END_OHMS
     wiper_ohms: float = NOMINAL_WIPER_OHMS
+    changes: Changes = field(default_factory=Changes)
     D: int = -1
 
     @property
@@ -133,6 +151,7 @@ class PotChannel:
         if position not in range(POT_POSITIONS):
             raise ValueError(f"positions go from 0 to {POT_POSITIONS - 1}, not {position}")
         self.D = position
+        self.changes.number += 1
 
     def predictcalcrout(self) -> float:
         """What the data sheet makes of the position; raises ValueError before it was set."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from mtjlab.nouns import Floats
 
 from .daffodil_chip import KERNELS, SIDE
 from .daffodil_events import Amplifiers, BoardSettings
-from .daffodil_parts import ADC_CHANNELS, DAC_CHANNELS, Adc, Dac, DacChannel, Pot, PotChannel
+from .daffodil_parts import ADC_CHANNELS, DAC_CHANNELS, Adc, Changes, Dac, DacChannel, Pot, PotChannel
 
 _ADCS, _DACS = 7, 5
 _REFERENCE = (1, 9)
@@ -35,6 +36,13 @@ def _gate_channel(i: int) -> tuple[int, int]:
     if i < DAC_CHANNELS:
         return 4, i
     return (1, i - 6) if i < 22 else (3, i - 13)
+
+
+class KnownVolts(NamedTuple):
+    """Outputs of one kind, and bytes that are equal where they are."""
+
+    volts: Floats
+    key: bytes
 
 
 class DaffodilRegisters(ABC):
@@ -71,21 +79,31 @@ class DaffodilRegisters(ABC):
         errors = s.dac_error_volts * rng.standard_normal((_DACS, DAC_CHANNELS))
         self.dacs = [Dac([DacChannel(float(error)) for error in of_part]) for of_part in errors]
         self.adcs = [Adc(self.refvoltages) for _ in range(_ADCS)]
+        self._pot_changes = Changes()
         ends = s.end_ohms * (1 + s.gain_spread * rng.uniform(-1, 1, (_ADCS, ADC_CHANNELS)))
         wipers = rng.uniform(*s.wiper_ohms, (_ADCS, ADC_CHANNELS))
         self.dpots = [
-            Pot([PotChannel(float(e), float(w)) for e, w in zip(*pair, strict=True)])
+            Pot([PotChannel(float(e), float(w), changes=self._pot_changes) for e, w in zip(*pair, strict=True)])
             for pair in zip(ends, wipers, strict=True)
         ]
         maps = {"row": _row_channel, "col": _col_channel, "gate": _gate_channel}
         places = {kind: [place(i) for i in range(SIDE)] for kind, place in maps.items()} | {"reference": [_REFERENCE]}
         self._outputs = {kind: [self.dacs[d].all_channels[n] for d, n in own] for kind, own in places.items()}
+        self._output_changes = {kind: Changes() for kind in places}
+        for kind, channels in self._outputs.items():
+            for channel in channels:
+                channel.changes = self._output_changes[kind]
+        self._known_outputs: dict[str, tuple[int, KnownVolts]] = {}
+        self._known_ohms: tuple[int, Floats] | None = None
         self._feedback = [self.dpots[k // ADC_CHANNELS].all_channels[k % ADC_CHANNELS] for k in range(SIDE)]
         self._amplifiers = Amplifiers(s.offset_volts * rng.standard_normal(SIDE), s.lowest_volts, s.highest_volts)
 
     def true_ohms(self) -> Floats:
-        """Feedback that each amplifier really has, shape (25,)."""
-        return np.array([channel.true_ohms for channel in self._feedback])
+        """Feedback that each amplifier really has, shape (25,); the same array until one is changed."""
+        if self._known_ohms is None or self._known_ohms[0] != self._pot_changes.number:
+            ohms = _fixed([channel.true_ohms for channel in self._feedback])
+            self._known_ohms = self._pot_changes.number, ohms
+        return self._known_ohms[1]
 
     # converters
 
@@ -185,8 +203,14 @@ class DaffodilRegisters(ABC):
 
     def convert(self, volts: Floats) -> None:
         """Put what is at the inputs of all channels, shape (25,), into the ADCs' registers."""
+        are_alike = len({(adc.gain, adc.vref) for adc in self.adcs}) == 1
+        codes = self.adcs[0].codes_of(volts) if are_alike else []
         for part, adc in enumerate(self.adcs):
-            adc.convert_all(volts[part * ADC_CHANNELS : (part + 1) * ADC_CHANNELS])
+            own = slice(part * ADC_CHANNELS, min((part + 1) * ADC_CHANNELS, SIDE))
+            if are_alike:
+                adc.registers[: own.stop - own.start] = codes[own]
+            else:
+                adc.convert_all(volts[own])
 
     def retrievecurrent_channel(self, channel_no: int) -> int:
         """Reading of one channel."""
@@ -209,7 +233,15 @@ class DaffodilRegisters(ABC):
 
     def output_volts(self, kind: str) -> Floats:
         """What the outputs of "row", "col", "gate" or "reference" really put out."""
-        return np.array([channel.vout + channel.error_volts for channel in self._outputs[kind]])
+        return self.outputs(kind).volts
+
+    def outputs(self, kind: str) -> KnownVolts:
+        """The same with a key; worked out anew after a change only."""
+        known, number = self._known_outputs.get(kind), self._output_changes[kind].number
+        if known is None or known[0] != number:
+            volts = _fixed([channel.vout + channel.error_volts for channel in self._outputs[kind]])
+            known = self._known_outputs[kind] = number, KnownVolts(volts, volts.tobytes())
+        return known[1]
 
     # potentiometers
 
@@ -223,3 +255,10 @@ class DaffodilRegisters(ABC):
             pot.setchannels_D([D] * ADC_CHANNELS if isinstance(D, int) else D[n])
         self._access(self._times.dac_seconds, _ADCS * ADC_CHANNELS)
         self.pots = [-ohms for pot in self.dpots for ohms in pot.calcrout()][:SIDE]
+
+
+def _fixed(values: list[float]) -> Floats:
+    """An array that nobody changes."""
+    found = np.array(values)
+    found.setflags(write=False)
+    return found

@@ -7,6 +7,7 @@ far end. The same physics as `daffodil_kernel._Cells`, which says what it is.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -151,6 +152,47 @@ class Ladder(NamedTuple):
     row_ohms: Floats
     row_volts: Floats
     below_ohms: Floats
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def ladder_of(
+    saturation_amps: Floats,
+    row_ohms: Floats,
+    col_ohms: Floats,
+    row_volts: Floats,
+    col_volts: Floats,
+    row_series: Floats,
+    col_series: Floats,
+) -> tuple[Ladder, bool]:
+    """The connected cells, and whether they all lie in one column that is driven.
+
+    Args:
+        saturation_amps: (cells,), of the transistors; zero where they are off.
+        row_ohms and what follows: see `daffodil_mesh.mesh_of`.
+    """
+    m, n = row_ohms.shape[0], col_ohms.shape[1]
+    none = Ladder(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
+    col = -1
+    for k in range(m * n):
+        if saturation_amps[k] > 0:
+            if col >= 0 and k % n != col:
+                return none, False
+            col = k % n
+    if col < 0 or math.isnan(col_volts[col]) or col_ohms[m, col] == math.inf:
+        return none, False
+    cells, to_cells = np.empty(m, dtype=np.int64), np.empty(m)
+    sources, below = np.empty(m), np.empty(m)
+    size, lost = 0, col_series[col]
+    for i in range(m - 1, -1, -1):
+        lost += col_ohms[i + 1, col]
+        to_cell = row_ohms[i, : col + 1].sum() + row_series[i]
+        if saturation_amps[i * n + col] > 0 and not math.isnan(row_volts[i]) and to_cell < math.inf:
+            size += 1
+            cells[m - size], to_cells[m - size], below[m - size] = i * n + col, to_cell, lost
+            sources[m - size] = row_volts[i] - col_volts[col]
+            lost = 0.0
+    top = m - size
+    return Ladder(cells[top:].copy(), to_cells[top:].copy(), sources[top:].copy(), below[top:].copy()), size > 0
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -125,15 +125,16 @@ def _log_part(r: RateArrays, drive: float, delta: float, tau: float) -> float:
     parts, grid = r.parts, r.grid
     x, y = (math.asinh(drive) - grid[0]) / grid[1], (math.log(delta) - grid[2]) / grid[3]
     z = (math.log(tau) - grid[4]) / grid[5]
-    i, j, p = math.floor(x), math.floor(y), math.floor(z)
-    if min(i, j, p) < 1 or i + 2 >= parts.shape[0] or j + 2 >= parts.shape[1] or p + 2 >= parts.shape[2]:
+    i, j, p, last = math.floor(x), math.floor(y), math.floor(z), parts.shape[2] - 1
+    if min(i, j, p) < 1 or i + 2 >= parts.shape[0] or j + 2 >= parts.shape[1] or p >= last:
         return math.nan
     of_x, of_y, of_z = _weights(x - i), _weights(y - j), _weights(z - p)
     found = 0.0
     for s in range(4):
         for t in range(4):
             for u in range(4):
-                found += of_x[s] * of_y[t] * of_z[u] * parts[i - 1 + s, j - 1 + t, p - 1 + u]
+                at = min(p - 1 + u, last)  # as SciPy has it where it goes on with the nearest
+                found += of_x[s] * of_y[t] * of_z[u] * parts[i - 1 + s, j - 1 + t, at]
     return found
 
 

@@ -14,10 +14,10 @@ from mtjlab.nouns import Floats
 from mtjlab.physics.crossbar import transfer_siemens
 from mtjlab.physics.die_description import Kind
 from mtjlab.physics.populations import WaferDescription
+from mtjlab.sim_instruments.daffodil_bias import Access
 from mtjlab.sim_instruments.daffodil_board import SimDaffodilBoard
 from mtjlab.sim_instruments.daffodil_chip import DaffodilChip, ResistorCard, kernel_corner
 from mtjlab.sim_instruments.daffodil_events import BoardSettings
-from mtjlab.sim_instruments.daffodil_kernel import Access
 
 LSB = 5 / 4096
 NO_DEFECTS = {"short": 0, "open": 0, "stuck_p": 0, "stuck_ap": 0}
