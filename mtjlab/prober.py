@@ -126,6 +126,7 @@ class Prober(ABC):
     touchdowns: int = 0
     cleanings: int = 0
     _is_aside: bool = False
+    _stage_of_die: tuple[float, float] | None = None
     _outputs: Mapping[str, Callable[[], bool]] = _NO_OUTPUTS
     _most_overtravel: float | None = None
 
@@ -272,14 +273,16 @@ class Prober(ABC):
         if not self.capabilities.cleans:
             raise InputError("cannot clean its probes", where=self._where(), remedy="Clean them by hand")
         self._check_may_step("the cleaning site")
-        before, stage = self.position(), self._stage_if_told()
+        before = self.position()
+        if not self._is_aside:  # a cleaning that failed half-way may have left it at its cleaning pad
+            self._stage_of_die = self._stage_if_told()
         self.cleanings += 1
         self._is_aside = True
         self._clean()
         self.separate()
         found = self.to_die(*before)
         self._is_aside = True  # until the stage says so as well
-        self._confirm_stage(stage)
+        self._confirm_stage(self._stage_of_die)
         self._is_aside = False
         return found
 

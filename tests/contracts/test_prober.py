@@ -72,6 +72,8 @@ class Person:
             station.separate()
         elif text.startswith("Align"):
             station.align()
+        elif text.startswith("Clean"):
+            station.clean()
         elif light := re.match(r"Switch the light (on|off)", text):
             station.is_light_on = light[1] == "on"
         elif text.startswith("Are the probes"):
@@ -380,6 +382,79 @@ def test_reprobe_touches_again_with_more_overtravel_at_the_same_place(rig: Rig) 
     assert rig.station.is_in_contact, "it was refused before anything moved"
 
 
+def test_cleaning_takes_the_debris_off_and_comes_back_to_the_die(rig: Rig) -> None:
+    rig.prober.to_die(11, 20)
+    rig.prober.contact()
+    rig.prober.separate()
+    station = rig.station
+    for _ in range(400):
+        station.card.count((9, 9, 0))
+    dirty = np.median(station.foretold(station.place, 40.0))
+    assert rig.prober.clean() == DiePosition(11, 20) == DiePosition(*station.place)
+    assert (station.card.cleanings, station.card.since_cleaning, rig.prober.cleanings) == (1, 0, 1)
+    assert np.median(station.foretold(station.place, 40.0)) == pytest.approx(dirty / 2**0.4, rel=1e-2)
+    assert not station.is_aside and rig.prober.is_separated()
+    assert rig.prober.contact() == DiePosition(11, 20)
+    assert rig.prober.touchdowns == 2 and station.card.touchdowns == 402
+    assert rig.incidents == []
+
+
+def test_it_does_not_clean_in_contact(rig: Rig) -> None:
+    rig.prober.contact()
+    with pytest.raises(ProberError, match="cleaning site because its probes are not separated"):
+        rig.prober.clean()
+    assert (rig.station.card.cleanings, rig.prober.cleanings) == (0, 0)
+
+
+def test_a_chuck_that_stays_at_its_cleaning_pad_is_found_out_and_does_not_touch_down_there(rig: Rig) -> None:
+    if rig.is_manual:
+        pytest.skip("nobody reads the stage of a manual station")
+    step = rig.station.step
+    rig.station.step = lambda x, y, subsite=0: 0.0  # type: ignore[method-assign]
+    with pytest.raises(ProberError, match=r"its stage is .* um") as caught:
+        rig.prober.clean()
+    assert caught.value.error_class is ErrorClass.FATAL
+    assert rig.prober.position() == DiePosition(10, 20), "the map says that nothing has happened"
+    with pytest.raises(ProberError, match="has not stepped to a die since"):
+        rig.prober.contact()
+    rig.station.step = step  # type: ignore[method-assign]
+    rig.prober.to_die(11, 20)
+    assert rig.prober.contact() == DiePosition(11, 20)
+    assert rig.incidents == []
+
+
+def test_a_cleaning_that_is_refused_needs_an_operator_and_nothing_touches_down_before_a_step(rig: Rig) -> None:
+    rig.station.upset("door_open")
+    with pytest.raises(ProberError) as caught:
+        rig.prober.clean()
+    assert caught.value.error_class is ErrorClass.OPERATOR
+    rig.station.mend()
+    with pytest.raises(ProberError, match="has not stepped to a die since"):
+        rig.prober.contact()
+    assert rig.prober.clean() == DiePosition(10, 20)
+    rig.prober.contact()
+    assert rig.incidents == []
+
+
+def test_bins_go_into_the_prober_s_own_map_or_are_refused(rig: Rig) -> None:
+    if not rig.prober.capabilities.has_bins:
+        with pytest.raises(InputError, match="no bins of its own"):
+            rig.prober.write_bin(11, 20, 3)
+        return
+    bins = rig.bench.by_name["prober"].bins  # type: ignore[attr-defined]
+    rig.prober.write_bin(11, 20, 3)
+    rig.prober.write_bin(12, 20, 7)
+    assert bins == {(11, 20): 3, (12, 20): 7}
+    with pytest.raises(InputError, match="there is no bin -1"):
+        rig.prober.write_bin(11, 20, -1)
+    with pytest.raises(ProberError, match="no such die"):
+        rig.prober.write_bin(99, 99, 3)
+    rig.prober.contact()
+    with pytest.raises(ProberError, match="not separated"):
+        rig.prober.write_bin(11, 20, 4)
+    assert bins == {(11, 20): 3, (12, 20): 7}
+
+
 def test_alignment_brings_the_tips_back_onto_their_pads(make: Callable[..., Rig]) -> None:
     rig = make(station="misalignment_um: [40, 0]")
     rig.prober.prepare(overtravel_limit_metres=LIMIT)
@@ -550,6 +625,7 @@ def test_whatever_is_asked_and_whatever_fails_nothing_is_dragged_and_nothing_mov
         prober.align,
         prober.reprobe,
         prober.recover,
+        prober.clean,
         lambda: prober.set_overtravel(float(rng.uniform(0, 80e-6))),
         lambda: drive(float(rng.choice([0.0, 0.0, 0.1]))),
         lambda: rig.station.mend(),

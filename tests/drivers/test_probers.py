@@ -31,6 +31,8 @@ STILL = ("ReadChuckStatus", "0: 15 21 0 0 Default 1 S N 0 N 0")
 HEIGHTS, SEPARATED, DOWN = "0: 12000.0 40.0 500.0 300.0 0.0", "0: 0.0 0.0 11700.0", "0: 0.0 0.0 12040.0"
 
 
+SEPARATED_AT = ("ReadChuckPosition Y Z", SEPARATED)
+
 # Velox
 
 
@@ -139,6 +141,39 @@ def test_taking_over_sets_the_interlock_and_looks_whether_it_stays(dialogue: Dia
         status = ("ReadChuckStatus", f"0: 15 {flags} 0 0 Default 1 S N 0 N 0")
         with dialogue(velox("gpib"), mode, status) as unit, pytest.raises(ProberError, match="interlock"):
             unit.prepare(overtravel_limit_metres=50e-6)
+
+
+def test_a_chuck_that_still_moves_is_neither_separated_nor_in_contact(dialogue: Dialogue) -> None:
+    moving = ("ReadChuckStatus", "0: 15 21 0 4 Default 1 S N 0 N 0")
+    with dialogue(velox("gpib"), moving, moving, STILL, ("ReadChuckHeights Y", HEIGHTS), SEPARATED_AT) as unit:
+        assert not unit.is_separated() and not unit.is_in_contact()
+        assert unit.is_separated()
+
+
+def test_a_locked_chuck_needs_an_operator(dialogue: Dialogue) -> None:
+    locked = ("ReadChuckStatus", "0: 15 149 0 0 Default 1 S N 0 N 0")
+    with dialogue(velox("gpib"), locked) as unit, pytest.raises(ProberError, match="locked") as caught:
+        unit.check_errors()
+    assert caught.value.error_class is ErrorClass.OPERATOR
+
+
+def test_velox_cleans_by_a_sequence_with_a_name_and_half_an_hour(dialogue: Dialogue) -> None:
+    seen: list[float] = []
+    with dialogue(velox("gpib"), ('ExecuteCleaningSequence "Deep" 0 0 0', "0:")) as unit:
+        unit._cleaning = "Deep"
+        ask = unit.ask_raw
+        unit.ask_raw = lambda cmd: (seen.append(unit.visa_handle.timeout), ask(cmd))[1]
+        unit._clean()
+    assert seen == pytest.approx([1_800_000.0])
+
+
+def test_velox_bins_of_another_die_than_wanted_stop_everything(dialogue: Dialogue) -> None:
+    may = [STILL, ("ReadChuckHeights Y", HEIGHTS), SEPARATED_AT]
+    with dialogue(velox("gpib"), *may, ("BinMapDie 3 4 5", "0: 4 5"), *may, ("BinMapDie 3 4 5", "0: 4 6")) as unit:
+        unit.write_bin(4, 5, 3)
+        with pytest.raises(ProberError, match=r"has set that of die \(4, 6\)") as caught:
+            unit.write_bin(4, 5, 3)
+    assert caught.value.error_class is ErrorClass.FATAL
 
 
 @pytest.mark.parametrize("answer", ["", "nonsense", "0", "x: 1 2", "0: 1 2 3"])
@@ -297,3 +332,30 @@ def test_what_was_told_before_a_fault_does_not_count_after_it() -> None:
         assert (unit.position(), unit.is_separated()) == (DiePosition(2, 2), False)
     finally:
         unit.close()
+
+
+# cleaning, bins and heights of SENTIO
+
+
+@pytest.mark.parametrize("heights", ["0,0,12000.0,300.0,40.0,50.0", "0,0,12000.0,11700.0,40.0,50.0"])
+def test_sentio_may_tell_where_it_separates_as_a_gap_or_as_a_height(dialogue: Dialogue, heights: str) -> None:
+    ask = ("get_chuck_site_heights Wafer", heights)
+    script = [SELECT, ask, ("get_chuck_z Zero", "0,0,11700.0"), ask, ("get_chuck_z Zero", "0,0,11800.0")]
+    with dialogue(sentio, *script) as unit:
+        assert unit.is_separated()
+        assert not unit.is_separated()
+
+
+def test_sentio_cleans_as_often_as_it_is_told_or_as_it_is_set(dialogue: Dialogue) -> None:
+    with dialogue(sentio, SELECT, ("aux:cleaning:start", "0,0,OK"), ("aux:cleaning:start 5", "0,0,OK")) as unit:
+        unit._clean()
+        unit._cleaning_touchdowns = 5
+        unit._clean()
+
+
+def test_sentio_bins_that_read_back_otherwise_stop_everything(dialogue: Dialogue) -> None:
+    may = [("get_chuck_site_heights Wafer", "0,0,12000.0,300.0,40.0,50.0"), ("get_chuck_z Zero", "0,0,11700.0")]
+    script = [SELECT, *may, ("map:bins:set_bin 3, 4, 5", "0,0,OK"), ("map:bins:get_bin 4, 5", "0,0,0")]
+    with dialogue(sentio, *script) as unit, pytest.raises(ProberError, match="reads back 0") as caught:
+        unit.write_bin(4, 5, 3)
+    assert caught.value.error_class is ErrorClass.FATAL

@@ -43,6 +43,10 @@ def kinds(world: World) -> list[str]:
     return [incident.kind for incident in world.incidents]
 
 
+def seeded() -> np.random.Generator:
+    return np.random.default_rng(5)
+
+
 def card(**spec: Any) -> Callable[..., Floats]:
     made = ProbeCard(CardSpec(**{"dirty_rate": 0.0, "spread": 0.0, **spec}), np.random.default_rng(5))
     return lambda um=40.0, off=0.0, whole=True, place=(0, 0): made.touch(place, 4000, um, off, whole)
@@ -73,6 +77,31 @@ def test_a_card_wears_and_pads_get_marks() -> None:
     shares = [np.mean(dirty() > 10) for _ in range(5)]
     assert shares[4] / shares[0] == pytest.approx(4, rel=0.35), "two marks double it"
     assert np.mean(dirty(place=(9, 9)) > 10) == pytest.approx(0.02, rel=0.4), "other pads are as new"
+
+
+def test_debris_gathers_and_cleaning_takes_it_off_but_wear_stays() -> None:
+    made = ProbeCard(CardSpec(dirty_rate=0.0, spread=0.0, wear_touchdowns=100, debris_touchdowns=50), seeded())
+    medians = [np.median(made.touch((n, 0, 0), 400, 40.0, 0.0, True)) for n in range(101)]
+    assert medians[100] / medians[0] == pytest.approx(2 * 4)
+    made.clean()
+    assert np.median(made.touch((0, 1, 0), 400, 40.0, 0.0, True)) == pytest.approx(2 * 2**0.01, rel=1e-6)
+    assert made.cleanings == 1
+
+
+def test_a_touch_down_is_foretold_and_depends_on_nothing_else() -> None:
+    one, other = (ProbeCard(CardSpec(dirty_rate=0.05), seeded()) for _ in range(2))
+    for n in range(3):
+        one.touch((n, 0, 0), 100, 40.0, 0.0, True)
+    foretold = other.foretold((7, 0, 0), 100, 40.0, 0.0, True, after=3)
+    assert np.array_equal(one.touch((7, 0, 0), 100, 40.0, 0.0, True), foretold)
+    assert not np.array_equal(one.touch((7, 0, 0), 100, 40.0, 0.0, True), foretold), "the next one is another"
+    assert other.touchdowns == 0
+
+
+def test_a_share_of_the_dirty_contacts_are_none() -> None:
+    made = ProbeCard(CardSpec(dirty_rate=0.1, open_share=0.25), seeded())
+    factors = made.touch((0, 0, 0), 20_000, 40.0, 0.0, True)
+    assert np.isinf(factors).mean() == pytest.approx(0.025, rel=0.15)
 
 
 def test_tips_beside_their_pads_touch_nothing_and_edge_dies_are_half_there() -> None:
