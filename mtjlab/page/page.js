@@ -62,7 +62,7 @@ function takeChanges(told) {
   performance.mark("began");
   for (const die of told.dies) {
     state.dies.set(`${die.x},${die.y}`, die);
-    wafer.show(die, state.colours, binName);
+    wafer.show(die, state.colours, binName, state.fixed.passing_bins);
   }
   const last = state.events.at(-1)?.seq ?? 0;
   const fresh = told.events.filter((event) => event.seq > last);
@@ -163,7 +163,8 @@ function bins() {
   const total = state.dies.size;
   $("bins").replaceChildren(...Object.entries(state.fixed.hard_bin_names).map(([number, name]) => {
     const [colour, ink] = state.colours.get(Number(number)), count = counts.get(Number(number)) ?? 0;
-    const swatch = element("i", number), entry = element("li");
+    const fails = !state.fixed.passing_bins.includes(Number(number));
+    const swatch = element("i", number, { className: fails ? "fails" : "" }), entry = element("li");
     swatch.style.backgroundColor = colour;
     swatch.style.color = ink;
     entry.append(swatch, ` ${name} `, element("b", `${count}`), element("small", ` ${((100 * count) / total).toFixed(0)} %`));

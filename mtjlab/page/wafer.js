@@ -41,12 +41,12 @@ export class Wafer {
     if (dies.length) this.buttons.get(key(dies[0].x, dies[0].y)).tabIndex = 0;
   }
 
-  show(die, colours, binName) {
+  show(die, colours, binName, passing) {
     const button = this.buttons.get(key(die.x, die.y));
     if (!button) return;
     const bin = die.hard_bin, colour = bin === null ? null : colours.get(bin) ?? ["#666", "#fff"];
     const words = bin === null ? die.state : `bin ${bin}, ${binName(bin)}`;
-    button.className = `die ${die.state}`;
+    button.className = `die ${die.state} ${bin !== null && !passing.includes(bin) ? "fails" : ""}`;
     button.style.backgroundColor = colour ? colour[0] : "";
     button.style.color = colour ? colour[1] : "";
     const marks = { contacted: "●", measuring: "●", failed: "✕", skipped: "–" };

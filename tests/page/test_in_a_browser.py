@@ -133,6 +133,10 @@ def test_running_shows_wafer_die_cell_and_history(opened: Callable[..., Any], ru
     expect(page, "#count", "14 of 36")
     expect(page, "#bench", "board on")
     assert page.locator("#wafer button").count() == 36
+    failed = page.locator("#wafer .fails").all_inner_texts()
+    assert failed and "1" not in failed and page.locator("#bins .fails").count() == 4
+    marked = "getComputedStyle(document.querySelector('#wafer .fails')).backgroundImage"
+    assert "gradient" in page.evaluate(marked)
     here = page.locator("#wafer .here")
     assert here.get_attribute("aria-label").startswith(f"Die {DIES[14].x}, {DIES[14].y}: measuring")
     page.locator(f'#wafer [data-x="{DIES[4].x}"][data-y="{DIES[4].y}"]').click()
