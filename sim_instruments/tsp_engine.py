@@ -20,6 +20,8 @@ from .tsp_prelude import CALL_STEPS, MOST_BYTES, MOST_SECONDS, MOST_STEPS, PRELU
 
 SYNTAX_ERROR, RUNTIME_ERROR, PARAMETER_ERROR = -285, -286, 1115
 _MOST_CACHED = 1000
+_LONGEST_CACHED = 10_000
+"""A thousand longer messages, each a scan of a whole array, would fill the memory of one instrument."""
 _WHERE = re.compile(r"TSP:(\d+): (.*)", re.DOTALL)
 _WHAT = re.compile(r"attempt to ([\w ]+?)(?: (on))? (an? \w+ value) \((\w+) '([^']*)'\)")
 _QUOTED = re.compile(r"'([^']*)'|(?<=near )(<eof>)")
@@ -64,9 +66,10 @@ class TspEngine:
             chunk = self._compiled(text)
             if chunk is None:
                 return []
-            if len(self._chunks) >= _MOST_CACHED:
-                self._chunks.clear()
-            self._chunks[text] = chunk
+            if len(text) <= _LONGEST_CACHED:
+                if len(self._chunks) >= _MOST_CACHED:
+                    self._chunks.clear()
+                self._chunks[text] = chunk
         try:
             result = self._run(chunk)
         except LuaError as error:

@@ -217,6 +217,28 @@ class TestWrites:
             with pytest.raises(BudgetError):
                 crossbar.pulse(Lines.selecting(SHAPE, Site(1, 1), 0.1, 0.05), 5e-3)
 
+    def test_pulses_of_a_series_are_one_transaction(self, open_bench: OpenBench) -> None:
+        bench = open_bench()
+        series = [Lines.selecting(SHAPE, Site(k, k), 0.1, 0.05) for k in range(15)]
+        with started(bench) as crossbar:
+            before = crossbar.spent.bench_seconds
+            bench.listen()
+            crossbar.pulse_each(series, 5e-3)
+            assert len([text for _, text in bench.heard if "mtjlab.pulse_each" in text]) == 1
+            assert [kind for kind, _ in bench.told] == ["pulse"] * 15
+            assert 15 * 5e-3 < crossbar.spent.bench_seconds - before < 15 * 0.05
+
+    def test_pulses_of_a_series_are_counted_as_given_if_nobody_knows(self, open_bench: OpenBench) -> None:
+        bench = open_bench(limits={"pulses_per_cell": 1})
+        series = [Lines.selecting(SHAPE, Site(k, k), 0.1, 0.05) for k in range(2)]
+        with bench.crossbar as crossbar:
+            crossbar.start()
+            bench.simulated.inject("silent", "smu", after_operations=0)
+            with pytest.raises(InstrumentError):
+                crossbar.pulse_each(series, 5e-3)
+            with pytest.raises(BudgetError):
+                crossbar.pulse(series[1], 5e-3)
+
     def test_each_pulse_and_reading_is_told(self, open_bench: OpenBench) -> None:
         bench = open_bench()
         with started(bench) as crossbar:

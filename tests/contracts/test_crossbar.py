@@ -354,6 +354,37 @@ class TestCrossbar:
             assert np.abs(rig.cell_volts).max() < 2e-3, "a pulse leaves all lines at 0 V"
         assert rig.incidents == []
 
+    def test_pulses_of_a_series_switch_their_cells_in_turn(self, rig: Rig) -> None:
+        sites = Site(1, 1), Site(2, 3), Site(1, 1)
+        for site in sites:
+            rig.put(site, False)
+        heard: list[int] = []
+        series = [
+            Lines.selecting(rig.crossbar.shape, s, v, v / 2) for s, v in zip(sites, (0.6, 0.6, -0.75), strict=True)
+        ]
+        rig.crossbar.pulse_each(series, 5e-3, heard=heard.append)
+        assert heard == [0, 1, 2]
+        assert (rig.crossbar.spent.pulses, rig.crossbar.spent.readings) == (3, 0)
+        assert np.abs(rig.cell_volts).max() < 2e-3, "all lines are at 0 V"
+        rig.crossbar.idle()
+        assert [rig.is_parallel(site) for site in sites[:2]] == [False, True]
+        assert rig.incidents == []
+
+    def test_a_series_with_a_pulse_beyond_the_limits_is_refused(self, make_rig: Callable) -> None:
+        rig = make_rig(pulse_seconds=0.01)
+        series = [Lines.selecting(rig.crossbar.shape, Site(1, k), 0.3, 0.15) for k in (1, 2)]
+        with pytest.raises(LimitError, match="pulse_seconds"):
+            rig.crossbar.pulse_each(series, 0.02)
+        assert rig.crossbar.spent.pulses == 0
+
+    def test_a_series_leaves_out_what_a_cell_may_not_get_any_more(self, make_rig: Callable) -> None:
+        rig = make_rig(pulses_per_cell=2)
+        heard: list[int] = []
+        sites = Site(1, 1), Site(1, 1), Site(1, 1), Site(2, 2)
+        series = [Lines.selecting(rig.crossbar.shape, site, 0.2, 0.1) for site in sites]
+        rig.crossbar.pulse_each(series, 5e-3, heard=heard.append)
+        assert (rig.crossbar.spent.pulses, heard) == (3, [0, 1, 2, 3])
+
     def test_a_pulse_on_a_column_has_the_opposite_polarity(self, rig: Rig) -> None:
         site = Site(6, 6)
         rig.put(site, True)

@@ -398,6 +398,35 @@ class TestWriteEach:
         assert [volts for volts, _ in tops] == pytest.approx([0.31, -0.32, 0.33], abs=1e-3)
         assert [width for _, width in tops] == pytest.approx([seconds] * 3, abs=5e-6)
 
+    def test_a_series_of_pulses_is_one_transaction_without_a_reading(self, cell: Linked) -> None:
+        self.write(cell, to_antiparallel())
+        limits = ScanLimits(volts=1.1, amps=1e-4, pulses=len(LADDER))
+        points = [ScanPoint(READ.closed, (volts, 0.0)) for volts in LADDER]
+        before = cell.smu.writes + cell.smu.queries
+        cell.smu.pulse_each(points, drive=A, pulse_seconds=1e-3, limits=limits)
+        assert cell.smu.writes + cell.smu.queries == before + 1
+        assert cell.is_safe()
+        (now,) = cell.smu.scan([READ], sense=B, limits=READ_LIMITS)
+        assert -now.amps > BETWEEN_AMPS
+        assert cell.kinds() == set()
+
+    def test_a_series_beyond_the_limits_is_refused_before_anything_is_sent(self, cell: Linked) -> None:
+        before = cell.smu.writes + cell.smu.queries
+        for volts, pulses, seconds, kind in (
+            (1.2, 2, 1e-3, LimitError), (0.3, 1, 1e-3, LimitError), (0.3, 2, 90e-6, InstrumentError),
+        ):  # fmt: skip
+            limits, points = ScanLimits(1.1, 1e-4, pulses), [ScanPoint(READ.closed, (volts, 0.0))] * 2
+            with pytest.raises(kind):
+                cell.smu.pulse_each(points, drive=A, pulse_seconds=seconds, limits=limits)
+        cell.smu.pulse_each([], drive=A, pulse_seconds=1e-3, limits=ScanLimits(1.1, 1e-4))
+        assert cell.smu.writes + cell.smu.queries == before
+
+    def test_a_series_that_fails_in_the_middle_leaves_it_safe(self, cell: Linked) -> None:
+        points = [ScanPoint(READ.closed, (0.3, 0.0)), ScanPoint(READ.closed | {Crosspoint("C", 512)}, (0.3, 0.0))]
+        with pytest.raises(InstrumentError, match="Parameter error"):
+            cell.smu.pulse_each(points, drive=A, pulse_seconds=1e-3, limits=ScanLimits(1.1, 1e-4, 2))
+        assert cell.is_safe()
+
     def test_other_channels_hold_their_level_around_the_pulse(self, cell: Linked) -> None:
         self.write(cell, to_antiparallel())
         half = tuple((volts / 2, -volts / 2) for volts in LADDER)
