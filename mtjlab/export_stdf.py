@@ -22,6 +22,8 @@ from .whole_files import whole_file
 
 _ALL_HEADS, _NO_SITE_GROUP = 255, 255
 _FLATS = {None: " ", 0: "U", 90: "R", 180: "D", 270: "L"}
+_NO_STATISTICS, _NO_TIME = 0xFF, 0xCC
+"""OPT_FLAG of a TSR: nothing is given; all but the time is. Bits 3, 6 and 7 are always set."""
 _UNKNOWN_UNITS, _MILLIMETRES = 0, 3
 
 
@@ -122,9 +124,10 @@ def _master(run: StoredRun) -> bytes:
     celsius = "" if kelvin is None else f"{kelvin - 273.15:.2f}"
     start = int(run.started_wall)
     words = (
-        run.plan.lot, "", known.host, known.bench, known.recipe_name, known.recipe_revision, "", known.operator,
+        run.plan.lot, run.plan.frame.product if run.plan.frame else "", known.host, known.bench,
+        known.recipe_name, known.recipe_revision, "", known.operator,
         "mtjlab", __version__, "", celsius, f"run {run.run_id}", "", "", "", "", "", "", "", "",
-        known.limits_revision, "", "", known.recipe_sha256, "", "", "", "", "",
+        known.recipe_name, known.limits_revision, "", known.recipe_sha256, "", "", "", "", "",
     )  # fmt: skip
     return record("MIR", start, start, 1, "E", " ", " ", 65_535, " ", *words)
 
@@ -153,11 +156,11 @@ def _summaries(run: StoredRun, parts: DieRecords, dies: Sequence[DieRow], repeat
         kind = "F" if test.is_functional else "P"
         totals = (parts.executed[test.number], parts.failed[test.number], 0)
         name = f"{test.step}.{test.name}"
-        no_statistics = 0xFF  # OPT_FLAG: times, extremes and sums are not given
-        start = (_ALL_HEADS, 0, kind, test.number, *totals, name, "", "", no_statistics)
-        yield record("TSR", *start, 0.0, 0.0, 0.0, 0.0, 0.0)
-    hard = Counter(row.hard_bin for row in dies if row.hard_bin is not None)
-    soft = Counter(row.soft_bin for row in dies if row.soft_bin is not None)
+        yield record("TSR", _ALL_HEADS, 0, kind, test.number, *totals, name, "", "", *_statistics(parts, test.number))
+    hard = Counter(dict.fromkeys(run.plan.hard_bin_names, 0))  # bins without a die are named too
+    soft = Counter(dict.fromkeys(run.plan.soft_bin_names, 0))
+    hard.update(row.hard_bin for row in dies if row.hard_bin is not None)
+    soft.update(row.soft_bin for row in dies if row.soft_bin is not None)
     passing_soft = {row.soft_bin for row in dies if row.hard_bin in run.plan.passing_bins}
     for number, count in sorted(hard.items()):
         verdict = "P" if number in run.plan.passing_bins else "F"
@@ -167,3 +170,11 @@ def _summaries(run: StoredRun, parts: DieRecords, dies: Sequence[DieRow], repeat
         yield record("SBR", _ALL_HEADS, 0, number, count, verdict, run.plan.soft_bin_names.get(number, ""))
     yield record("PCR", _ALL_HEADS, 0, *counts)
     yield record("MRR", ended, " ", run.state, run.reason)
+
+
+def _statistics(parts: DieRecords, number: int) -> tuple[int, float, float, float, float, float]:
+    """OPT_FLAG, TEST_TIM, TEST_MIN, TEST_MAX, TST_SUMS, TST_SQRS of a test; times are not known."""
+    values = parts.results.get(number)
+    if not values:
+        return _NO_STATISTICS, 0.0, 0.0, 0.0, 0.0, 0.0
+    return _NO_TIME, 0.0, min(values), max(values), sum(values), sum(value * value for value in values)

@@ -84,6 +84,34 @@ def write_cell_table(run: StoredRun, step: str, path: Path, binning: int | None 
     return _write(cell_tables(run, step, binning, name), path)
 
 
+def write_test_table(run: StoredRun, path: Path) -> Path:
+    """Write what the columns of figures are and what they are judged by: a row per test of the plan.
+
+    Columns: number, column (in the table of dies), step, name, units (SI), low, high, is_functional, limits_revision.
+    Raises RecordError if the disk will not take it.
+    """
+    import pyarrow as pa
+
+    rows = [
+        {
+            "number": test.number,
+            "column": _column(f"{test.step}.{test.name}"),
+            "step": test.step,
+            "name": test.name,
+            "units": test.si_units,
+            "low": test.low,
+            "high": test.high,
+            "is_functional": test.is_functional,
+            "limits_revision": run.provenance.limits_revision,
+        }
+        for test in run.plan.tests
+    ]
+    kinds = ("int64", "string", "string", "string", "string", "double", "double", "bool", "string")
+    names = ("number", "column", "step", "name", "units", "low", "high", "is_functional", "limits_revision")
+    schema = pa.schema([pa.field(name, pa.type_for_alias(kind)) for name, kind in zip(names, kinds, strict=True)])
+    return _write([pa.Table.from_pylist(rows, schema)], path)
+
+
 def _write(tables: Any, path: Path) -> Path:
     import pyarrow.csv
     import pyarrow.parquet
@@ -188,7 +216,7 @@ def _figure_fields(run: StoredRun) -> list[Any]:
     fields = []
     for key in keys:
         test = tests.get(key)
-        said = {"units": test.units, "low": test.low, "high": test.high} if test else {}
+        said = {"units": test.si_units, "low": test.low, "high": test.high} if test else {}
         metadata = {name: str(value) for name, value in said.items() if value not in (None, "")}
         fields.append(pa.field(_column(key), pa.float64(), metadata=metadata))
     return fields

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from .errors import InputError, RecordError
 from .export_details import write_details
 from .export_stdf import WaferGeometry, write_stdf
-from .export_tables import write_cell_table, write_die_table
+from .export_tables import write_cell_table, write_die_table, write_test_table
 from .provenance import file_sha256
 from .run_dataset import write_netcdf
 from .run_names import EXPORTS, SUMMARY
@@ -35,8 +36,9 @@ def export_run(
 ) -> RunSummary:
     """Write the exports of a run into its `exports` folder, and the summary `run.json` with their SHA-256.
 
-    Files: `dies.csv`, `dies.parquet`, `attempts.csv`; per step with maps `<step>_cells.parquet` and `<step>.nc`, and
-    per further map of it `<step>_<map>_cells.parquet` and `<step>_<map>.nc`; `details.jsonl`; `wafer.stdf`.
+    Files: `dies.csv`, `dies.parquet`, `attempts.csv`, `tests.csv`; per step with maps `<step>_cells.parquet` and
+    `<step>.nc`, and per further map of it `<step>_<map>_cells.parquet` and `<step>_<map>.nc`; `details.jsonl`;
+    `wafer.stdf`, and `wafer_all_attempts.stdf` where dies were visited more than once.
 
     Args:
         folder: of the run.
@@ -59,15 +61,17 @@ def export_run(
         if "csv" in kinds:
             written.append(write_die_table(run, target / "dies.csv", binning))
             written.append(write_die_table(run, target / "attempts.csv", all_attempts=True))
+            written.append(write_test_table(run, target / "tests.csv"))
             written += write_details(run, target / "details.jsonl")
         if "parquet" in kinds:
             written.append(write_die_table(run, target / "dies.parquet", binning))
         for step, name in _maps_of(run):
             written += _cell_files(run, step, name, target, kinds, cells_as_csv, binning)
         if "stdf" in kinds:
-            written.append(
-                write_stdf(run, target / "wafer.stdf", cells=cells_in_stdf, geometry=geometry, binning=binning)
-            )
+            said: dict[str, Any] = {"cells": cells_in_stdf, "geometry": geometry, "binning": binning}
+            written.append(write_stdf(run, target / "wafer.stdf", **said))
+            if any(row.attempts > 1 for row in run.dies()):
+                written.append(write_stdf(run, target / "wafer_all_attempts.stdf", all_attempts=True, **said))
         summary = RunSummary.of(run, {path.name: file_sha256(path) for path in written})
     summary.save(target / SUMMARY)
     return summary

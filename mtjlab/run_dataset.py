@@ -86,7 +86,7 @@ def _description(name: str) -> dict[str, Any]:
 
 def _figure_columns(run: StoredRun, step: str, attempts: Sequence[int | None]) -> dict[str, Any]:
     figures, prefix = run.figures(), f"{step}."
-    units = {test.name: test.units for test in run.plan.tests if test.step == step}
+    units = {test.name: test.si_units for test in run.plan.tests if test.step == step}
     own = [figures.get(attempt, {}) if attempt is not None else {} for attempt in attempts]
     names = dict.fromkeys(name for each in own for name in each if name.startswith(prefix))
     return {

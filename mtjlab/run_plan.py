@@ -21,7 +21,7 @@ class DieTest:
         number: test number, unique in the plan, 1 .. 2**32 - 1 (STDF).
         name: the scalar that `RunStore.keep` is given for it.
         step: of the recipe, in which it is measured.
-        units: SI unit, e.g. "S"; empty for a count or ratio.
+        units: SI unit, e.g. "S"; empty for a count or ratio; "%" for a share of 1 that people read in percent.
         low, high: limits, both included; None where there is none.
         is_functional: passed or not, instead of a value.
     """
@@ -33,6 +33,16 @@ class DieTest:
     low: float | None = None
     high: float | None = None
     is_functional: bool = False
+
+    @property
+    def is_share(self) -> bool:
+        """Whether people read it in percent; values and limits are shares of 1."""
+        return self.units == "%"
+
+    @property
+    def si_units(self) -> str:
+        """Unit of the value itself: none for a share."""
+        return "" if self.is_share else self.units
 
     def passes(self, value: float) -> bool:
         """Whether the value is within the limits; NaN is not, unless there are none."""

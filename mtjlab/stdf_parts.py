@@ -22,6 +22,8 @@ _FAILED, _NO_VERDICT, _INVALID = 0x80, 0x40, 0x02
 _LIMITS_INCLUDED = 0xC0
 _NO_SPECS = 0x0E
 """OPT_FLAG: bit 1 is always set; no low and no high specification limit."""
+_PERCENT = 2
+"""RES_SCAL of a share of 1, which readers show in percent: a power of ten."""
 _UNBINNED = 65_535
 """SOFT_BIN of a die without one; as HARD_BIN 0 stands for unsorted."""
 _MPR_RESULTS = 15_000
@@ -45,13 +47,19 @@ class CellResults:
 
 
 class DieRecords:
-    """PIR to PRR of one die after the other; says names, units and limits with the first result of each test."""
+    """PIR to PRR of one die after the other; says names, units and limits with the first result of each test.
+
+    Attributes:
+        results: values of each test so far, those that are numbers.
+        executed, failed: how often each test was.
+    """
 
     def __init__(self, run: StoredRun, cells: Sequence[CellResults]) -> None:
         self._run, self._cells = run, cells
         self._figures = run.figures()
         self._said: set[int] = set()
         self._said_cells: set[tuple[str, str]] = set()
+        self.results: dict[int, list[float]] = {}
         self.executed: Counter[int] = Counter()
         self.failed: Counter[int] = Counter()
 
@@ -81,7 +89,11 @@ class DieRecords:
             return _functional(test, flags)
         if math.isnan(value):
             flags |= _INVALID
-        return _parametric(test.number, f"{test.step}.{test.name}", flags, value, test.units, test.low, test.high)
+        elif math.isfinite(value):
+            self.results.setdefault(test.number, []).append(value)
+        name = f"{test.step}.{test.name}"
+        scale = _PERCENT if test.is_share else 0
+        return _parametric(test.number, name, flags, value, test.si_units, test.low, test.high, scale)
 
     def _cell_results(self, visit: AttemptRow, cells: CellResults) -> Iterator[tuple[int, bytes]]:
         """How many results, and their records; nothing for a step without maps."""
@@ -116,14 +128,21 @@ class DieRecords:
 
 
 def _parametric(
-    number: int, text: str, flags: int, value: float, units: str, low: float | None = None, high: float | None = None
+    number: int,
+    text: str,
+    flags: int,
+    value: float,
+    units: str,
+    low: float | None = None,
+    high: float | None = None,
+    scale: int = 0,
 ) -> bytes:
     parametric = _LIMITS_INCLUDED
     if flags & _FAILED:
         parametric |= 0x10 if low is not None and value < low else 0x08 if high is not None and value > high else 0
     no_limits = (0x40 if low is None else 0) | (0x80 if high is None else 0)
     limits = (low or 0.0, high or 0.0)
-    start = (number, HEAD, SITE, flags, parametric, value, text, "", _NO_SPECS | no_limits, 0, 0, 0)
+    start = (number, HEAD, SITE, flags, parametric, value, text, "", _NO_SPECS | no_limits, scale, scale, scale)
     return record("PTR", *start, *limits, units, "%9.4e", "%9.4e", "%9.4e", 0.0, 0.0)
 
 

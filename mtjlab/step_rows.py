@@ -195,7 +195,7 @@ class StepRows:
         attempt = ParamSpecBase("attempt", "numeric", "attempt")
         axes = tuple(ParamSpecBase(name, "array", name) for name in AXES)
         arrays = [ParamSpecBase(name, "array", _LABELS[name], _units(name)) for name in MAP_ARRAYS]
-        units = {test.name: test.units for test in self._plan.tests if test.step == step}
+        units = {test.name: test.si_units for test in self._plan.tests if test.step == step}
         names = list(dict.fromkeys(["die_x", "die_y", *units, *figures]))
         numbers = [ParamSpecBase(name, "numeric", name, units.get(name, "")) for name in names]
         text = ParamSpecBase("record", "text", "what was kept, as JSON")

@@ -127,8 +127,8 @@ def written_e142(wafer_map: WaferMap) -> str:
     ]
     notch = "" if wafer_map.notch_degrees is None else f' Orientation="{(wafer_map.notch_degrees - 180) % 360}"'
     lines.append(
-        f'    <SubstrateMap SubstrateType="Wafer" SubstrateId={wafer} LayoutSpecifier="WaferLayout/Devices"{notch} '
-        'OriginLocation="UpperLeft" AxisDirection="DownRight">'
+        f'    <SubstrateMap SubstrateType="Wafer" SubstrateId={wafer} LayoutSpecifier="WaferLayout/Devices" '
+        f'SubstrateSide="TopSide"{notch} OriginLocation="UpperLeft" AxisDirection="DownRight">'
     )
     lines.append('      <Overlay MapName="SortGrade" MapVersion="1">')
     lines.append(f'        <BinCodeMap BinType="{coding.type}" NullBin="{coding.null}" MapType="2DArray">')

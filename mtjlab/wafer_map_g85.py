@@ -107,7 +107,8 @@ def written_g85(wafer_map: WaferMap) -> str:
     coding = Coding(wafer_map, small="Decimal", most=250)
     rows = rows_of(wafer_map, coding.code_of)
     lines = ['<?xml version="1.0" encoding="utf-8"?>', written_instruction(wafer_map), "<Maps>"]
-    lines.append(f' <Map WaferId={quoteattr(wafer_map.wafer)} FormatRevision="G85-1101">')
+    wafer = quoteattr(wafer_map.wafer)  # readers of older files look for WaferId, of newer ones for SubstrateId
+    lines.append(f' <Map SubstrateType="Wafer" SubstrateId={wafer} WaferId={wafer} FormatRevision="G85-1101">')
     lines.append(f"  <Device {_attributes(wafer_map, coding, rows)}>")
     for kind, count in coding.kinds:
         quality = "Pass" if kind.passes else "Fail"

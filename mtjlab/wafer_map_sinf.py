@@ -108,9 +108,10 @@ def written_sinf(wafer_map: WaferMap) -> str:
         lines.append(f"FNLOC:{wafer_map.notch_degrees}")
     lines += [f"ROWCT:{len(rows)}", f"COLCT:{len(rows[0])}"]
     lines.append("BCEQU:" + " ".join(f"{kind.number:02X}" for kind in kinds if kind.passes))
-    lines += ["REFPX:", "REFPY:", "DUTMS:mm", f"DIECT:{len(wafer_map.dies)}"]
+    lines += ["REFPX:", "REFPY:", "DUTMS:mm"]
     if wafer_map.pitch_metres is not None:
         lines += [f"{key}:{p * 1e3:.12g}" for key, p in zip(("XDIES", "YDIES"), wafer_map.pitch_metres, strict=True)]
+    lines.append(f"DIECT:{len(wafer_map.dies)}")  # after what every reader knows, in the order in which it is known
     numbering, (x, y) = Numbering.of(wafer_map), wafer_map.origin
     lines.append(
         f"COMMENT:mtjlab axes {numbering.axes} x {numbering.x} y {numbering.y} origin {x!r} {y!r} "

@@ -16,7 +16,7 @@ from pystdf.IO import Parser
 
 from mtjlab.errors import InputError
 from mtjlab.export_stdf import WaferGeometry, geometry_of, write_stdf
-from mtjlab.export_tables import die_table, write_cell_table, write_die_table
+from mtjlab.export_tables import die_table, write_cell_table, write_die_table, write_test_table
 from mtjlab.export_wafer_map import bin_map, write_bin_map
 from mtjlab.exports import export_run
 from mtjlab.ledger_rows import DieRow
@@ -24,7 +24,7 @@ from mtjlab.nouns import ArrayMap, DieId
 from mtjlab.provenance import Provenance, file_sha256
 from mtjlab.rebinning import NewBin, changed_bins, rebin
 from mtjlab.records import RunStore
-from mtjlab.run_plan import RunPlan
+from mtjlab.run_plan import DieTest, RunPlan
 from mtjlab.run_summary import RunSummary
 from mtjlab.stdf_parts import CellResults
 from mtjlab.stdf_records import LAYOUTS, record
@@ -78,7 +78,7 @@ def test_stdf_holds_the_wafer_record_by_record(whole_run: Path, tmp_path: Path) 
     names = [name for name, _ in found]
     done = ["PIR", "FTR", "PTR", "PTR", "PTR", "MPR", "MPR", "PRR"]
     failed = ["PIR", "PRR"]
-    ends = ["WRR", "TSR", "TSR", "TSR", "TSR", "HBR", "HBR", "SBR", "PCR", "MRR"]
+    ends = ["WRR", "TSR", "TSR", "TSR", "TSR", "HBR", "HBR", "HBR", "SBR", "SBR", "PCR", "MRR"]
     assert names == ["FAR", "MIR", "SDR", "WCR", "WIR", *4 * done, *failed, *done, *ends]
     single = {
         name: fields for name, fields in found if name in ("FAR", "MIR", "SDR", "WCR", "WIR", "WRR", "PCR", "MRR")
@@ -99,6 +99,7 @@ def test_stdf_holds_the_wafer_record_by_record(whole_run: Path, tmp_path: Path) 
     hard = {fields["HBIN_NUM"]: fields for name, fields in found if name == "HBR"}
     assert {number: (each["HBIN_CNT"], each["HBIN_PF"], each["HBIN_NAM"]) for number, each in hard.items()} == {
         1: (5, "P", "good"),
+        5: (0, "F", "shorts"),
         9: (1, "F", "no contact"),
     }
 
@@ -133,6 +134,39 @@ def test_stdf_results_are_those_of_each_die_to_the_last_bit_of_a_32_bit_float(
             assert (cells["TEST_NUM"], cells["UNITS"]) == (1_000_000 + kernel, "S")
             assert cells["TEST_TXT"] == f"read.siemens_ap[{kernel}]"
         assert results[5][1]["RTN_RSLT"] == maps_of(die)[0].status.ravel().tolist()
+
+
+def test_stdf_sums_up_each_test_and_says_shares_in_percent(create: Callable[..., RunStore], tmp_path: Path) -> None:
+    share = DieTest(50, "yield", "read", "%", 0.9)
+    plan = replace(PLAN, tests=(*PLAN.tests[:2], share))
+    shares = (0.875, 1.0, 0.9375)
+    with create(plan=plan) as store:
+        for die, value in zip(DIES, shares, strict=False):
+            store.begin_attempt(die)
+            store.keep(die, "read", scalars={"yield": value, "median_siemens": float("nan")})
+            store.finish(die, 1, 1)
+        with open_run(store.folder) as run:
+            found = read_by_pystdf(write_stdf(run, tmp_path / "wafer.stdf"))
+            table = write_die_table(run, tmp_path / "dies.parquet")
+    first, *_ = (fields for name, fields in found if name == "PTR" and fields["TEST_NUM"] == 50)
+    assert (first["UNITS"], first["RES_SCAL"], first["LLM_SCAL"], first["TEST_FLG"]) == ("", 2, 2, 0x80)
+    sums = {fields["TEST_NUM"]: fields for name, fields in found if name == "TSR"}
+    assert (sums[50]["EXEC_CNT"], sums[50]["FAIL_CNT"], sums[50]["OPT_FLAG"]) == (3, 1, 0xCC)
+    assert [sums[50][name] for name in ("TEST_MIN", "TEST_MAX", "TST_SUMS")] == [0.875, 1.0, sum(shares)]
+    assert sums[50]["TST_SQRS"] == np.float32(sum(value**2 for value in shares))
+    assert sums[20]["OPT_FLAG"] == 0xFF, "nothing that was a number"
+    metadata = pyarrow.parquet.read_schema(table).field("read_yield").metadata
+    assert metadata == {b"low": b"0.9"}, "a share of 1 has no unit"
+
+
+def test_the_table_of_tests_says_what_the_columns_are(whole_run: Path, tmp_path: Path) -> None:
+    with open_run(whole_run) as run:
+        path = write_test_table(run, tmp_path / "tests.csv")
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    assert [row["column"] for row in rows] == [f"{test.step}_{test.name}" for test in PLAN.tests]
+    assert (rows[1]["number"], rows[1]["units"]) == ("20", "S")
+    assert (float(rows[1]["low"]), float(rows[1]["high"])) == (5e-5, 2e-4)
+    assert (rows[2]["low"], rows[0]["is_functional"]) == ("", "true")
 
 
 def test_stdf_with_a_record_per_cell_says_names_and_units_once(whole_run: Path, tmp_path: Path) -> None:
@@ -295,7 +329,8 @@ def test_all_exports_in_one_call_with_a_summary_and_their_hashes(whole_run: Path
     exports = whole_run / "exports"
     assert set(summary.files) == {path.name for path in exports.iterdir()} - {"run.json"}
     assert set(summary.files) == {
-        "dies.csv", "attempts.csv", "dies.parquet", "read_cells.parquet", "read_cells.csv", "read.nc", "wafer.stdf",
+        "dies.csv", "attempts.csv", "tests.csv", "dies.parquet", "read_cells.parquet", "read_cells.csv", "read.nc",
+        "wafer.stdf", "wafer_all_attempts.stdf",
     }  # fmt: skip
     assert all(file_sha256(exports / name) == wanted for name, wanted in summary.files.items())
     assert RunSummary.load(exports / "run.json") == summary
