@@ -35,8 +35,9 @@ QUANTITIES = {
     "status": "status",
 }
 _MICRO = 1e6
-_TAIL = 2.0
-"""Per cent of the cells at each end that a scale leaves out while nobody knows which of them are defective."""
+_TAIL, _FAR = 2.0, 0.6
+"""While nobody knows which cells are defective: per cent of them at each end that do not set the scale, and how far
+beyond the others, as a share, a cell may lie and still be on it."""
 _LETTERED = 40
 """Most rows or columns whose defects are lettered: beyond, a letter is smaller than can be read."""
 
@@ -115,8 +116,10 @@ def _norm(values: Floats, one: ArrayMap, *, is_log: bool) -> Normalize:
     kept = values[healthy] if healthy.any() else values[usable]
     if not kept.size:
         return LogNorm(1.0, 10.0) if is_log else Normalize(0.0, 1.0)
-    ends = (0.0, 100.0) if healthy.any() else (_TAIL, 100.0 - _TAIL)
-    low, high = (float(end) for end in np.percentile(kept, ends))
+    low, high = float(kept.min()), float(kept.max())
+    if not healthy.any():  # most cells are sound: what lies far beyond them is not
+        middle_low, middle_high = (float(end) for end in np.percentile(kept, (_TAIL, 100.0 - _TAIL)))
+        low, high = max(low, middle_low - _FAR * abs(middle_low)), min(high, middle_high + _FAR * abs(middle_high))
     low, high = low - 0.02 * abs(low), high + 0.02 * abs(high)
     return LogNorm(low, high) if is_log else Normalize(low, high if high > low else low + 1.0)
 

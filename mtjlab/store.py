@@ -51,6 +51,9 @@ class RunFolder:
                 f"the output folder cannot be written ({error.strerror})", where=str(path), remedy=remedy
             ) from error
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r}, {self._lines} readings and pulses)"
+
     def __enter__(self) -> RunFolder:
         return self
 

@@ -42,6 +42,11 @@ class StoredRun:
         self._rows = MapRows(self.folder / DATABASE)
         self._arrays, self._files = RunArrays(self.folder / ARRAYS), RunFiles(self.folder / FILES)
 
+    def __repr__(self) -> str:
+        dies = f"{len(self.plan.dies)} dies"
+        what = f"{self.run_id}, wafer {self.plan.wafer}, {dies}, {self.state}"
+        return f"{type(self).__name__}({what}, {str(self.folder)!r})"
+
     def __enter__(self) -> StoredRun:
         return self
 

@@ -106,6 +106,18 @@ def test_conductances_have_a_logarithmic_scale_of_the_healthy_cells() -> None:
     assert mesh.to_rgba(values).reshape(3, 4, 4)[0, 1] == pytest.approx(to_rgba("#d55e00"))
 
 
+def test_before_anything_is_classified_what_is_far_off_does_not_set_the_scale() -> None:
+    one = raw()
+    many = np.full((20, 20), 150e-6)
+    many[:, ::2] = 100e-6
+    many[0, 0], many[0, 1], many[0, 2] = 9e-3, 1e-9, 200e-6
+    blank, nothing = np.full(many.shape, np.nan), np.zeros(many.shape, dtype=np.int8)
+    found = ArrayMap(many, blank, blank, nothing - 1, nothing, blank, one.conditions)
+    norm = found.plot(axes=axes()).collections[0].norm
+    assert norm.vmin is not None and norm.vmax is not None
+    assert 30 < norm.vmin < 100 and 200 < norm.vmax < 300, "µS: a cell a third beyond the others is on the scale"
+
+
 def test_unknown_cells_are_hatched_and_defects_lettered() -> None:
     place = raw().plot(axes=axes())
     assert place.patch.get_hatch() and np.ma.count_masked(place.collections[0].get_array()) == 3

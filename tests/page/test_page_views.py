@@ -22,6 +22,7 @@ from mtjlab.page_feed import MOST_WAITING, RunFeed
 from mtjlab.page_views import Changes, changed_at, whole
 from mtjlab.records import RunStore
 from mtjlab.run_control import RunChannel
+from mtjlab.store import open_run
 
 from .page_wafer import DIES, create, maps_of, probe
 
@@ -49,6 +50,11 @@ def test_changes_add_up_to_the_whole(store: RunStore) -> None:
     assert {(one["x"], one["y"]): one for one in now["dies"]} == dies
     assert now["events"] == events
     assert changes.since()["dies"] == changes.since()["events"] == []
+
+
+def test_a_recorded_run_prints_what_it_is(store: RunStore) -> None:
+    with open_run(store.folder) as run:
+        assert repr(run) == f"StoredRun({store.run_id}, wafer MTJ-07, 36 dies, open, {str(store.folder.resolve())!r})"
 
 
 def test_phases_as_a_run_goes_through_them(store: RunStore, tmp_path: Path) -> None:
