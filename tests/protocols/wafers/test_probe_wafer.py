@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +79,56 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(make_rig: MakeRig) -> None:
                 pair = [getattr(each.maps(die, "survey")[0], name) for each in (run, other)]
                 np.testing.assert_array_equal(*pair)
         assert [visit.state for visit in run.attempts(DieId("W1", 2, 0))] == [DieState.FAILED, DieState.DONE]
+
+
+def test_a_die_that_is_left_out_when_it_is_already_the_next_is_not_touched(make_rig: MakeRig) -> None:
+    rig, store = make_rig(), []
+
+    def should_stop() -> bool:
+        if rig.prober.touched == [] and (2, 0) in {(die.x, die.y) for die in store[0].left()}:
+            for place in PLACES[:3]:
+                store[0].skip(DieId("W1", *place), "somebody changed their mind")
+        return False
+
+    def opened() -> Any:
+        store.append(kept())
+        return store[0]
+
+    kept = rig.store
+    rig.store = opened  # type: ignore[method-assign]
+    outcome = rig.run(should_stop=should_stop)
+    assert [(die.x, die.y) for die in outcome.visited] == PLACES[3:]
+    assert {where for _, where in rig.moves}.isdisjoint(PLACES[:3])
+
+
+def test_probes_are_cleaned_each_time_the_run_has_made_so_many_touch_downs(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.with_contact(clean_every=2)
+    rig.run(should_stop=lambda: len(rig.prober.touched) >= 3)
+    rig.prober = type(rig.prober)(rig.map, happened=rig._happened)  # another session counts from 0
+    rig.prober.ordered = lambda: None
+    rig.run()
+    cleaned = [where for what, where in rig.moves if what == "clean"]
+    touched = [where for what, where in rig.moves if what == "down"]
+    assert len(touched) == 7, "the third die twice"
+    assert len(cleaned) == 3
+    with open_run(rig.run_folder) as run:
+        why = [event.text for event in run.events() if "cleaned" in event.text]
+    assert why == [f"probes cleaned: {n} touch-downs so far" for n in (2, 4, 6)]
+
+
+def test_bins_go_back_to_the_prober_after_each_die_with_the_probes_up(make_rig: MakeRig) -> None:
+    rig = make_rig(silent_dies=frozenset({(1, 0)}))
+    rig.settings = replace(rig.settings, writes_bins=True)
+    rig.run()
+    with open_run(rig.run_folder) as run:
+        assert rig.prober.bins == {(row.die.x, row.die.y): row.hard_bin for row in run.dies()}
+    assert rig.prober.bins[1, 0] == 8
+    written = [number for number, (what, _) in enumerate(rig.moves) if what == "bin"]
+    assert [rig.moves[number - 1] for number in written] == [("up", place) for place in PLACES]
+    without = make_rig()
+    without.run()
+    assert without.prober.bins == {}
 
 
 def test_a_retest_is_another_attempt_of_the_same_die(make_rig: MakeRig) -> None:

@@ -129,6 +129,21 @@ def test_a_later_die_is_left_out_without_being_touched(tmp_path: Path) -> None:
     assert PLACES[4] not in {place for _, place in hand.rig.moves}
 
 
+@pytest.mark.parametrize("place", [None, PLACES[0]])
+def test_the_very_next_die_is_left_out_without_being_touched(tmp_path: Path, place: tuple[int, int] | None) -> None:
+    hand = Hand(Rig(tmp_path), {1: (Action.SKIP, place)})
+    outcome = hand.run()
+    assert outcome.state == "complete" and len(outcome.visited) == len(PLACES) - 1
+    assert hand.states()[PLACES[0]] is DieState.SKIPPED
+    assert PLACES[0] not in {where for _, where in hand.rig.moves}
+
+
+def test_all_dies_that_are_left_may_be_left_out(tmp_path: Path) -> None:
+    hand = Hand(Rig(tmp_path, places=PLACES[:1]), {1: (Action.SKIP, None)})
+    assert hand.run().state == "complete"
+    assert hand.states() == {PLACES[0]: DieState.SKIPPED} and hand.rig.prober.touched == []
+
+
 def test_a_die_that_is_done_cannot_be_left_out(tmp_path: Path) -> None:
     hand = Hand(Rig(tmp_path), {4: (Action.SKIP, PLACES[0])})
     hand.run()
