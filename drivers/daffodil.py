@@ -130,10 +130,14 @@ class DaffodilCrossbar(Crossbar):
         Raises InputError if a sensed line is not driven, or if rows float while columns beside the sensed ones are at
         another level: they are not connected and could not pull them.
         """
-        found: dict[Line, Reading] = {}
-        for one in self._looked_at(lines, tuple(sense)):
-            found |= self._measured(one)
+        plan = self._looked_at(lines, tuple(sense))
+        whole = [self._measured(one) for one in plan]
         self._readings += len(sense)
+        if len(plan) == 1 and len(plan[0].sensed) == len(sense):
+            return whole[0]
+        found: dict[Line, Reading] = {}
+        for one, readings in zip(plan, whole, strict=True):
+            found |= zip(_lines_of(one), readings, strict=True)
         return [found[line] for line in sense]
 
     def measure_each(self, reads: Sequence[LineRead], *, heard: HeardRead = not_heard) -> list[Reading]:
@@ -148,7 +152,7 @@ class DaffodilCrossbar(Crossbar):
         for sense, numbers in series_of(reads, together=self._settings.reads_together):
             together: dict[Line, Reading] = {}
             for one in self._looked_at(reads[numbers[0]].lines, tuple(sense)):
-                together |= self._measured(one)
+                together |= zip(_lines_of(one), self._measured(one), strict=True)
             self._readings += len(numbers)
             for number in numbers:
                 found[number] = together[reads[number].sense]
@@ -271,8 +275,8 @@ class DaffodilCrossbar(Crossbar):
         check_reference(self.port, asked)
         return asked
 
-    def _measured(self, asked: KernelRead) -> dict[Line, Reading]:
-        """Currents out of the array, added up over the kernels that contribute."""
+    def _measured(self, asked: KernelRead) -> list[Reading]:
+        """Currents out of the array, added up over the kernels that contribute, in the order of the sensed lines."""
         if len(self._kernels) == 1:
             return self._of_one_kernel(asked)
         amps, is_off = dict.fromkeys(asked.sensed, 0.0), dict.fromkeys(asked.sensed, False)
@@ -291,17 +295,14 @@ class DaffodilCrossbar(Crossbar):
                 is_off[own * SIDE + channel] |= bool(overflow[channel])
         return self._readings_of(asked, [amps[n] for n in asked.sensed], [is_off[n] for n in asked.sensed])
 
-    def _of_one_kernel(self, asked: KernelRead) -> dict[Line, Reading]:
+    def _of_one_kernel(self, asked: KernelRead) -> list[Reading]:
         found, overflow = self._amplifiers.read(next(iter(self._kernels.values())), asked)
         sensed = list(asked.sensed)
         return self._readings_of(asked, found[sensed].tolist(), overflow[sensed].tolist())
 
-    def _readings_of(self, asked: KernelRead, amps: list[float], is_off: list[bool]) -> dict[Line, Reading]:
+    def _readings_of(self, asked: KernelRead, amps: list[float], is_off: list[bool]) -> list[Reading]:
         volts = asked.level * self.port.volts_per_code
-        return {
-            Line(asked.axis, n): Reading(volts, own, is_overflow=off)
-            for n, own, off in zip(asked.sensed, amps, is_off, strict=True)
-        }
+        return [Reading(volts, own, is_overflow=off) for own, off in zip(amps, is_off, strict=True)]
 
     # writing
 
@@ -318,3 +319,7 @@ class DaffodilCrossbar(Crossbar):
 
 def _levels(lines: Lines, axis: str) -> Floats:
     return lines.row_volts if axis == "row" else lines.col_volts
+
+
+def _lines_of(asked: KernelRead) -> list[Line]:
+    return [Line(asked.axis, number) for number in asked.sensed]

@@ -85,7 +85,7 @@ class Amplifiers:
     def _read(self, kernel: int, asked: KernelRead, ohms: float) -> tuple[Floats, Bools]:
         """An amplifier at its limit holds its line no more, which disturbs the others: they are read apart from it."""
         amps, overflow = self._amps(kernel, asked, ohms)
-        off = tuple(channel for channel in asked.sensed if overflow[channel])
+        off = tuple(channel for channel in asked.sensed if overflow[channel]) if overflow.any() else ()
         wider = max((r for r in self._settings.feedback_ohms if r < ohms), default=None)
         if off and len(off) < len(asked.sensed):
             on = tuple(channel for channel in asked.sensed if channel not in off)
@@ -114,12 +114,12 @@ class Amplifiers:
         zero = -table.offset_volts
         if self._settings.subtracts_zero:
             at_rest = replace(asked, driven=dict.fromkeys(asked.driven, asked.level))
-            zero = self._falls(kernel, at_rest, ohms, averages).mean(axis=0)
+            zero = self._falls(kernel, at_rest, ohms, averages).sum(axis=0) / averages
         falls = self._falls(kernel, asked, ohms, averages)
         outputs = self._port.volts(asked.zero + asked.level) - falls
         is_near = (outputs < _LOWEST_OUTPUT + _NEAR_LIMIT) | (outputs > _HIGHEST_OUTPUT - _NEAR_LIMIT)
         is_off: Bools = np.asarray(is_near.any(axis=0), dtype=np.bool_)
-        return (falls.mean(axis=0) - zero) / table.feedback_ohms, is_off
+        return (falls.sum(axis=0) / averages - zero) / table.feedback_ohms, is_off
 
     def _falls(self, kernel: int, asked: KernelRead, ohms: float, averages: int) -> Floats:
         """By how much the outputs are below their reference, shape (averages, 25)."""
@@ -137,7 +137,8 @@ class Amplifiers:
 
     def _table(self, ohms: float) -> RangeCalibration:
         if self.calibration is None:
-            return RangeCalibration.nominal(np.array(self._port.set_feedback(ohms)))
+            self._port.set_feedback(ohms)
+            return RangeCalibration.nominal(np.array(self._port.table_ohms))
         return self.calibration.ranges[ohms]
 
     def calibrate(

@@ -180,9 +180,13 @@ class BoardPort:
         """Select a kernel."""
         self._send_once("kernel", kernel, lambda: self._board.set_kernel(kernel, swfix_en=self._swaps_gates))
 
-    def set_feedback(self, ohms: float) -> list[float]:
-        """Feedback of all amplifiers near `ohms`; returns what the board's own table makes of each."""
+    def set_feedback(self, ohms: float) -> None:
+        """Feedback of all amplifiers near `ohms`."""
         self._send_once("pots", ohms, lambda: self._board.set_dpot_D(self._board.invert_dpot_rout(ohms)))
+
+    @property
+    def table_ohms(self) -> list[float]:
+        """What the board's own table makes of each feedback that is set."""
         return [abs(float(r)) for r in self._board.pots]
 
     def configure(self, mode: str, reference_code: int, *, full_gates: bool) -> None:
@@ -214,13 +218,13 @@ class BoardPort:
         self._enable(rows, cols)
         self._board.read_pulse_len = self.cycles(seconds)
         self._ask(self._board.event)
-        return [self._converted(code) for code in self._ask(self._board.retrievecurrents)]
-
-    def _converted(self, code: int) -> float:
-        """Volts of an ADC's register value; a series of readings asks for few different ones many times."""
-        if (volts := self._adc_volts.get(code)) is None:
-            volts = self._adc_volts[code] = float(self._board.adc_predict_voltage(code))
-        return volts
+        codes = self._ask(self._board.retrievecurrents)
+        known = self._adc_volts
+        try:
+            return [known[code] for code in codes]
+        except KeyError:  # a series of readings asks for few different ones many times
+            known.update({code: float(self._board.adc_predict_voltage(code)) for code in codes})
+            return [known[code] for code in codes]
 
     def write(self, rows: Sequence[int], cols: Sequence[int], seconds: float) -> None:
         """One event with these lines connected for `seconds`; returns when it is over."""

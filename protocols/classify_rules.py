@@ -9,10 +9,13 @@ import numpy as np
 
 from mtjlab.nouns import Bools, CellStatus, Floats, Ints, Site
 
+from .classify_levels import Levels as Levels
+from .classify_levels import levels_of, median_of, typical_siemens
 from .classify_lines import LineEvidence, broken_lines, doubled_lines, touching_lines
 from .classify_reads import LOOKS, ClassifyReads
 
-_MAD_TO_SIGMA = 1.4826
+_EXPOSURES = ((LOOKS[1], LOOKS[2], -1), (LOOKS[3], LOOKS[4], 1))
+"""Looks before and after half-selection, and the sign of the change that would be a disturbed cell's."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +76,6 @@ class CellEvidence:
 
 
 @dataclass(frozen=True, eq=False)
-class Levels:
-    """What the array's own cells are like.
-
-    Attributes:
-        typical: median conductance of what conducts and is no short, siemens.
-        p, ap: (rows, 1), levels of each row, siemens.
-        tmr, tmr_sigma: median and robust standard deviation of the cells that switch.
-        noise: standard deviation of a cell's mean reading in one look, siemens.
-    """
-
-    typical: float
-    p: Floats
-    ap: Floats
-    tmr: float
-    tmr_sigma: float
-    noise: float
-
-
-@dataclass(frozen=True, eq=False)
 class Verdict:
     """Status of every cell with the evidence of those that are not OK, line defects, and the levels behind them."""
 
@@ -105,7 +89,7 @@ def judge(reads: ClassifyReads, thresholds: ClassThresholds | None = None) -> Ve
     """Classify; cells that were not read in both states are left UNREAD unless one reading tells."""
     limits = thresholds or ClassThresholds()
     lowest, highest = _extremes(reads)
-    typical = _typical(reads.look("as found"), limits)
+    typical = typical_siemens(reads.look("as found"), limits)
     is_open = highest < limits.open * typical
     broken = broken_lines(is_open, highest, limits.open * typical, limits.least_run)
     lines = (
@@ -114,15 +98,15 @@ def judge(reads: ClassifyReads, thresholds: ClassThresholds | None = None) -> Ve
         *broken,
     )
     by_line = _line_status(is_open.shape, lines)
-    levels = _levels(reads, typical, by_line == CellStatus.UNREAD, limits)
+    levels = levels_of(reads, typical, by_line == CellStatus.UNREAD, limits)
     rules = _Rules(reads, levels, limits, lowest, highest)
-    status, cells = by_line.copy(), []
-    for site in (Site(int(i), int(j)) for i, j in np.ndindex(*status.shape)):
-        if by_line[site] == CellStatus.UNREAD:
-            found = rules.cell(site)
-            status[site] = found if isinstance(found, CellStatus) else found.status
-            if isinstance(found, CellEvidence):
-                cells.append(found)
+    status, cells, is_ok = by_line.copy(), [], rules.are_ok()
+    status[(by_line == CellStatus.UNREAD) & is_ok] = CellStatus.OK
+    for site in (Site(int(i), int(j)) for i, j in np.argwhere((by_line == CellStatus.UNREAD) & ~is_ok)):
+        found = rules.cell(site)
+        status[site] = found if isinstance(found, CellStatus) else found.status
+        if isinstance(found, CellEvidence):
+            cells.append(found)
     return Verdict(status, tuple(cells), lines, levels)
 
 
@@ -134,18 +118,6 @@ def _extremes(reads: ClassifyReads) -> tuple[Floats, Floats]:
     highest = np.where(is_read, every, -np.inf).max(axis=0)
     none = ~is_read.any(axis=0)
     return np.where(none, np.nan, lowest), np.where(none, np.nan, highest)
-
-
-def _typical(found: Floats, limits: ClassThresholds) -> float:
-    """Median of what is neither open nor short, from a first guess that whole dead lines do not spoil."""
-    values = np.sort(found[np.isfinite(found)])
-    if not values.size:
-        return float("nan")
-    typical = float(values[int(0.75 * (values.size - 1))])
-    for _ in range(3):
-        kept = values[(values > limits.open * typical) & (values < limits.short * typical)]
-        typical = float(np.median(kept)) if kept.size else typical
-    return typical
 
 
 def _p_level(reads: ClassifyReads, typical: float, limits: ClassThresholds) -> float:
@@ -161,47 +133,6 @@ def _line_status(shape: tuple[int, ...], lines: Iterable[LineEvidence]) -> Ints:
     return status
 
 
-def _levels(reads: ClassifyReads, typical: float, counts: Bools, limits: ClassThresholds) -> Levels:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        tmr = reads.in_p / reads.in_ap - 1
-        is_plain = (reads.in_ap > limits.open * typical) & (reads.in_p < 2 * limits.short * typical) & counts
-        switches = is_plain & (tmr > limits.stuck_tmr)
-    tmrs = tmr[switches]
-    middle = float(np.median(tmrs)) if tmrs.size else float("nan")
-    spread = float(_MAD_TO_SIGMA * np.median(np.abs(tmrs - middle))) if tmrs.size else float("nan")
-    whole = [_median(values[switches], typical) for values in (reads.in_p, reads.in_ap)]
-    by_row = np.array(
-        [
-            [
-                _median(values[i][switches[i]], level)
-                for values, level in zip((reads.in_p, reads.in_ap), whole, strict=True)
-            ]
-            if switches[i].sum() >= limits.least_in_row
-            else whole
-            for i in range(len(tmr))
-        ]
-    )
-    return Levels(typical, by_row[:, :1], by_row[:, 1:], middle, spread, _noise(reads))
-
-
-def _median(values: Floats, otherwise: float) -> float:
-    return float(np.median(values)) if values.size else otherwise
-
-
-def _noise(reads: ClassifyReads) -> float:
-    """Of the mean of a look, from the scatter of its repeats; the median is blind to the few that jump."""
-    readings = np.stack([reads.plus, reads.minus])
-    readings = np.where(np.isfinite(readings), readings, np.nan)
-    repeats = readings.shape[2]
-    if repeats < 2:
-        return 0.0
-    spreads = readings.std(axis=2, ddof=1)
-    spreads = spreads[np.isfinite(spreads)]
-    if not spreads.size:
-        return 0.0
-    return float(np.sqrt(np.mean(np.minimum(spreads, 4 * np.median(spreads)) ** 2) / (2 * repeats)))
-
-
 class _Rules:
     """The rules, in the order in which they are asked."""
 
@@ -215,8 +146,43 @@ class _Rules:
         with np.errstate(invalid="ignore"):  # off scale is infinite
             asymmetry = reads.plus.mean(axis=1) - reads.minus.mean(axis=1)
             self.scatter = (both.max(axis=2) - both.min(axis=2)).max(axis=0)
-        offsets = np.array([_median(one[np.isfinite(one)], 0.0) for one in asymmetry])
+        offsets = np.array([median_of(one[np.isfinite(one)], 0.0) for one in asymmetry])
         self.asymmetry = np.abs(asymmetry - offsets[:, None, None])
+
+    def are_ok(self) -> Bools:
+        """(rows, cols): cells for which `cell` says OK, all at once; nearly all of an array are."""
+        reads, levels, limits = self.reads, self.levels, self.limits
+        short = limits.short * levels.p
+        with np.errstate(invalid="ignore", divide="ignore"):
+            is_fault = (self.lowest > short) | (self.highest < limits.open * levels.typical)
+            is_fault |= self._last_looks() > short
+            is_fault |= np.isnan(self.highest) | np.isnan(reads.in_p) | np.isnan(reads.in_ap)
+            gap, level_gap = reads.in_p - reads.in_ap, levels.p - levels.ap
+            tmr = reads.in_p / reads.in_ap - 1
+            noise = limits.noise_sigmas * levels.noise
+            is_fault |= tmr < np.fmax(limits.stuck_tmr, noise * np.sqrt(2) / reads.in_ap)
+            is_fault |= (tmr < self._low_tmr()) & (gap < (1 - limits.low_tmr_fraction) * level_gap)
+            for before, after, sign in _EXPOSURES:
+                is_fault |= sign * (self.looks[after] - self.looks[before]) > gap / 2
+        return ~(is_fault | self._are_unstable(np.fmax(limits.jump * level_gap, noise * 2)))
+
+    def _are_unstable(self, jump: Floats) -> Bools:
+        """(rows, cols), as `_unstable` has it."""
+        most = np.maximum(self.asymmetry, self.scatter)
+        is_seen = np.isfinite(most)
+        disagreeing = (is_seen & (most > jump)).sum(axis=0)
+        return np.asarray(disagreeing >= np.clip(is_seen.sum(axis=0), 1, self.limits.unstable_looks))
+
+    def _last_looks(self) -> Floats:
+        """(rows, cols), as `last` has it."""
+        found = np.full(self.highest.shape, np.nan)
+        for name in LOOKS:
+            found = np.where(np.isnan(self.looks[name]), found, self.looks[name])
+        return found
+
+    def _low_tmr(self) -> float:
+        levels, limits = self.levels, self.limits
+        return levels.tmr - max(limits.low_tmr_sigmas * levels.tmr_sigma, limits.low_tmr_fraction * levels.tmr)
 
     def cell(self, site: Site) -> CellEvidence | CellStatus:
         """The first rule that holds; OK if none does, UNREAD if too little was read."""
@@ -263,14 +229,13 @@ class _Rules:
             middle = float(np.sqrt(p_level * ap_level))
             stuck = CellStatus.STUCK_P if (p + ap) / 2 > middle else CellStatus.STUCK_AP
             return self._evidence(site, stuck, "TMR", tmr, float(least))
-        levels, limits = self.levels, self.limits
-        low = levels.tmr - max(limits.low_tmr_sigmas * levels.tmr_sigma, limits.low_tmr_fraction * levels.tmr)
-        if tmr < low and p - ap < (1 - limits.low_tmr_fraction) * (p_level - ap_level):
+        low = self._low_tmr()
+        if tmr < low and p - ap < (1 - self.limits.low_tmr_fraction) * (p_level - ap_level):
             return self._evidence(site, CellStatus.LOW_TMR, "TMR", tmr, low)
         return self._disturbed(site, p - ap) or CellStatus.OK
 
     def _disturbed(self, site: Site, gap: float) -> CellEvidence | None:
-        for before, after, sign in ((LOOKS[1], LOOKS[2], -1), (LOOKS[3], LOOKS[4], 1)):
+        for before, after, sign in _EXPOSURES:
             change = sign * float(self.looks[after][site] - self.looks[before][site])
             if change > gap / 2:
                 measure = f"change from '{before}' to '{after}', siemens"

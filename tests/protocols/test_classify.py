@@ -15,7 +15,7 @@ from mtjlab.physics.die_description import Flaw, Kind
 from mtjlab.protocols.classify import classify
 from mtjlab.protocols.classify_lines import broken_lines, touching_lines
 from mtjlab.protocols.classify_reads import LOOKS, ClassifyReads, ClassifySettings
-from mtjlab.protocols.classify_rules import ClassThresholds, Verdict, judge
+from mtjlab.protocols.classify_rules import ClassThresholds, Verdict, _Rules, judge
 from mtjlab.protocols.write_verify import WriteSettings
 
 P, AP = 2e-4, 1.02e-4
@@ -347,6 +347,42 @@ class TestRules:
         status = judge(reads).status
         assert status[1, :6].tolist() == [CellStatus.STUCK_P, CellStatus.STUCK_AP] * 3
         assert (status[[0, 2, 3, 4, 5]] == CellStatus.OK).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cells_are_ok_at_once_where_they_are_one_by_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, rng = given((12, 25), noise=1e-6, seed=seed), np.random.default_rng(seed)
+    reads.in_ap[0] = reads.in_p[0]  # a row without a cell that switches
+    for values in (reads.plus, reads.minus, reads.in_p, reads.in_ap):
+        where = rng.random(values.shape)
+        values[where < 0.03] *= rng.uniform(0.05, 6, (where < 0.03).sum())
+        values[where > 0.98] = rng.choice([np.nan, np.inf], (where > 0.98).sum())
+    for look in range(5):
+        reads.plus[look][:, rng.random((12, 25)) < 0.05] = np.nan
+    at_once = judge(reads)
+    found = _Rules.are_ok
+    none, seen = np.zeros((12, 25), dtype=np.bool_), []
+    monkeypatch.setattr(_Rules, "are_ok", lambda rules: seen.append(found(rules)) or none)
+    one_by_one = judge(reads)
+    assert np.array_equal(at_once.status, one_by_one.status)
+    assert repr(at_once.cells) == repr(one_by_one.cells)
+    by_rules = (one_by_one.status == CellStatus.OK) & ~np.isnan(one_by_one.levels.p)
+    assert np.array_equal(seen[0] & by_rules, by_rules)
+    assert 20 < by_rules.sum() < 280
+
+
+def test_levels_of_rows_are_medians_of_their_cells_that_switch() -> None:
+    reads = given((7, 9), noise=1e-6)
+    reads.in_ap[3] = reads.in_p[3]
+    reads.in_ap[5, 1:] = reads.in_p[5, 1:]
+    reads.in_ap[6, ::2] = np.nan
+    levels = judge(reads).levels
+    switches = reads.in_p > 1.08 * reads.in_ap
+    for row in range(7):
+        own = switches[row] if row not in (3, 5) else np.zeros(9, dtype=np.bool_)
+        cells = (row, own) if own.any() else switches
+        assert levels.p[row, 0] == np.median(reads.in_p[cells])
+        assert levels.ap[row, 0] == np.median(reads.in_ap[cells])
 
 
 class TestLines:
