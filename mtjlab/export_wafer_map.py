@@ -51,5 +51,4 @@ def write_bin_map(
     kind: Literal["hard", "soft"] = "hard",
 ) -> Path:
     """Write `bin_map` in one of the formats of `wafer_map_files`. Raises InputError as that and its writers do."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     return write_wafer_map(bin_map(run, wafer_map, binning=binning, kind=kind), path, format=format)

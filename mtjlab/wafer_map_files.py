@@ -18,6 +18,7 @@ from .wafer_map_csv import read_csv, written_csv
 from .wafer_map_e142 import read_e142, written_e142
 from .wafer_map_g85 import read_g85, written_g85
 from .wafer_map_sinf import read_sinf, written_sinf
+from .whole_files import whole_file
 
 MapFormat = Literal["csv", "g85", "e142", "sinf"]
 _WRITERS: dict[MapFormat, Callable[[WaferMap], str]] = {
@@ -46,15 +47,15 @@ def read_wafer_map(path: Path, *, format: MapFormat | None = None) -> WaferMap:
 
 
 def write_wafer_map(wafer_map: WaferMap, path: Path, *, format: MapFormat) -> Path:
-    """Write a map into an existing folder; an older file of that name is replaced once the new one is complete.
+    """Write a map; an older file of that name is replaced once the new one is complete and on the disk.
 
-    Raises InputError if the format has no place for its bins, or its names cannot be written.
+    Raises InputError if the format has no place for its bins, or its names cannot be written; RecordError if the disk
+    will not take it.
     """
     for name, what in ((wafer_map.wafer, "wafer"), (wafer_map.lot, "lot"), (wafer_map.product, "product")):
         if checked_name(name, f"the {what}'s name", wafer_map.source) != name:
             raise InputError(f"the {what}'s name begins or ends with blanks", where=wafer_map.source)
     text = _WRITERS[format](wafer_map)
-    half = path.with_name(f"{path.name}.part")
-    half.write_text(text, encoding="utf-8", newline="\n")
-    half.replace(path)
+    with whole_file(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
     return path
