@@ -73,9 +73,9 @@ def walk(run: WaferRun, hands: Callable[[RunStore, WaferBench], dict[str, Any]])
         files = into_folder(run.files, run.folder, seed=_bench_part(run).seed)
         log = run.folder / "supervisor.log"
         with opened_bench(files, run.wiring, _bench_part(run), log=log) as bench, _opened(files, run) as prober:
-            _remember(run.folder, bench)
             _describe(run, store, bench, prober)
             under = _bench(bench, files)
+            _remember(files, run.folder)
             recipe = run.loaded.recipe
             steps = wafer_steps(recipe, lambda visit: _context(run, bench, visit))
             with _loaded_for_good():
@@ -182,18 +182,6 @@ def _describe(run: WaferRun, store: RunStore, bench: OpenBench, prober: Prober) 
     )
 
 
-def _remember(folder: Path, bench: OpenBench) -> None:
-    """A simulated station stands there with its card and its wafer, whatever becomes of this program."""
-    if bench.simulated is None:
-        return
-    from mtjlab.sim_instruments.prober_instrument import SimProber
-    from mtjlab.sim_instruments.prober_journal import StationJournal
-
-    for instrument in bench.simulated.by_name.values():
-        if isinstance(instrument, SimProber) and not instrument.station.has_journal:
-            instrument.station.remember(StationJournal(folder / "station.jsonl"))
-
-
 def _bench_part(run: WaferRun) -> Any:
     assert run.loaded.recipe.bench is not None
     return run.loaded.recipe.bench
@@ -213,6 +201,19 @@ def _prober_of(run: WaferRun) -> Iterator[Prober]:
             from mtjlab.sim_instruments.simulated_bench import sim_bench
 
             sim_bench(str(files.simulated)).close()
+
+
+def _remember(files: BenchFiles, folder: Path) -> None:
+    """A simulated station goes on where it was when the run ended, as a real one does."""
+    if files.simulated is None:
+        return
+    from mtjlab.sim_instruments.prober_instrument import SimProber
+    from mtjlab.sim_instruments.prober_journal import StationJournal
+    from mtjlab.sim_instruments.simulated_bench import sim_bench
+
+    for instrument in sim_bench(str(files.simulated)).by_name.values():
+        if isinstance(instrument, SimProber) and not instrument.station.has_journal:
+            instrument.station.remember(StationJournal(folder / "station.jsonl"))
 
 
 @contextmanager
