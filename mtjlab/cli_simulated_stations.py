@@ -24,6 +24,7 @@ from mtjlab.sim_instruments.prober_spec import StationSpec
 from mtjlab.sim_instruments.prober_world import Place as StationPlace
 from mtjlab.sim_instruments.simulated_bench import sim_bench
 
+from .errors import InputError
 from .nouns import DieId, Floats
 from .physics.die_description import DieDescription
 from .physics.populations import WaferDescription
@@ -176,6 +177,8 @@ def sim_stage(folder: Path, kind: Kind, under: UnderProbes, spec: StationSpec, o
 
 def _bench_file(folder: Path, wafer: WaferDescription, seed: int, model: str, address: str, spec: StationSpec) -> Path:
     """A bench with nothing but a prober; its own dies, which `put_under` replaces, are as small as can be."""
+    if "@" in str(folder):
+        raise InputError("the path holds an '@', which PyVISA reserves", where=str(folder), remedy="Use another --out")
     small = wafer.model_copy(update={"die": DieDescription(rows=1, cols=1), "clusters": []})
     bench = {
         "bench": "station",

@@ -84,6 +84,11 @@ class ProbeCard:
         self.since_cleaning += 1
         self.marks[place] += 1
 
+    def forget(self) -> None:
+        """As new, on pads that are as new."""
+        self.touchdowns = self.since_cleaning = self.cleanings = 0
+        self.marks.clear()
+
     def clean(self) -> None:
         """The debris is gone; wear stays."""
         self.since_cleaning = 0

@@ -110,6 +110,8 @@ class Station:
 
     def remember(self, journal: StationJournal) -> None:
         """Go on where the journal ends, as a station does whose program was started anew; keep it from now on."""
+        self.card.forget()
+        self.alignments = 0
         for kind, numbers in journal.events():
             if kind == "touched":
                 x, y, subsite = (int(number) for number in numbers)
