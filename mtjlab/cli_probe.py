@@ -64,6 +64,8 @@ class _Request:
     station: Path | None
     processes: int
     patience_seconds: float
+    operator: str
+    card: str
 
 
 def probe(
@@ -90,6 +92,10 @@ def probe(
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds that a question waits for an answer, where nobody is at a terminal.")
     ] = PATIENCE_SECONDS,
+    operator: Annotated[
+        str, typer.Option(help="Who probes the wafer. [default: the user of this computer]", show_default=False)
+    ] = "",
+    card: Annotated[str, typer.Option(help="Id of the probe card that the wafer is probed with.")] = "",
     notify: NotifyTo = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -100,7 +106,10 @@ def probe(
     if out and resume:
         raise InputError("--out is for a new run, --resume for one that is there", remedy="Give one of them")
     folder = resume or out or Path("runs") / f"wafer-{datetime.now():%Y%m%d-%H%M%S}"
-    request = _Request(folder, resume is not None, seed, wafer, dies, prober.value, station, processes, patience)
+    people = (operator, card)
+    request = _Request(
+        folder, resume is not None, seed, wafer, dies, prober.value, station, processes, patience, *people
+    )
     kinds = [kind.strip() for kind in exports.split(",") if kind.strip()]
     require_exports(kinds)
     began = time.perf_counter()
@@ -126,6 +135,7 @@ def _walked(request: _Request, notices: WaferNotices) -> WaferOutcome:
         under = ChipsUnderProber(_chips(what))
         with _stage(store.folder, what, under) as stage, stop_on_signals(), ProgressScreen() as screen:
             stage.align()
+            _describe(store, stage, request)
             chips = _under(stage, under, store, request.processes)
             settings, bench = _settings(), chips.bench()
             settings = replace(settings, contact=chips.rules(settings.contact))
@@ -172,7 +182,8 @@ def _opened(request: _Request) -> RunStore:
 
     if request.resume:
         return RunStore.open(request.folder)
-    from .provenance import here
+    from .map_frame import MapFrame
+    from .provenance import file_sha256, here
 
     what = {
         "wafer": request.wafer,
@@ -189,11 +200,44 @@ def _opened(request: _Request) -> RunStore:
         bench=f"simulated prober ({request.prober}) and board",
         is_simulated=True,
         overtravel_meters=OVERTRAVEL_METRES,
-        clock_source="simulated",
-        map_orientation=f"axes {wafer_map.axes}, notch at {wafer_map.notch_degrees} degrees, from {wafer_map.source}",
+        map_orientation=f"{MapFrame.of(wafer_map, ()).words}; from {wafer_map.source}",
+        map_transform=json.dumps(wafer_map.transform.as_dict()),
+        files_sha256={name: file_sha256(path) for name, path in _files(request).items()},
+        subsite=0,
         more={_SIMULATION: what},
+        **_people(request),
     )
     return RunStore.create(request.folder, _plan(wafer_map, request.dies), known)
+
+
+def _files(request: _Request) -> dict[str, Path]:
+    """Those that were given, by what they are."""
+    given = {"wafer": Path(request.wafer), "station": request.station}
+    return {name: path for name, path in given.items() if path is not None and path.is_file()}
+
+
+def _people(request: _Request) -> dict[str, Any]:
+    """What the person who probes has told."""
+    known: dict[str, Any] = {"operator": request.operator} if request.operator else {}
+    if request.card and not request.resume:
+        from .catalogue import touchdowns_of_card
+
+        known["card_touchdowns"] = touchdowns_of_card(request.folder.parent, request.card)
+    return known | ({"probe_card": request.card} if request.card else {})
+
+
+def _describe(store: RunStore, stage: SimStage, request: _Request) -> None:
+    """What the prober says of itself, into the run's provenance; the light goes off."""
+    from .bench_facts import bench_records, prober_facts, station_snapshot
+    from .provenance import InstrumentRecord
+
+    address = str(getattr(stage.prober, "address", ""))
+    prober = bench_records({"prober": stage.prober.identity()}, {"prober": address})
+    stage.prober.set_light(False)
+    known = prober_facts(stage.prober) | _people(request)
+    known |= {"overtravel_meters": OVERTRAVEL_METRES, "is_light_on": False}
+    board = InstrumentRecord("board", model="Daffodil board (simulated)", serial=f"seed {request.seed}")
+    store.describe_bench(snapshot=station_snapshot([stage.prober]), instruments=(*prober, board), **known)
 
 
 def _station(path: Path | None) -> dict[str, Any]:

@@ -66,7 +66,9 @@ def show_run(
                 if row.attempts > 1 or row.reason
             ]
     for x, y, state, attempts, reason in shown.get("problems", []):
-        lines.append(f"die ({x}, {y}): {state} after {attempts} visits{f', {reason}' if reason else ''}")
+        lines.append(
+            f"die ({x}, {y}): {state} after {attempts} visit{'s' * (attempts != 1)}{f', {reason}' if reason else ''}"
+        )
     typer.echo(json.dumps(shown) if as_json else "\n".join(lines))
     _problems(catalogue)
 
