@@ -39,7 +39,7 @@ radius_mm: 6
 RECIPE = """\
 recipe: tiny wafer
 bench: {simulated: tiny.yaml}
-wafer: {name: W9, lot: L3, overtravel_metres: 35 um}
+wafer: {name: W9, lot: L3, overtravel_metres: 35 um, clean: {every_touchdowns: 2}, write_bins: true}
 steps:
   - step: contact
   - {step: classify, how: columns}
@@ -99,6 +99,11 @@ def test_a_recipe_walks_over_a_wafer_through_instruments_and_prober(here: Path) 
     }
     bench = sim_bench(str(here / "a" / "bench.yaml"))
     assert bench.world.incidents == []
+    prober: Any = bench.by_name["prober"]
+    assert set(prober.bins.values()) == {1} and len(prober.bins) == DIES
+    assert (prober.station.card.touchdowns, prober.station.card.cleanings) == (DIES, 2)
+    remembered = (here / "a" / "station.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [line.count("touched") for line in remembered].count(1) == DIES
     with open_run(here / "a") as run:
         assert states(run) == [DieState.DONE] * DIES
         assert {row.die.wafer for row in run.dies()} == {"W9"} and run.plan.lot == "L3"
