@@ -4,7 +4,7 @@ import { binColours } from "./colours.js";
 import { DieMap } from "./die.js";
 import { showIdle } from "./idle.js";
 import { Wafer } from "./wafer.js";
-import { GOING, PHASES, clock, element, entry, lasting, micro, row, when } from "./words.js";
+import { GOING, PHASES, clock, element, entry, lasting, micro, row, until, when } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const state = { run: null, fixed: null, dies: new Map(), events: [], now: {}, die: null, visit: null, cell: null, token: null, shown: "", marked: null };
@@ -145,7 +145,7 @@ function banner() {
   $("count").textContent = `${done} of ${total}`;
   $("yield").textContent = binned.length ? `${((100 * good) / binned.length).toFixed(0)} %` : "–";
   $("left-word").textContent = now.ended_wall ? "Ended" : "Time left";
-  $("left").textContent = now.ended_wall ? when(now.ended_wall) : now.phase === "paused" ? `${lasting(now.seconds_left)} once resumed` : lasting(now.seconds_left);
+  $("left").textContent = now.ended_wall ? when(now.ended_wall) : now.phase === "paused" ? `${lasting(now.seconds_left)} once resumed` : lasting(now.seconds_left) + (now.phase === "asking" || !going ? "" : until(now.seconds_left));
   $("touchdowns").textContent = now.touchdowns;
   const outputs = Object.entries(now.live.bench ?? {}), on = outputs.filter(([, is]) => is === "on").map(([name]) => name);
   $("bench").textContent = !going ? "not in use by this run" : outputs.length ? (on.length ? `${on.join(", ")} on` : "all outputs off") : "not told";

@@ -30,6 +30,10 @@ export function entry(event, time, wafer = "") {
 }
 export const when = (wall) => (wall ? new Date(1000 * wall).toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }) : "–");
 export const clock = (wall) => new Date(1000 * wall).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+export function until(seconds) {
+  if (!seconds || seconds < 90) return "";
+  return `, till ${new Date(Date.now() + 1000 * seconds).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })}`;
+}
 export const micro = (value) => (value === null ? "–" : (1e6 * value).toPrecision(4));
 export function lasting(seconds) {
   if (seconds === null || seconds === undefined) return "not known yet";

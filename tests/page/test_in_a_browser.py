@@ -132,6 +132,7 @@ def test_running_shows_wafer_die_cell_and_history(opened: Callable[..., Any], ru
     expect(page, "#phase", "Running")
     expect(page, "#count", "14 of 36")
     expect(page, "#bench", "board on")
+    assert re.fullmatch(r"\d+ min, till \d\d:\d\d", page.locator("#left").inner_text())
     assert page.locator("#wafer button").count() == 36
     failed = page.locator("#wafer .fails").all_inner_texts()
     assert failed and "1" not in failed and page.locator("#bins .fails").count() == 4
