@@ -158,7 +158,7 @@ def _training(
 ) -> dict[str, Any]:
     """What a step `train` says of the data and of the network."""
     named = str(Path(data).resolve()) if Path(data).is_file() else data
-    given = {"data": named, "labels": labels, "inputs": inputs, "hidden": hidden}
+    given: dict[str, Any] = {"data": named, "labels": labels, "inputs": inputs, "hidden": hidden}
     given["classes"] = None if classes is None else [word.strip() for word in classes.split(",") if word.strip()]
     given["aware"] = "hardware" if aware else None
     return {key: value for key, value in given.items() if value is not None}

@@ -161,7 +161,7 @@ def _safety(result: RunResult) -> tuple[str, list[tuple[str, str]]]:
         facts.append(("amber", f"{len(result.incidents)} incident{'s' * (len(result.incidents) > 1)}"))
     if result.bin is not None and result.status == "complete":
         facts.append(report_recipe.bin_fact(result.bin))
-    ended = {"complete": "green", "stopped": "amber"}.get(result.status, "red")
+    ended = {"complete": "green", "stopped": "amber", "running": "amber"}.get(result.status, "red")
     seen = [ended, *(colour for colour, _ in facts), *(["amber"] if result.problems else [])]
     return next(colour for colour in ("red", "amber", "green") if colour in seen), facts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ class Table:
 
     title: str
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     folded: bool = False
     note: str = ""
 
@@ -136,8 +136,8 @@ def _check(section: Section, step: StepRow, maps: Maps) -> None:
              ("cells_siemens", _MICRO, "Cells of the line (µS)", "What the cells of each line conduct together",
               "A line far below the others makes no contact; one far above has a short."))  # fmt: skip
     for key, scale, axis, title, caption in drawn:
-        values = [_per_line(paths, axis_name, key, scale) for axis_name in ("row", "col")]
-        svg = figures_cells.spread_of_lines_figure(*values, None, axis, title, f"{section.anchor}-{key}")
+        rows_of, cols_of = (_per_line(paths, axis_name, key, scale) for axis_name in ("row", "col"))
+        svg = figures_cells.spread_of_lines_figure(rows_of, cols_of, None, axis, title, f"{section.anchor}-{key}")
         section.pictures.append(Picture(title, Markup(svg), caption, is_wide=True))
 
 

@@ -173,7 +173,7 @@ class RunResult(BaseModel):
     @property
     def noun(self) -> str:
         """What the samples of the data set are called."""
-        return "wines" if self.data == "wine" else "samples"
+        return "wines" if self.data == "wine" else f"samples ({self.data})"
 
     @property
     def used_bench(self) -> bool:
