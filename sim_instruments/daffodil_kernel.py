@@ -120,14 +120,11 @@ class Kernel:
         return found
 
     def _newly_connected(self, bias: Bias) -> _Connected:
-        from .daffodil_solver import ladder_of
+        from .daffodil_solver import connected
 
-        gate = bias.over_source_volts.ravel()
-        saturation = self.access.saturation_amps(gate)
-        ladder, is_ladder = ladder_of(saturation, *self._driven(bias))
-        is_open = np.isnan(bias.col_volts) | np.isinf(self.wires.col_ohms[-1])
-        is_mesh = not (is_open.any() and saturation.reshape(self.shape)[:, is_open].any())
-        return _Connected(saturation, self.access.on_ohms(gate), ladder if is_ladder else None, is_mesh)
+        law = self.access.threshold_volts, self.access.amps_per_volt2
+        saturation, ohms, ladder, is_ladder, is_mesh = connected(bias.over_source_volts, *law, *self._driven(bias))
+        return _Connected(saturation, ohms, ladder if is_ladder else None, is_mesh)
 
     def _ends(self, bias: Bias) -> Ends:
         """Wires with what drives their ends in series, and voltages at the ends, as the plain solver takes them."""

@@ -155,6 +155,39 @@ class Ladder(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
+def connected(
+    over_source_volts: Floats,
+    threshold_volts: float,
+    amps_per_volt2: float,
+    row_ohms: Floats,
+    col_ohms: Floats,
+    row_volts: Floats,
+    col_volts: Floats,
+    row_series: Floats,
+    col_series: Floats,
+) -> tuple[Floats, Floats, Ladder, bool, bool]:
+    """Transistors' saturation amps and on ohms, (cells,), as `Access` has them; what `ladder_of` gives; and whether
+    no column floats whose cells conduct.
+
+    Args:
+        over_source_volts: (rows, cols), see `Bias`.
+        row_ohms and what follows: see `daffodil_mesh.mesh_of`.
+    """
+    m, n = over_source_volts.shape
+    saturation, ohms = np.empty(m * n), np.empty(m * n)
+    is_mesh = True
+    for i in range(m):
+        for j in range(n):
+            over = max(over_source_volts[i, j] - threshold_volts, 0.0)
+            saturation[i * n + j] = amps_per_volt2 * (over * over)
+            ohms[i * n + j] = 1 / (2 * amps_per_volt2 * over)
+            if over > 0 and (math.isnan(col_volts[j]) or col_ohms[m, j] == math.inf):
+                is_mesh = False
+    ladder, is_ladder = ladder_of(saturation, row_ohms, col_ohms, row_volts, col_volts, row_series, col_series)
+    return saturation, ohms, ladder, is_ladder, is_mesh
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
 def ladder_of(
     saturation_amps: Floats,
     row_ohms: Floats,

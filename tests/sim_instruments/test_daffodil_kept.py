@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mtjlab.sim_instruments.daffodil_bias import Bias, Point
 from mtjlab.sim_instruments.daffodil_board import SimDaffodilBoard
 from mtjlab.sim_instruments.daffodil_chip import DaffodilChip
 from mtjlab.sim_instruments.daffodil_events import BoardSettings
@@ -90,6 +91,41 @@ def test_any_order_of_settings_and_events(seed: int) -> None:
     assert boards[0].incidents == boards[1].incidents
     for kernel, other in zip(boards[0].chip.kernels, boards[1].chip.kernels, strict=True):
         assert np.array_equal(kernel.die.is_parallel, other.die.is_parallel)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_point_is_harmless_where_the_checks_have_nothing_to_say(seed: int) -> None:
+    """One of the values, at random, is somewhat below or above its limit."""
+    board, rng = made(), np.random.default_rng(seed)
+    description, settings = board.chip.kernels[0].die.description, board.settings
+    rows, cols = np.full(25, 0.1), np.full(25, np.nan)
+    bias = Bias(rows, cols, np.full((25, 25), 3.2), np.full(25, 2.0), np.zeros(25))
+    point = Point(*(np.zeros((25, 25)) for _ in range(3)), np.zeros(25), np.zeros(25))
+    values, limit = [
+        (point.junction_volts, description.limit_volts),
+        (point.cell_amps, description.limit_amps),
+        (point.row_amps, settings.line_amps),
+        (point.col_amps, settings.line_amps),
+        (bias.row_volts, 0.01),
+        (bias.over_source_volts, 3.31),
+    ][seed % 6]
+    sign = {4: -1.0, 5: 1.0}.get(seed % 6, float(rng.choice([-1.0, 1.0])))
+    alive = np.flatnonzero(board.chip.kernels[0].die.is_tunnelling)
+    where = int(rng.choice(alive)) if values.size == 625 else int(rng.integers(25))
+    is_beyond = seed % 4 < 2
+    values.ravel()[where] = sign * limit * (1.001 if is_beyond else 0.999)
+    board.events._check(bias, point)
+    assert (len(board.incidents) > 0) == is_beyond
+    assert board.events._is_harmless(bias, point) == (not is_beyond)
+
+
+def test_transistors_are_those_of_the_law() -> None:
+    kernel, rng = made().chip.kernels[3], np.random.default_rng(1)
+    bias = Bias.of(rng.uniform(0, 2, 25), rng.uniform(0, 2, 25), rng.uniform(0, 5, 25))
+    connected, gate = kernel._connected(bias), bias.over_source_volts.ravel()
+    assert 0 < np.count_nonzero(connected.saturation_amps) < 625
+    assert np.array_equal(connected.saturation_amps, kernel.access.saturation_amps(gate))
+    assert np.array_equal(connected.on_ohms, kernel.access.on_ohms(gate))
 
 
 def test_many_values_are_converted_as_each_by_itself() -> None:
