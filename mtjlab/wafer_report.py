@@ -73,11 +73,11 @@ class _Pictures:
         run, attempt = self._run, row.attempt
         if attempt is None:
             return []
-        return [
-            (step, str(run.details(attempt, step).get("reason", "")), run.names_kept(attempt, step))
-            for step in self._data.plan.steps
-            if run.has_step(attempt, step)
+        kept = [step for step in self._data.plan.steps if run.has_step(attempt, step)]
+        said = [
+            (step, str(run.details(attempt, step).get("reason", "")), run.names_kept(attempt, step)) for step in kept
         ]
+        return [each for each in said if each[1] or each[2]]
 
     def siemens(self, row: DieRow) -> Floats | None:
         """Conductance in P of a die as one picture; None if there is none."""
@@ -177,7 +177,7 @@ def _links(data: WaferData) -> list[str]:
 def _parameter(data: WaferData, each: Parameter) -> dict[str, Any]:
     factor, unit = draw.in_units(each.units)
     words = [
-        f"({x}, {y}): " + (f"{value * factor:.5g} {unit}" if math.isfinite(value) else "not measured")
+        f"({x}, {y}): " + (f"{_text(float(value), factor)} {unit}" if math.isfinite(value) else "not measured")
         for (x, y), value in zip(data.layout.probed, each.values, strict=True)
     ]
     marks = [bool(mark) for mark in each.is_outlier]
@@ -207,13 +207,14 @@ def _bounds(bounds: Sequence[float | None], factor: float) -> str:
 
 
 def _text(value: float, factor: float) -> str:
-    return f"{value * factor:.5g}"
+    shown = value * factor
+    return f"{shown:.0f}" if shown.is_integer() and abs(shown) < 1e9 else f"{shown:.5g}"
 
 
 def _die(data: WaferData, pictures: _Pictures, place: int, row: DieRow) -> dict[str, Any]:
     maps = pictures.maps(row) if data.map_step and row.attempt is not None else None
     figures = [
-        (each.name, f"{each.values[place] * factor:.5g} {unit}", bool(each.is_outlier[place]))
+        (each.name, f"{_text(float(each.values[place]), factor)} {unit}", bool(each.is_outlier[place]))
         for each in data.parameters
         for factor, unit in [draw.in_units(each.units)]
         if math.isfinite(each.values[place])
