@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cli_open_bench import BenchFiles, OpenBench, into_folder, opened_bench
 from .cli_recipe_run import morning_check, plain
+from .cli_rehearsal_cost import Reckoner, Spent
 from .errors import InputError, MtjlabError
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 _REHEARSED_NETWORKS = 2
 """Training costs no bench time; a rehearsal needs a network, not a good one."""
 
+_REHEARSED_SAMPLES = 24
+"""Running a sample through a network costs what any other does: a rehearsal runs a few, and the rest is reckoned."""
 _SLOW = ("infer", "characterize")
-"""Steps whose rehearsal may take minutes: tens of thousands of messages."""
+"""Steps whose rehearsal may take a minute or more: thousands of messages."""
 
 
 @dataclass
@@ -35,6 +38,7 @@ class _Seen:
 
     pulses: Counter[Site] = field(default_factory=Counter)
     outcomes: list[StepOutcome] = field(default_factory=list)
+    reckoned: list[Spent] = field(default_factory=list)
     messages: int = 0
     bench_seconds: float = 0.0
     incidents: list[str] = field(default_factory=list)
@@ -67,10 +71,15 @@ def dry_run(
             stops.append(f"in the rehearsal: {error}")
         stops += [f"in the rehearsal: {incident}" for incident in seen.incidents]
         notes.append(_about(files, is_rehearsed, recipe))
-    steps = [_step(outcome) for outcome in seen.outcomes]
+    steps = [_step(outcome, more) for outcome, more in zip(seen.outcomes, seen.reckoned, strict=True)]
     each = dies or 1
     totals = {name: each * sum(step[name] for step in steps) for name in ("bench_seconds", "readings", "pulses")}
-    totals["bench_seconds"] += seen.bench_seconds - totals["bench_seconds"] / each  # instruments are set up once
+    reckoned = sum(more.bench_seconds for more in seen.reckoned)
+    once = seen.bench_seconds + reckoned - totals["bench_seconds"] / each  # instruments are set up once
+    totals["bench_seconds"] += once
+    messages = seen.messages + round(sum(more.messages for more in seen.reckoned))
+    if reckoned:
+        notes.append(f"Networks were run with {_REHEARSED_SAMPLES} of their samples; what the others take is reckoned.")
     result: dict[str, Any] = plain(
         {
             "command": "mtjlab run --dry-run",
@@ -80,7 +89,7 @@ def dry_run(
             "touchdowns": touchdowns,
             "steps": steps,
             **(totals if is_rehearsed else dict.fromkeys(totals)),
-            "transactions": each * seen.messages if is_rehearsed else None,
+            "transactions": each * messages if is_rehearsed else None,
             "worst_case": None if wiring is None else _worst(recipe.steps, wiring, seen if is_rehearsed else None),
             "would_stop": stops,
             "notes": notes,
@@ -99,7 +108,7 @@ def announcement(loaded: LoadedRecipe) -> str:
     said = f"rehearsing {count} step{'s' * (count > 1)} on {one}, on simulated instruments: nothing is driven."
     slow = [step.label for step in recipe.steps if step.step in _SLOW]
     if slow:
-        said += f" Every message of {' and '.join(repr(label) for label in slow)} is sent, which may take minutes."
+        said += f" {' and '.join(repr(label) for label in slow)} may take a minute or more."
     return said + " Ctrl-C ends it."
 
 
@@ -146,19 +155,26 @@ def _rehearse(loaded: LoadedRecipe, files: BenchFiles, wiring: Wiring, seen: _Se
         twin = _twin(files, wiring, folder, recipe)
         opening = opened_bench(twin, wiring, recipe.bench, log=folder / "log", listener=seen.listen)
         with opening as bench, _counted(bench, seen):
+            reckoner = Reckoner(bench)
+
+            def told(what: str, done: int, total: int) -> None:
+                reckoner.hear(what, context.samples_share)
+                progress(f"{len(seen.outcomes) + 1} of {len(recipe.steps)}, {what}", done, total)
+
+            def heard(outcome: StepOutcome) -> None:
+                seen.outcomes.append(outcome)
+                seen.reckoned.append(reckoner.step_is_over(context.samples_share))
+
             context = DieContext(
                 crossbar=bench.crossbar,
                 unit_siemens=wiring.device.nominal_on_off_siemens,
                 beside=loaded.beside,
-                progress=_numbered(progress, seen, len(recipe.steps)),
+                progress=told,
                 check=morning_check(bench),
+                most_samples=_REHEARSED_SAMPLES,
             )
-            run_steps([_quicker(step) for step in recipe.steps], context, heard=seen.outcomes.append)
+            run_steps([_quicker(step) for step in recipe.steps], context, heard=heard)
             bench.crossbar.check_errors()
-
-
-def _numbered(progress: Progress, seen: _Seen, steps: int) -> Progress:
-    return lambda what, done, total: progress(f"{len(seen.outcomes) + 1} of {steps}, {what}", done, total)
 
 
 def _twin(files: BenchFiles, wiring: Wiring, folder: Path, recipe: Recipe) -> BenchFiles:
@@ -215,12 +231,12 @@ def _about(files: BenchFiles, is_rehearsed: bool, recipe: Recipe) -> str:
     return f"Time, transactions and counts are from a rehearsal on {which}, in simulated time.{beside}"
 
 
-def _step(outcome: StepOutcome) -> dict[str, Any]:
+def _step(outcome: StepOutcome, more: Spent) -> dict[str, Any]:
     cost = outcome.cost
     return {
         "name": outcome.step.label,
-        "bench_seconds": round(cost.bench_seconds, 3),
-        "readings": cost.readings,
+        "bench_seconds": round(cost.bench_seconds + more.bench_seconds, 3),
+        "readings": cost.readings + round(more.readings),
         "pulses": cost.pulses,
     }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from mtjlab.bridge import GNormTuning, layer_cells, layer_siemens, tune_g_norm
 from mtjlab.engine.data_sources import fit_problem
@@ -89,7 +92,7 @@ def inferred(step: InferStep, context: DieContext) -> StepFound:
     """Layer by layer: written with verification, then run with every sample that is meant for the array."""
     network = PlacedNetwork.load(context.beside(step.network)) if step.network else context.network
     assert network is not None  # the recipe was checked
-    known, data = context.map_for(step.map), network.source.load()
+    known, data = context.map_for(step.map), _to_run(network.source.load(), context)
     features = data.features[data.on_array]
     precision = Precision(step.input_bits, step.hidden_bits)
     settings = RunSettings(step.read_volts, precision, WriteSettings(**step.pulses()))
@@ -119,6 +122,17 @@ def inferred(step: InferStep, context: DieContext) -> StepFound:
         data, known, network.solution, network.plan, run, tunings[-1], software, predicted, context.unit_siemens
     )
     return _found(as_result(outcome))
+
+
+def _to_run(data: LabelledData, context: DieContext) -> LabelledData:
+    """With the samples that are run here; how many of all of them these are is noted in the context."""
+    every = data.on_array
+    if context.most_samples is None or every.size <= context.most_samples:
+        context.samples_share = 1.0
+        return data
+    chosen = every[np.linspace(0, every.size - 1, context.most_samples).round().astype(np.int64)]
+    context.samples_share = chosen.size / every.size
+    return replace(data, shown=chosen)
 
 
 def _found(result: dict[str, Any]) -> StepFound:

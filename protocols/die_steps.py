@@ -53,6 +53,8 @@ class DieContext:
         check: the morning check of this bench; None where there is none.
         known: the map of both states, as soon as there is one.
         network: likewise the trained network.
+        most_samples: so many samples, spread over all of them, are run through a network; None for all. For rehearsals.
+        samples_share: what share of its samples the last network was run with.
     """
 
     crossbar: Crossbar | None
@@ -66,6 +68,8 @@ class DieContext:
     check: Callable[[Progress], BenchCheck] | None = None
     known: ArrayMap | None = None
     network: PlacedNetwork | None = None
+    most_samples: int | None = None
+    samples_share: float = 1.0
 
     @property
     def array(self) -> Crossbar:
