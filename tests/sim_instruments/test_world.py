@@ -246,6 +246,31 @@ def test_a_relay_moved_under_voltage_is_on_record() -> None:
     assert [i.kind for i in world.incidents] == ["hot switching", "hot switching"]
 
 
+@pytest.mark.parametrize("line_defects", [[], [{"kind": "short", "axis": "row", "line": 0, "ohms": 5}]])
+def test_what_a_relay_stays_below_without_a_solution_it_stays_below_with_one(line_defects: list[object]) -> None:
+    die = {"rows": 4, "cols": 3, "line_defects": line_defects}
+    world = World.from_description(die, seed=5, line_hertz=50)
+    sources = [world.add_source(name, f"{name}.hi") for name in "ab"]
+    pairs = [(f"{name}.hi", f"col.{k}") for name in "ab" for k in range(7)]
+    relays = world.add_switches("matrix", pairs, 0.1)
+    for k in range(7):
+        world.connect(f"col.{k}", f"die.row.{k}" if k < 4 else f"die.col.{k - 4}")
+    rng, told = np.random.default_rng(1), []
+    for _ in range(40):
+        for source in sources:
+            source.drive_volts(0.0, 1e-2)
+        relays.set(np.flatnonzero(rng.random(14) < 0.4).tolist())
+        for source in sources:
+            source.drive_volts(float(rng.choice([1e-4, 1e-3, 0.1]) * rng.standard_normal()), 1e-2)
+        for relay in range(14):
+            volts, amps = world.circuit.relay_point(relay)
+            is_below = world.circuit.stays_below(relay, 1e-3, 2e-7)
+            told.append((is_below, relay in world.circuit._closed, abs(amps) > 2e-7))
+            assert not is_below or (abs(volts) <= 1e-3 and abs(amps) <= 2e-7)
+    assert {(True, True), (True, False), (False, True)} <= {(below, closed) for below, closed, _ in told}
+    assert any(is_hot for _, _, is_hot in told), "some do carry more"
+
+
 def test_probes_moved_under_bias_are_on_record_and_lifted_probes_conduct_nothing() -> None:
     world = make_world()
     source, ground = world.add_source("s", "die.row.0"), world.add_source("g", "die.col.0")
