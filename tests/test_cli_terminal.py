@@ -82,11 +82,11 @@ def test_what_was_typed_before_a_question_does_not_answer_it() -> None:
 def test_a_terminal_that_ends_is_no_longer_there() -> None:
     own, lines, keyboard, _ = terminal()
     own.put(QUESTION)
-    assert own.is_there
+    was_there = own.is_there
     keyboard._pieces.put(b"")
     assert lines._thread is not None
     lines._thread.join(10)
-    assert not own.is_there and own.answer() is None
+    assert (was_there, own.is_there, own.answer()) == (True, False, None)
 
 
 def test_a_program_ends_although_nobody_typed_anything() -> None:
