@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,59 +10,12 @@ from markupsafe import Markup
 
 from . import figures, figures_cells
 from .nouns import ArrayMap, CellStatus, Floats, Ints, State
+from .report_characterize import add_cells
+from .report_parts import Picture, Section, Table, cut
 from .report_words import number_words, step_words, with_micro
 from .run_result import StepRow
 
 _MICRO = 1e6
-_MOST_ROWS = 60
-"""Rows of a table beyond which the rest is counted."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure and what is to be said of it; `has_key`: it has the colours of states of cells; `is_wide`: with axes."""
-
-    title: str
-    svg: Markup
-    caption: str = ""
-    has_key: bool = False
-    is_wide: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: headings and rows of words; `folded` ones are opened by a click."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    folded: bool = False
-    note: str = ""
-
-
-@dataclass
-class Section:
-    """One step.
-
-    Attributes:
-        anchor: id of its element.
-        title: what it was.
-        asked: in words.
-        ended: why it ended.
-        facts: (label, value) of its numbers.
-        status_rows: (colour, letter, words, count) of cells, where it has a map of what is wrong.
-        problems: what could not be shown.
-    """
-
-    anchor: str
-    title: str
-    asked: str
-    ended: str
-    facts: list[tuple[str, str]]
-    pictures: list[Picture] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    status_rows: list[tuple[str, str, str, int]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
 
 
 Maps = Mapping[str, ArrayMap]
@@ -101,7 +53,24 @@ def sections_of(steps: list[StepRow], asked: list[dict[str, Any]], maps: Maps) -
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             one.problems.append(f"details of this step could not be read ({type(error).__name__})")
         found.append(one)
-    return found
+    partial = {name: one for name, one in maps.items() if one.is_partial}
+    return [*found, _unfinished(partial)] if partial else found
+
+
+def _unfinished(partial: Maps) -> Section:
+    """Maps that were being measured when the run ended."""
+    words = "Maps that were not finished when the run ended; cells that had not been reached are hatched."
+    section = Section(
+        "unfinished", "What had been measured of the step that was going on", words, "", [], is_done=False
+    )
+    for name, one in partial.items():
+        title = name.replace("_", " ").capitalize()
+        svg = figures.conductance_figure(
+            one, _near_the_median(one.siemens), f"Conductance map: {title}, partial", None, f"unfinished-{name}"
+        )
+        measured = int(np.isfinite(one.siemens).sum())
+        section.pictures.append(Picture(title, Markup(svg), f"{measured} of {one.siemens.size} cells."))
+    return section
 
 
 def _nothing(section: Section, step: StepRow, maps: Maps) -> None:
@@ -218,7 +187,7 @@ def _classify(section: Section, step: StepRow, maps: Maps) -> None:
     if cells:
         head = ("Cell (row, column)", "Is", "Because of")
         section.tables.append(
-            _cut(Table("Cells that are not healthy, and what tells so", head, cells, folded=len(cells) > 12))
+            cut(Table("Cells that are not healthy, and what tells so", head, cells, folded=len(cells) > 12))
         )
 
 
@@ -280,113 +249,16 @@ def _write(section: Section, step: StepRow, maps: Maps) -> None:
     section.status_rows = status_rows(written.status)
     refused = [(str(tuple(site)),) for site in step.details.get("unwritten", [])]
     if refused:
-        section.tables.append(_cut(Table("Cells that refused their target", ("Cell (row, column)",), refused)))
-
-
-# single cells
-
-
-def _characterize(section: Section, step: StepRow, maps: Maps) -> None:
-    del maps
-    cells: list[dict[str, Any]] = step.details["cells"]
-    for build in (_loops, _biases, _switching):
-        section.pictures += build(cells, section.anchor)
-    head = ("Cell (row, column)", "To P", "To AP", "TMR at zero bias", "Δ", "V_c0", "Write errors", "Read disturb", "")
-    section.tables.append(Table("Every cell", head, [_cell_row(one) for one in cells]))
-
-
-def _named(cell: dict[str, Any]) -> str:
-    return f"cell ({cell['cell'][0]}, {cell['cell'][1]})"
-
-
-def _having(cells: Iterable[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    return [one for one in cells if one.get(key)]
-
-
-def _loops(cells: list[dict[str, Any]], anchor: str) -> list[Picture]:
-    has = _having(cells, "loop_volts")
-    if not has:
-        return []
-    curves = [figures_cells.Curve(_named(c), c["loop_volts"], _micro(c["loop_siemens"])) for c in has]
-    svg = figures_cells.loops_figure(curves, "Loop of conductance over pulse amplitude", f"{anchor}-loops")
-    caption = "After each pulse the cell is read: it jumps up where it switches to P, down where it switches to AP."
-    return [Picture("Loop over pulse amplitude", Markup(svg), caption, is_wide=True)]
-
-
-def _biases(cells: list[dict[str, Any]], anchor: str) -> list[Picture]:
-    has = _having(cells, "bias_volts")
-    if not has:
-        return []
-    p, ap = (
-        [figures_cells.Curve(f"{_named(c)}, {words}", c["bias_volts"], _micro(c[key])) for c in has]
-        for words, key in (("P", "bias_siemens_p"), ("AP", "bias_siemens_ap"))
-    )
-    svg = figures_cells.bias_figure(p, ap, "Conductance in both states against bias", f"{anchor}-bias")
-    caption = "The gap between the states, and with it the TMR, shrinks as the bias grows."
-    return [Picture("Both states against bias", Markup(svg), caption, is_wide=True)]
-
-
-def _switching(cells: list[dict[str, Any]], anchor: str) -> list[Picture]:
-    has = _having(cells, "switching")
-    if not has:
-        return []
-    measured, given, fits = [], [], []
-    for cell in has:
-        points, fit = cell["switching"], cell.get("switching_fit")
-        share = [switched / pulses for switched, pulses in zip(points["switched"], points["given"], strict=True)]
-        measured.append(figures_cells.Curve(_named(cell), points["volts"], share))
-        given.append(points["given"])
-        fits.append(fit and figures_cells.Curve("", fit["volts"], fit["probability"]))
-    svg = figures_cells.switching_figure(
-        measured, given, fits, "Switching probability against amplitude", f"{anchor}-switching"
-    )
-    words = "Dots: share of pulses towards P that switched, larger for more pulses. Lines: the fitted probability."
-    told = [f"{_named(c)}: {_interval(c)}" for c in has if c.get("switching_fit")]
-    return [Picture("Switching probability", Markup(svg), f"{words} {'; '.join(told)}".strip(), is_wide=True)]
-
-
-def _interval(cell: dict[str, Any]) -> str:
-    delta, volts = cell["switching_fit"]["delta"], cell["switching_fit"]["critical_volts"]
-    return f"Δ {cell['delta']:.3g} ({_between(delta, 1)}), V_c0 {cell['critical_volts']:.3g} V ({_between(volts, 1)})"
-
-
-def _between(ends: list[float | None], scale: float) -> str:
-    low, high = (("unbounded" if end is None else f"{end * scale:.3g}") for end in ends)
-    return f"95 %: {low} to {high}"
-
-
-def _cell_row(cell: dict[str, Any]) -> tuple[str, ...]:
-    def told(key: str, unit: str, scale: float = 1.0, digits: str = ".4g") -> str:
-        value = cell.get(key)
-        return "–" if value is None else f"{value * scale:{digits}}{unit}"
-
-    return (
-        str(tuple(cell["cell"])),
-        told("to_p_volts", " V"),
-        told("to_ap_volts", " V"),
-        told("tmr0", " %", 100),
-        told("delta", "", digits=".3g"),
-        told("critical_volts", " V", digits=".3g"),
-        told("write_error_rate", " %", 100),
-        told("read_disturb_rate", " %", 100),
-        f"refused: {cell['refused']}" if "refused" in cell else "✓",
-    )
-
-
-def _micro(siemens: Iterable[float | None]) -> list[float]:
-    return [np.nan if one is None else one * _MICRO for one in siemens]
+        section.tables.append(cut(Table("Cells that refused their target", ("Cell (row, column)",), refused)))
 
 
 def _mark(is_good: bool) -> str:
     return "✓" if is_good else "✕"
 
 
-def _cut(table: Table) -> Table:
-    """The first rows; how many more there are is said."""
-    if len(table.rows) <= _MOST_ROWS:
-        return table
-    more = f"and {len(table.rows) - _MOST_ROWS} more in result.json"
-    return Table(table.title, table.head, table.rows[:_MOST_ROWS], table.folded, more)
+def _characterize(section: Section, step: StepRow, maps: Maps) -> None:
+    del maps
+    add_cells(section, step)
 
 
 def _train(section: Section, step: StepRow, maps: Maps) -> None:

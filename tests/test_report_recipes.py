@@ -209,11 +209,16 @@ def test_steps_that_were_not_reached_are_said_to_be(network_run: Path) -> None:
     result |= {"status": "failed", "reason": "sense: no reply", "layers": [], "accuracy": {}, "confusion": []}
     result["steps"] = result["steps"][:2]
     (network_run / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    both = ArrayMap.load(network_run / "maps" / "both_states.npz")
+    half = np.where(np.arange(15)[:, None] < 7, both.siemens, np.nan)
+    replace(both, siemens=half, is_partial=True).save(network_run / "maps" / "layer_1_written.npz")
     page = write_report(network_run).read_text(encoding="utf-8")
+    assert "Conductance map: Layer 1 written, partial" in labels(page)
+    assert "The map &#39;layer_1_written&#39; is partial: 105 of 225 cells." in page
     assert headline(page).startswith("Write and run a network failed; until then: 0.99 of the cells are healthy")
     assert page.count('class="undone"') == 2
     assert "Not done: train, infer." in words(page)
-    assert re.search(r"Accuracy on the array \(infer\) at least 90 % not measured not measured", words(page))
+    assert re.search(r"Accuracy on the array \(infer\) at least 90 % not measured –", words(page))
 
 
 def test_a_result_that_was_tampered_with_still_gives_a_page(network_run: Path) -> None:
