@@ -43,10 +43,12 @@ class CheckedVisa(VisaInstrument):
 
     Attributes:
         writes, queries: messages sent so far, without and with a reply.
+        encoding: of its answers.
         is_watched: whether it has been told `WATCH`, so that `check_status` can tell whether its power failed.
     """
 
     default_timeout = 10.0
+    encoding = "ascii"
 
     def __init__(self, name: str, address: str | None = None, **kwargs: Unpack[VisaInstrumentKWArgs]) -> None:
         self.writes = 0
@@ -88,7 +90,7 @@ class CheckedVisa(VisaInstrument):
     def read_line(self, cmd: str) -> str:
         """The answer to `cmd` up to its terminator; raises InstrumentError if that is missing."""
         end = self.visa_handle.read_termination or ""
-        line = self.visa_handle.read_raw().decode("ascii")
+        line = self.visa_handle.read_raw().decode(self.encoding)
         if not line.endswith(end):
             raise self._not_understood(cmd, line)
         return line.removesuffix(end)

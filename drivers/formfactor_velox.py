@@ -2,8 +2,8 @@
 
 Commands, their answers and how long they may take are those of FormFactor's own Python module (MIT licence, 2025),
 which this driver does not use: it cuts answers after 1024 bytes and does not look whether an answer belongs to the
-question. On TCP port 1412 every message has a number that comes back with the answer; over GPIB the same commands have
-none.
+question. On TCP port 1412 every message has a number that comes back with the answer, which ends with CR LF; over GPIB
+the same commands have none.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ class ProberVisa(CheckedVisa, Prober):
     """A prober's control program at a VISA address."""
 
     default_timeout = 5.0
+    encoding = "utf-8"  # makers' own clients decode so: words of an error, and names, may have any letter
 
     @abstractmethod
     def command(self, name: str, *arguments: object, seconds: float | None = None) -> list[str]:

@@ -26,10 +26,12 @@ class SimProber(WireInstrument):
 
     Attributes:
         polled: the command by which programs ask whether the chuck is at its temperature.
+        reply_end: what its answers end with.
         station: what it drives; also what an operator does there (`station.mend()`).
     """
 
     polled: ClassVar[bytes]
+    reply_end = b"\n"
 
     def __init__(
         self,
@@ -63,7 +65,7 @@ class SimProber(WireInstrument):
         self._let_time_pass()
         reply = self._answer(message.strip())
         if reply is not None:
-            self._replies.append(reply.encode() + b"\n")
+            self._replies.append(reply.encode() + self.reply_end)
 
     def _run(self, message: bytes) -> None:
         chuck = self.station.chuck

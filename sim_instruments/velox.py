@@ -48,6 +48,7 @@ class SimVelox(SimProber):
         super().__init__(*args, **kwargs)
         self.bins: dict[tuple[int, int], int] = {}
         self.has_registered = False
+        self.reply_end = b"\n" if self.has_end else b"\r\n"  # on the socket as FormFactor's client takes it off
         self._lights: dict[str, int] = {}
         self._commands: dict[str, Callable[..., str]] = {
             "EchoData": self._echo_data,

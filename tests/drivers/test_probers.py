@@ -61,6 +61,14 @@ def test_an_answer_of_any_length_is_read_whole(dialogue: Dialogue) -> None:
         assert unit.command("EchoData", "a") == ["a"]
 
 
+def test_answers_end_with_a_carriage_return_too_and_have_any_letters(dialogue: Dialogue) -> None:
+    script = [("Cmd=2:GetWaferID:", "Rsp=2:0:W7\r"), ("Cmd=3:MoveChuckContact:", 'Rsp=3:77:"door, 5 µm"\r')]
+    with dialogue(velox("socket"), REGISTER, *script) as unit:
+        assert unit.command("GetWaferID") == ["W7"]
+        with pytest.raises(ProberError, match="door, 5 µm"):
+            unit.command("MoveChuckContact")
+
+
 def test_only_stray_lines_are_no_answer(dialogue: Dialogue) -> None:
     steps = [REGISTER, ("Cmd=2:EchoData:a", ["Rsp=7:0:a"] * 50)]
     refused = pytest.raises(InstrumentError, match="cannot be understood")

@@ -249,8 +249,8 @@ def test_a_program_on_the_socket_has_to_register_first(world: World, station: Ma
         return found
 
     assert say(b"Cmd=5:EchoData:a\n") == b""
-    assert say(b"FCN=1:RegisterProberApp:me me 0\n") == b"FCN=1:0:\n"
-    assert say(b"Cmd=6:EchoData:a b\nCmd=7:NoSuch:\n") == b'Rsp=6:0:a b\nRsp=7:509:"NoSuch is an unknown command"\n'
+    assert say(b"FCN=1:RegisterProberApp:me me 0\n") == b"FCN=1:0:\r\n"
+    assert say(b"Cmd=6:EchoData:a b\nCmd=7:NoSuch:\n") == b'Rsp=6:0:a b\r\nRsp=7:509:"NoSuch is an unknown command"\r\n'
 
 
 # boards
