@@ -120,7 +120,8 @@ def test_before_anything_is_classified_what_is_far_off_does_not_set_the_scale() 
 
 def test_unknown_cells_are_hatched_and_defects_lettered() -> None:
     place = raw().plot(axes=axes())
-    assert place.patch.get_hatch() and np.ma.getmaskarray(place.collections[0].get_array()).sum() == 3
+    shown = place.collections[0].get_array()
+    assert shown is not None and np.ma.getmaskarray(shown).sum() == 3 and place.patch.get_hatch()
     whole = known().plot("status", axes=axes())
     assert not whole.patch.get_hatch()
     assert sorted(text.get_text() for text in whole.texts) == ["O", "P", "S"]

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mtjlab import page_bench
 from mtjlab.bench_lock import BenchLock
 from mtjlab.errors import InputError
 from mtjlab.ledger_rows import DieState
 from mtjlab.page_app import RunsFolder
+from mtjlab.page_bench import held
 from mtjlab.page_dies import cell_history, die_detail, die_map
 from mtjlab.page_feed import MOST_WAITING, RunFeed
 from mtjlab.page_views import Changes, changed_at, whole
@@ -219,6 +221,16 @@ def test_the_bench_is_held_by_the_program_that_records_a_run(tmp_path: Path) -> 
     assert folder.bench()["holders"] == []
     channel.close()
     going.leave()
+
+
+def test_a_lock_that_may_not_be_looked_at_counts_as_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(address: str, folder: Path) -> None:
+        raise PermissionError(13, "not yours")
+
+    with BenchLock(["GPIB0::24::INSTR"], tmp_path):
+        monkeypatch.setattr(page_bench, "holder_of", refuse)
+        (holder,) = held(tmp_path)
+        assert (holder.address, holder.process) == ("GPIB0::24::INSTR", os.getpid())
 
 
 def test_the_last_messages_of_all_runs_without_the_routine(tmp_path: Path) -> None:
