@@ -152,6 +152,7 @@ class _Ahead:
     contact: ContactFinding
     contact_seconds: float
     survey: StepResult | None
+    survey_seconds: float
 
 
 class ChipsAhead(ChipsInTurn):
@@ -221,7 +222,7 @@ class ChipsAhead(ChipsInTurn):
         ahead = self._known(visit.die)
         if ahead is None or ahead.survey is None:
             return self._survey.run(replace(visit, arrays=self.arrays(visit.die)))
-        self._seconds_ahead += float(ahead.survey.scalars["bench_seconds"])
+        self._seconds_ahead += ahead.survey_seconds
         return ahead.survey
 
     def seconds(self) -> float:
@@ -259,4 +260,4 @@ def _simulate(chips: ChipBench, die: DieId, place: Place, factors: Floats, most_
         survey = survey_step(chips.settings, SURVEY).run(visit)
     if board.incidents:
         raise InputError(f"the board logged {board.incidents[0]}", where=f"die ({die.x}, {die.y})")
-    return _Ahead(die, factors, contact, seconds, survey)
+    return _Ahead(die, factors, contact, seconds, survey, board.seconds - seconds)
