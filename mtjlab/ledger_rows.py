@@ -173,6 +173,11 @@ class LedgerView:
             dies.append(DieRow(die, DieState(state), attempt, attempts, touchdowns, hard, soft, failing or "", reason))
         return dies
 
+    def counting(self, die: DieId) -> tuple[DieState, int | None] | None:
+        """State of a die and the attempt that counts, if one does; None if the die is not in the plan."""
+        rows = self._rows("SELECT state, attempt FROM dies WHERE x = ? AND y = ?", (die.x, die.y))
+        return (DieState(rows[0][0]), rows[0][1]) if rows and die.wafer == self.plan.wafer else None
+
     def attempts(self, die: DieId | None = None) -> list[AttemptRow]:
         """Attempts in their order, of all dies or of one."""
         rows = self._rows(

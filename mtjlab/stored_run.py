@@ -249,12 +249,13 @@ class StoredRun:
         return {key for key, record in steps.items() if name in (record.get("map_name"), *record.get("more_maps", {}))}
 
     def _attempt_of(self, die: DieId) -> int:
-        for row in self.dies():
-            if row.die == die:
-                if row.attempt is None:
-                    raise InputError(f"die ({die.x}, {die.y}) is {row.state} and has no data that count")
-                return row.attempt
-        raise InputError(f"die {tuple(die)} is not in this run", where=str(self.folder))
+        found = self._ledger.counting(die)
+        if found is None:
+            raise InputError(f"die {tuple(die)} is not in this run", where=str(self.folder))
+        state, attempt = found
+        if attempt is None:
+            raise InputError(f"die ({die.x}, {die.y}) is {state} and has no data that count")
+        return attempt
 
     def _record(self, attempt: int, step: str) -> dict[str, Any]:
         record = self._ledger.step(attempt, step)
