@@ -92,6 +92,7 @@ def whole(folder: Path) -> dict[str, Any]:
             "lot": plan.lot,
             "wafer": plan.wafer,
             "steps": list(plan.steps),
+            "signs": list(plan.frame.signs) if plan.frame else [1, 1],
             "started_wall": run.started_wall,
             "hard_bin_names": {str(number): name for number, name in plan.hard_bin_names.items()},
             "soft_bin_names": {str(number): name for number, name in plan.soft_bin_names.items()},

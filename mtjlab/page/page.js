@@ -48,7 +48,7 @@ function takeWhole(told) {
   state.events = [];
   $("log").replaceChildren();
   state.colours = binColours(told.fixed.hard_bin_names, told.fixed.passing_bins);
-  wafer.lay(told.dies);
+  wafer.lay(told.dies, told.fixed.signs);
   $("wafer-name").textContent = `Wafer ${told.fixed.wafer}${told.fixed.lot ? `, lot ${told.fixed.lot}` : ""}`;
   document.title = `${told.fixed.wafer}: mtjlab`;
   facts();

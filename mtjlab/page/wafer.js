@@ -14,7 +14,9 @@ export class Wafer {
     });
   }
 
-  lay(dies) {
+  // signs: 1 where x grows to the right, and y upwards; -1 otherwise
+  lay(dies, signs = [1, 1]) {
+    this.signs = signs;
     this.place.replaceChildren();
     this.buttons.clear();
     const xs = dies.map((die) => die.x), ys = dies.map((die) => die.y);
@@ -32,8 +34,8 @@ export class Wafer {
       button.dataset.y = die.y;
       button.setAttribute("role", "gridcell");
       button.tabIndex = -1;
-      button.style.left = `${50 + (die.x - (left + right) / 2 - big / 2) * step}%`;
-      button.style.top = `${50 - (die.y - (low + high) / 2 + big / 2) * step}%`;
+      button.style.left = `${50 + ((die.x - (left + right) / 2) * signs[0] - big / 2) * step}%`;
+      button.style.top = `${50 - ((die.y - (low + high) / 2) * signs[1] + big / 2) * step}%`;
       button.style.width = button.style.height = `${step * big}%`;
       this.place.append(button);
       this.buttons.set(key(die.x, die.y), button);
@@ -68,7 +70,8 @@ export class Wafer {
   }
 
   #walk(event) {
-    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
+    const [across, up] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
+    const [dx, dy] = [across * this.signs[0], up * this.signs[1]];
     const from = event.target.closest("button");
     if (!from || (!dx && !dy)) return;
     event.preventDefault();
