@@ -15,6 +15,7 @@ through wires without resistance their cells would carry nothing, through real o
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -238,8 +239,9 @@ class DaffodilCrossbar(Crossbar):
             )
         if np.isnan(lines.row_volts).all() and np.isnan(lines.col_volts).all():
             raise InputError("no line is driven", remedy="Give at least one line a level")
+        volts = _volts_of(lines)
         for line in sense:
-            if np.isnan(_levels(lines, line.axis)[line.number]):
+            if math.isnan(volts[line.axis][line.number]):
                 raise InputError(f"{line.axis} {line.number} cannot be sensed: it is not driven", remedy="Give it 0 V")
 
     # reading
@@ -250,8 +252,9 @@ class DaffodilCrossbar(Crossbar):
         if (asked := self._plans.get(key)) is None:
             self._check_read(lines, sense)
             groups: dict[tuple[str, float], list[int]] = {}
+            volts = _volts_of(lines)
             for line in sense:
-                groups.setdefault((line.axis, float(_levels(lines, line.axis)[line.number])), []).append(line.number)
+                groups.setdefault((line.axis, volts[line.axis][line.number]), []).append(line.number)
             asked = [self._asked(lines, axis, level, numbers) for (axis, level), numbers in groups.items()]
             if len(self._plans) >= _KEPT_PLANS:
                 self._plans.clear()
@@ -315,6 +318,11 @@ class DaffodilCrossbar(Crossbar):
         gate = port.gate_code(port.full_gate_volts if write.gate_volts is None else write.gate_volts)
         port.set_gates(tuple(write.cols), gate)
         port.write(tuple(write.rows), tuple(write.cols), seconds)
+
+
+def _volts_of(lines: Lines) -> dict[str, list[float]]:
+    """Plain numbers, axis by axis."""
+    return {"row": lines.row_volts.tolist(), "col": lines.col_volts.tolist()}
 
 
 def _levels(lines: Lines, axis: str) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +40,8 @@ class KernelWrite:
 
 def products_of(lines: Lines) -> list[Product]:
     """What is to be pulsed, one product for each pair of levels. Raises InputError if no cell would see a voltage."""
-    across = np.nan_to_num(lines.row_volts[:, None] - lines.col_volts[None, :])
-    least = _SELECTED * float(np.abs(across).max())
+    across = np.abs(lines.row_volts[:, None] - lines.col_volts[None, :])
+    least = _SELECTED * float(np.fmax.reduce(across, axis=None, initial=0.0))
     if least == 0:
         raise InputError("no cell would see a voltage", remedy="Give rows and columns different levels")
     found = []
@@ -86,5 +86,6 @@ def channels_in(numbers: Iterable[int], block: int) -> tuple[int, ...]:
 
 def furthest_volts(lines: Lines) -> float:
     """Level of the line furthest from 0 V."""
-    levels: Sequence[float] = [*lines.row_volts, *lines.col_volts]
-    return float(levels[int(np.nanargmax(np.abs(levels)))])
+    levels = np.concatenate([lines.row_volts, lines.col_volts])
+    driven = levels[~np.isnan(levels)]
+    return float(driven[np.abs(driven).argmax()])

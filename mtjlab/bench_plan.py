@@ -85,10 +85,12 @@ def furthest_from_ground(lines: Lines) -> Line:
 
 def selected_sites(lines: Lines) -> list[tuple[Site, float]]:
     """Cells that see more than three quarters of the largest voltage, and the volts across each."""
-    across = np.nan_to_num(lines.row_volts[:, None] - lines.col_volts[None, :])
+    across = lines.row_volts[:, None] - lines.col_volts[None, :]
+    across[np.isnan(across)] = 0.0
     size = np.abs(across)
     rows, cols = np.nonzero(size > 0.75 * size.max())
-    return [(Site(int(i), int(j)), float(across[i, j])) for i, j in zip(rows, cols, strict=True)]
+    volts = across[rows, cols].tolist()
+    return [(Site(i, j), own) for i, j, own in zip(rows.tolist(), cols.tolist(), volts, strict=True)]
 
 
 def routes_for(

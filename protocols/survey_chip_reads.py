@@ -12,7 +12,6 @@ from mtjlab.physics.deembed import Scheme
 from mtjlab.roles import Capabilities, Crossbar
 
 from .classify_reads import ClassifyReads
-from .readout import amps_of
 from .readout_samples import Samples
 
 HeardRow = Callable[[int], None]
@@ -81,7 +80,8 @@ def _look_singly(
 
 
 def _siemens(readings: Iterable[Reading], volts: float) -> Floats:
-    amps = [float("inf") if reading.in_compliance else amps_of(reading) for reading in readings]
+    inf = float("inf")
+    amps = [inf if reading.in_compliance or reading.is_overflow else reading.amps for reading in readings]
     return _per_volt(np.array(amps), volts)
 
 

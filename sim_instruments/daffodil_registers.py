@@ -39,8 +39,9 @@ def _gate_channel(i: int) -> tuple[int, int]:
 
 
 class KnownVolts(NamedTuple):
-    """Outputs of one kind, and bytes that are equal where they are."""
+    """Outputs of one kind after so many changes, and bytes that are equal where they are."""
 
+    number: int
     volts: Floats
     key: bytes
 
@@ -93,7 +94,7 @@ class DaffodilRegisters(ABC):
         for kind, channels in self._outputs.items():
             for channel in channels:
                 channel.changes = self._output_changes[kind]
-        self._known_outputs: dict[str, tuple[int, KnownVolts]] = {}
+        self._known_outputs: dict[str, KnownVolts] = {}
         self._known_ohms: tuple[int, Floats] | None = None
         self._feedback = [self.dpots[k // ADC_CHANNELS].all_channels[k % ADC_CHANNELS] for k in range(SIDE)]
         self._amplifiers = Amplifiers(s.offset_volts * rng.standard_normal(SIDE), s.lowest_volts, s.highest_volts)
@@ -237,11 +238,11 @@ class DaffodilRegisters(ABC):
 
     def outputs(self, kind: str) -> KnownVolts:
         """The same with a key; worked out anew after a change only."""
-        known, number = self._known_outputs.get(kind), self._output_changes[kind].number
-        if known is None or known[0] != number:
+        number = self._output_changes[kind].number
+        if (known := self._known_outputs.get(kind)) is None or known.number != number:
             volts = _fixed([channel.vout + channel.error_volts for channel in self._outputs[kind]])
-            known = self._known_outputs[kind] = number, KnownVolts(volts, volts.tobytes())
-        return known[1]
+            known = self._known_outputs[kind] = KnownVolts(number, volts, volts.tobytes())
+        return known
 
     # potentiometers
 
