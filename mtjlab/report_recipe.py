@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .figures import STATUS_STYLE
 from .nouns import ArrayMap, CellStatus
 from .report_words import first_upper, limits_words, number_words, plain, with_micro
 from .run_result import BinRow, RunResult, StepRow
@@ -237,7 +238,9 @@ def _of_step(step: StepRow) -> list[str]:
     found = []
     if step.step == "classify" and _whole(step, "defects"):
         kinds = {name: _whole(step, name) for name in step.numbers if name.upper() in CellStatus.__members__}
-        told_kinds = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in kinds.items() if number)
+        told_kinds = ", ".join(
+            f"{number} {STATUS_STYLE[CellStatus[name.upper()]][2]}" for name, number in kinds.items() if number
+        )
         found.append(f"{step.name}: {_many(_whole(step, 'defects'), 'cell')} not healthy ({told_kinds}).")
     for name, words in told.items():
         if _whole(step, name):

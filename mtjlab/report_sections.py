@@ -181,14 +181,18 @@ def _classify(section: Section, step: StepRow, maps: Maps) -> None:
     else:
         section.pictures += _both_states(both, section.anchor)
         section.status_rows = status_rows(both.status)
-    cells = [
-        (str(tuple(one["cell"])), one["is"].replace("_", " "), one["because"]) for one in step.details.get("cells", [])
-    ]
+    cells = [(str(tuple(one["cell"])), _kind(one["is"]), one["because"]) for one in step.details.get("cells", [])]
     if cells:
         head = ("Cell (row, column)", "Is", "Because of")
         section.tables.append(
             cut(Table("Cells that are not healthy, and what tells so", head, cells, folded=len(cells) > 12))
         )
+
+
+def _kind(name: str) -> str:
+    """A status by its name, in the words of the map beside."""
+    known = CellStatus.__members__.get(name.upper())
+    return name if known is None else figures.STATUS_STYLE[known][2]
 
 
 def _both_states(both: ArrayMap, anchor: str) -> list[Picture]:

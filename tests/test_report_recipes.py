@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 
 from mtjlab.cli import app
 from mtjlab.cli_recipe import packaged_recipes
+from mtjlab.cli_report import reports_of
+from mtjlab.errors import InputError
 from mtjlab.nouns import ArrayMap, CellStatus, Conditions, State
 from mtjlab.recipe import load_recipe
 from mtjlab.report import write_report
@@ -149,6 +151,16 @@ def test_the_page_of_a_wafer(bench: Path) -> None:
     text = words(page)
     for part in ("yield", "Outliers", "Parameters", "Dies", "What happened", "Where it comes from"):
         assert part in text
+    again = bench / "probe-wafer" / "report.html"
+    again.unlink()
+    done = CliRunner().invoke(app, ["report", "--no-pdf", "--json", str(again.parent)], catch_exceptions=False)
+    assert json.loads(done.stdout) == {"files": [str(again)]}
+    assert words(again.read_text(encoding="utf-8")) == text
+
+
+def test_a_folder_without_a_run_has_no_report(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no run in this folder"):
+        reports_of(tmp_path)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from mtjlab.errors import InputError
 from mtjlab.limits import DeviceLimits
 from mtjlab.network_file import PlacedNetwork
 from mtjlab.nouns import ArrayMap, State
-from mtjlab.physics.die_description import DieDescription
+from mtjlab.physics.die_description import DefectRates, DieDescription
 from mtjlab.protocols.die_steps import DieContext, numbers_of, run_steps
 from mtjlab.recipe_steps import AnyStep, Step
 from mtjlab.sim_instruments.array_crossbar import THREE_UNITS, ArrayCrossbar
@@ -38,7 +38,7 @@ def classified(tmp_path_factory: pytest.TempPathFactory) -> DieContext:
     """A die of 15 x 15 with some defects, classified; its map is `m.npz`, a table of flowers `flowers.csv` beside."""
     folder = tmp_path_factory.mktemp("die")
     rng = np.random.default_rng(4)
-    die = Die(DieDescription(rows=15, cols=15, defect_rates={"short": 0.0, "stuck_p": 0.02, "stuck_ap": 0.02}), rng)
+    die = Die(DieDescription(rows=15, cols=15, defect_rates=DefectRates(short=0.0, stuck_p=0.02, stuck_ap=0.02)), rng)
     crossbar = ArrayCrossbar(die, rng, limits=DeviceLimits(pulses_per_cell=5000), capabilities=THREE_UNITS)
     context = DieContext(crossbar, unit_siemens=9.6e-5, beside=lambda name: folder / name)
     context.keep_network = lambda name, network: network.save(folder / f"{name}.npz")
