@@ -149,11 +149,20 @@ def _provenance(run: WaferRun, wafer_map: WaferMap) -> Provenance:
         map_sha256=file_sha256(file) if file else "",
         map_orientation=f"{MapFrame.of(wafer_map, ()).words}; from {wafer_map.source}",
         map_transform=json.dumps(wafer_map.transform.as_dict()),
-        bench=str(run.files.simulated or run.files.station),
+        bench=_bench_name(run.files),
         is_simulated=run.files.simulated is not None,
         overtravel_meters=part.overtravel_metres,
-        more={DIGEST: recipe.digest(), RECIPE_FILE: str(run.loaded.path.resolve())},
+        more={
+            DIGEST: recipe.digest(),
+            RECIPE_FILE: str(run.loaded.path.resolve()),
+            "bench_files": {name: str(path.resolve()) for name, path in run.files.named().items()},
+        },
     )
+
+
+def _bench_name(files: BenchFiles) -> str:
+    """What people call it: `arrays` of `arrays.yaml` or `arrays.station.yaml`, wherever that lies."""
+    return (files.simulated or files.station).stem.removesuffix(".station")
 
 
 def _describe(run: WaferRun, store: RunStore, bench: OpenBench, prober: Prober) -> None:

@@ -93,7 +93,7 @@ def test_a_wafer_recipe_keeps_every_map_and_where_it_comes_from(here: Path) -> N
         assert (known_of.operator, known_of.probe_card, known_of.card_touchdowns) == ("Ada", "PC-7", 0)
         assert known_of.chuck_kelvin == pytest.approx(298.15) and known_of.is_light_on is False
         assert known_of.overtravel_meters == 35e-6 and known_of.clock_source.startswith("system clock")
-        assert known_of.files_sha256.keys() == {"station", "wiring", "bench"}
+        assert known_of.files_sha256.keys() == {"station", "wiring", "bench"} and known_of.bench == "pair"
         assert known_of.software is not None and known_of.software.packages_sha256
         assert run.plan.frame is not None and run.plan.frame.axes == "DR"
         assert len(run.plan.wafer_map().dies) > 2, "the dies that are left out are known too"
