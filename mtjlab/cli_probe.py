@@ -105,6 +105,8 @@ def probe(
     """
     if out and resume:
         raise InputError("--out is for a new run, --resume for one that is there", remedy="Give one of them")
+    if resume and station:
+        raise InputError("a run that goes on keeps its station", remedy="Leave --station out")
     folder = resume or out or Path("runs") / f"wafer-{datetime.now():%Y%m%d-%H%M%S}"
     people = (operator, card)
     request = _Request(

@@ -153,6 +153,9 @@ def test_a_map_that_is_not_the_prober_s_is_refused_before_anything_is_touched(
 def test_options_that_do_not_go_together(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "either a recipe or --resume" in refused(monkeypatch, "run")
     assert "Give one of them" in refused(monkeypatch, "probe", "--out", "a", "--resume", "b")
+    (here / "station.yaml").write_text("axes: XX\n", encoding="utf-8")
+    assert "keeps its station" in refused(monkeypatch, "probe", "--resume", "b", "--station", "station.yaml")
+    assert "axes" in refused(monkeypatch, "probe", "--station", "station.yaml", "--out", "c")
     assert "no export 'excel'" in refused(monkeypatch, "probe", "--exports", "csv,excel")
     assert "there is no wafer 'x9'" in refused(monkeypatch, "probe", "--wafer", "x9", "--out", "c")
     assert not (here / "c").exists()
