@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, LimitError
+from .guarded_bench import guarded, simulated_bench_of
 
 if TYPE_CHECKING:
     from mtjlab.sim_instruments.simulated_bench import SimBench
@@ -197,35 +198,6 @@ def started(crossbar: MatrixCrossbar, wiring_file: Path) -> dict[str, Identity]:
         raise
     except InputError as error:
         raise InputError(error.what, where=f"{wiring_file}, key {error.where}", remedy=error.remedy) from error
-
-
-@contextmanager
-def guarded(station: Path | None, log: Path) -> Iterator[None]:
-    """Nobody else drives these instruments meanwhile, and somebody switches them off if this process dies.
-
-    Args:
-        station: of real instruments. None for a simulated bench, which lives and dies with its process.
-    """
-    if station is None:
-        yield
-        return
-    from .bench_lock import BenchLock
-    from .station import addresses_of
-    from .supervisor import Supervisor
-
-    with BenchLock(addresses_of(station).values()), Supervisor(station, log):
-        yield
-
-
-def simulated_bench_of(station: Path) -> str | None:
-    """The simulated bench that a station file opens its instruments on; None if they are real."""
-    from .yaml_files import load_yaml
-
-    for entry in (load_yaml(station).get("instruments") or {}).values():
-        visalib = str((entry.get("init") or {}).get("visalib", "")) if isinstance(entry, dict) else ""
-        if visalib.endswith("@mtjlab"):
-            return visalib.removesuffix("@mtjlab")
-    return None
 
 
 def packaged_bench_file(name: str) -> Path:
