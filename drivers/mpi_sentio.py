@@ -233,7 +233,8 @@ class MpiSentio(ProberVisa):
         return self.numbers("get_chuck_site_heights", _SITE, least=3)[2] * 1e-6
 
     def _set_overtravel(self, metres: float) -> None:
-        self.command("set_chuck_overtravel_gap", f"{metres * 1e6:.2f}")
+        gap = f"{metres * 1e6:.2f}"  # of the wafer's site alone: the sites of cleaning pads keep theirs
+        self.command("set_chuck_site_overtravel_gap", _SITE, gap)
         self.command("enable_chuck_overtravel", metres > 0)
 
     def stop(self) -> None:

@@ -62,6 +62,7 @@ class SimSentio(SimProber):
             "move_chuck_separation": self._separation,
             "enable_chuck_overtravel": self._enable_overtravel,
             "set_chuck_overtravel_gap": self._set_overtravel,
+            "set_chuck_site_overtravel_gap": self._set_site_overtravel,
             "get_vacuum_status": lambda site="Wafer": str(int(self.station.has_vacuum)),
             "get_door_status": lambda door: "0,0" if self.station.is_door_open else "1,1",
             "map:step_first_die": self._step_first,
@@ -157,6 +158,11 @@ class SimSentio(SimProber):
     def _enable_overtravel(self, state: str) -> str:
         self.station.is_overtravel_on = _flag(state)
         return "OK"
+
+    def _set_site_overtravel(self, site: str, gap: str) -> str:
+        if site != "Wafer":
+            raise ValueError
+        return self._set_overtravel(gap)
 
     def _set_overtravel(self, gap: str) -> str:
         self.station.set_overtravel(float(gap))

@@ -367,3 +367,19 @@ def test_sentio_bins_that_read_back_otherwise_stop_everything(dialogue: Dialogue
     with dialogue(sentio, *script) as unit, pytest.raises(ProberError, match="reads back 0") as caught:
         unit.write_bin(4, 5, 3)
     assert caught.value.error_class is ErrorClass.FATAL
+
+
+def test_sentio_sets_the_overtravel_of_the_wafer_s_site_alone(dialogue: Dialogue) -> None:
+    heights = ("get_chuck_site_heights Wafer", "0,0,12000.0,300.0,30.0,50.0")
+    script = [
+        SELECT,
+        heights,
+        ("get_chuck_z Zero", "0,0,11700.0"),
+        ("set_chuck_site_overtravel_gap Wafer, 30.00", "0,0,OK"),
+        ("enable_chuck_overtravel True", "0,0,OK"),
+        ("get_chuck_site_status Wafer", "0,0,1,1,1,1"),
+        heights,
+    ]
+    with dialogue(sentio, *script) as unit:
+        unit._most_overtravel = 50e-6
+        unit.set_overtravel(30e-6)
