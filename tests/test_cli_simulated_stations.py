@@ -101,6 +101,19 @@ def test_a_wafer_that_was_not_aligned_makes_no_contact(stage: MakeStage) -> None
     assert len(check_lines(Visit(die, turn.arrays(die))).silent) > 40
 
 
+def test_edge_dies_are_not_on_the_prober_s_map_and_lack_half_of_their_pads(stage: MakeStage) -> None:
+    made, under = stage(diameter_mm=50.0)
+    selected = {(die.x, die.y) for die in made.prober.wafer_map().dies}
+    edge = [die for die in made.station.wafer_map.dies if (die.x, die.y) not in selected]
+    assert len(selected) + len(edge) == 36 and edge
+    die = DieId("cmos20k", edge[0].x, edge[0].y)
+    made.prober.to_die(die.x, die.y)
+    made.prober.contact()
+    assert under.factors is not None and np.isinf(under.factors).sum() == 25
+    silent = check_lines(Visit(die, ChipsInTurn(under, made.place_of, made.seconds).arrays(die))).silent
+    assert len(silent) == 50, "no column, and so no cell"
+
+
 def test_every_lost_probe_is_found_and_named(stage: MakeStage) -> None:
     made, under = stage()
     turn = ChipsInTurn(under, made.place_of, made.seconds)
