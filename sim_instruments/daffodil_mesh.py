@@ -93,7 +93,7 @@ def _drops(mesh: Mesh, amps: Floats, out: Floats) -> None:
             out[i, j] += lost
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc"})
+@njit(cache=True, error_model="numpy", nogil=True)
 def _let_go(s: Floats, weights: Floats, excess: Floats, y: Floats, row_volts: Floats) -> float:
     """Change the voltages of floating rows, and `y` with them, until s y + excess adds up to nothing along each.
 
@@ -123,7 +123,7 @@ def _let_go(s: Floats, weights: Floats, excess: Floats, y: Floats, row_volts: Fl
     return square
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc"})
+@njit(cache=True, error_model="numpy", nogil=True)
 def _improve(
     mesh: Mesh,
     scaled: tuple[Floats, Floats, Floats, Floats],
