@@ -250,7 +250,7 @@ def draw_cells(axes: Axes, values: Floats, colours: Colormap, norm: Normalize) -
 
 
 def _tick_step(count: int) -> int:
-    return next((step for step in (2, 8, 16, 32, 64) if count <= 14 * step), 128)
+    return next((step for step in (2, 8, 16, 32, 64) if count <= (14 if step == 2 else 8) * step), 128)
 
 
 def _letter_defects(axes: Axes, array_map: ArrayMap, colours: Colormap, norm: Normalize) -> None:
