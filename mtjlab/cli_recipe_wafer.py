@@ -167,6 +167,8 @@ def _bench_name(files: BenchFiles) -> str:
 
 def _describe(run: WaferRun, store: RunStore, bench: OpenBench, prober: Prober) -> None:
     """What instruments and prober say of themselves, into the run's provenance; the microscope's light goes off."""
+    from datetime import date
+
     from .bench_facts import bench_records, prober_facts, station_snapshot
     from .prober import ProberError
     from .station import addresses_of
@@ -189,6 +191,8 @@ def _describe(run: WaferRun, store: RunStore, bench: OpenBench, prober: Prober) 
         instruments=bench_records({**bench.identities, name: prober.identity()}, addresses, until),
         **found,
     )
+    for each in store.provenance.overdue(date.today()):
+        store.note(f"the calibration of {each.name} has run out ({each.calibration_due})", "calibration")
 
 
 def _bench_part(run: WaferRun) -> Any:

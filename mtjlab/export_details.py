@@ -1,9 +1,10 @@
-"""What the steps of a run had to say beside figures and maps, a line of JSON per attempt and step."""
+"""What the steps of a run gave beside figures and maps: a line of JSON per attempt and step, an archive."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from .stored_run import StoredRun
 from .whole_files import whole_file
@@ -29,4 +30,26 @@ def write_details(run: StoredRun, path: Path) -> list[Path]:
         return []
     with whole_file(path) as unfinished:
         unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [path]
+
+
+def write_files(run: StoredRun, path: Path) -> list[Path]:
+    """Write the small files of the attempts that count into one archive, as `<x>_<y>/<step>/<name>`.
+
+    Returns its path, or nothing where there are none. The same files make the same archive. Raises RecordError if the
+    disk will not take it, or a file is not what was written.
+    """
+    kept = run.kept()
+    found = [
+        (row.die, step, each.name)
+        for row in run.dies()
+        for step in run.plan.steps
+        if row.attempt is not None and (row.attempt, step) in kept
+        for each in run.files(row.attempt, step)
+    ]
+    if not found:
+        return []
+    with whole_file(path) as unfinished, ZipFile(unfinished, "w", ZIP_STORED) as archive:
+        for die, step, name in found:
+            archive.writestr(ZipInfo(f"{die.x}_{die.y}/{step}/{name}"), run.file(die, step, name))
     return [path]

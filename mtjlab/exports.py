@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .errors import InputError, RecordError
-from .export_details import write_details
+from .export_details import write_details, write_files
 from .export_stdf import WaferGeometry, write_stdf
 from .export_tables import write_cell_table, write_die_table, write_test_table
 from .provenance import file_sha256
@@ -37,8 +37,8 @@ def export_run(
     """Write the exports of a run into its `exports` folder, and the summary `run.json` with their SHA-256.
 
     Files: `dies.csv`, `dies.parquet`, `attempts.csv`, `tests.csv`; per step with maps `<step>_cells.parquet` and
-    `<step>.nc`, and per further map of it `<step>_<map>_cells.parquet` and `<step>_<map>.nc`; `details.jsonl`;
-    `wafer.stdf`, and `wafer_all_attempts.stdf` where dies were visited more than once.
+    `<step>.nc`, and per further map of it `<step>_<map>_cells.parquet` and `<step>_<map>.nc`; `details.jsonl`,
+    `files.zip`; `wafer.stdf`, and `wafer_all_attempts.stdf` where dies were visited more than once.
 
     Args:
         folder: of the run.
@@ -62,7 +62,7 @@ def export_run(
             written.append(write_die_table(run, target / "dies.csv", binning))
             written.append(write_die_table(run, target / "attempts.csv", all_attempts=True))
             written.append(write_test_table(run, target / "tests.csv"))
-            written += write_details(run, target / "details.jsonl")
+            written += write_details(run, target / "details.jsonl") + write_files(run, target / "files.zip")
         if "parquet" in kinds:
             written.append(write_die_table(run, target / "dies.parquet", binning))
         for step, name in _maps_of(run):

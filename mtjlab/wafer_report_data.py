@@ -17,7 +17,7 @@ from .run_plan import DieTest, RunPlan
 from .stored_run import StoredRun
 from .wafer_layout import WaferLayout
 
-TOLD_EVENTS = ("operator", "contact", "clock", "interrupted", "bench changed", "note")
+TOLD_EVENTS = ("operator", "contact", "clock", "interrupted", "bench changed", "calibration", "note")
 """Events that the report lists, beside all that the prober had to say."""
 
 

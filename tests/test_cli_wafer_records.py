@@ -97,7 +97,8 @@ def test_a_wafer_recipe_keeps_every_map_and_where_it_comes_from(here: Path) -> N
         assert known_of.software is not None and known_of.software.packages_sha256
         assert run.plan.frame is not None and run.plan.frame.axes == "DR"
         assert len(run.plan.wafer_map().dies) > 2, "the dies that are left out are known too"
-        assert run.started_wall > 0
+        (said,) = (event.text for event in run.events() if event.kind == "calibration")
+        assert said == "the calibration of drive has run out (2020-01-31)"
     database = sqlite3.connect(here / "runs" / "a" / DATABASE)
     snapshots = [json.loads(text) for (text,) in database.execute("SELECT snapshot FROM runs")]
     database.close()

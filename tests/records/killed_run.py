@@ -68,8 +68,6 @@ def record(folder: Path, kill_at: int, lines: Any) -> None:
     if (folder / "ledger.sqlite").is_file():
         store = RunStore.open(folder)
     else:
-        for leftover in folder.iterdir() if folder.is_dir() else ():
-            leftover.unlink()
         store = RunStore.create(folder, wafer.PLAN, wafer.PROVENANCE)
     for die in store.resume().dies:
         say("touch", die)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,23 @@ from mtjlab.writer_lock import writer_lock
 
 from .conftest import DIES, PLAN, PROVENANCE, probe
 
+BIRTH = """
+import os, signal, sys
+from pathlib import Path
+from unittest import mock
 
-def _dies_at_birth(folder: Path, at: str) -> None:
-    """Begin a run and be killed just before, or half-way through, writing its ledger."""
+from mtjlab.nouns import DieId
+from mtjlab.provenance import Provenance
+from mtjlab.records import RunStore
+from mtjlab.run_plan import RunPlan
 
-    def killed(*given: Any) -> None:
-        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+def killed(*given):
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
-    pytest.MonkeyPatch().setattr(at, killed)
-    RunStore.create(folder, PLAN, PROVENANCE)
+with mock.patch(sys.argv[2], killed):
+    RunStore.create(Path(sys.argv[1]), RunPlan("L", "W", (DieId("W", 0, 0),), ("read",)), Provenance())
+"""
+"""Begins a run and is killed just before, or half-way through, writing its ledger."""
 
 
 @pytest.mark.parametrize(
@@ -34,12 +41,7 @@ def _dies_at_birth(folder: Path, at: str) -> None:
 )
 def test_a_start_that_was_killed_can_be_made_again_in_the_same_folder(tmp_path: Path, at: str, left: set[str]) -> None:
     folder = tmp_path / "run"
-    methods = multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-    child = context.Process(target=_dies_at_birth, args=(folder, at))
-    child.start()
-    child.join()
-    assert child.exitcode != 0
+    assert subprocess.run([sys.executable, "-c", BIRTH, str(folder), at], check=False).returncode != 0
     assert left <= {path.name for path in folder.iterdir()} <= left | {"writer.lock"}
     for opened in (open_run, RunStore.open):
         with pytest.raises(InputError, match="ended before anything was recorded") as refused:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,11 @@ def test_exports_have_every_map_and_the_details(folder: Path) -> None:
     said = json.loads(line)
     assert (said["x"], said["y"], said["step"], said["files"]) == (DIES[0].x, DIES[0].y, "read", ["network.npz"])
     assert said["details"]["reason"] == "done"
+    with zipfile.ZipFile(exports / "files.zip") as archive:
+        assert archive.namelist() == [f"{DIES[0].x}_{DIES[0].y}/read/network.npz"]
+        assert archive.read(archive.namelist()[0]) == b"weights"
+    again = export_run(folder, ("csv",)).files
+    assert again["files.zip"] == files["files.zip"], "the same files make the same archive"
 
 
 def test_a_network_is_read_back_from_its_bytes() -> None:
