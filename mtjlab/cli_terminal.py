@@ -1,17 +1,14 @@
 """The person who started a run, at the terminal: a question is put there, and the run goes on looking elsewhere too.
 
-A line is waited for in a thread of its own, so that an answer from the live page is heard meanwhile. The thread reads
-from the operating system, not through Python's buffer: a buffer that waits for a person cannot be closed when a program
-ends.
+Nothing waits for a line: it is looked whether one has been typed. So an answer from the live page is heard meanwhile,
+and what is typed while no question is open stays there for whoever else reads it (a prober that is moved by hand).
 """
 
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,45 +24,34 @@ _MOST_BYTES = 1024
 
 
 class TypedLines:
-    """Lines that somebody types, as they come, without waiting for them.
+    """Lines that somebody types, without waiting for them.
 
     Args:
-        read: gives what was typed, and waits for it; empty when nothing more comes.
+        is_ready: whether something can be read without waiting.
+        read: gives it; empty when nothing more comes, OSError where it may not be read.
     """
 
-    def __init__(self, read: Callable[[], bytes]) -> None:
-        self._read = read
-        self._typed: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+    def __init__(self, is_ready: Callable[[], bool], read: Callable[[], bytes]) -> None:
+        self._is_ready, self._read = is_ready, read
+        self._rest = b""
         self.has_ended = False
 
     def begin(self) -> None:
-        """Listen from now on; what was typed before is forgotten."""
+        """Forget what was typed before."""
         self.take()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._listen, name="terminal", daemon=True)
-            self._thread.start()
+        self._rest = b""
 
     def take(self) -> list[str]:
-        """Lines that were typed since the last call."""
-        found = []
-        while not self._typed.empty():
-            found.append(self._typed.get_nowait())
-        return found
-
-    def _listen(self) -> None:
-        rest = b""
-        while True:
+        """Lines that were completed since the last call."""
+        while not self.has_ended and self._is_ready():
             try:
                 typed = self._read()
-            except OSError:
+            except OSError:  # a terminal that has gone, or a run in the background
                 typed = b""
-            if not typed:
-                self.has_ended = True
-                return
-            *lines, rest = (rest + typed).split(b"\n")
-            for line in lines:
-                self._typed.put(line.decode("utf-8", "replace").strip())
+            self.has_ended = not typed
+            self._rest += typed
+        *lines, self._rest = self._rest.replace(b"\r", b"\n").split(b"\n")
+        return [words for line in lines if (words := line.decode("utf-8", "replace").strip())]
 
 
 class Terminal:
@@ -121,9 +107,18 @@ def own_terminal(progress: Progress) -> Terminal | None:
 
     if not sys.stdin.isatty():
         return None
-    if hasattr(signal, "SIGTTIN"):  # a run that was sent to the background must not be halted because it listens
-        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
-    place = sys.stdin.fileno()
-    lines = TypedLines(lambda: os.read(place, _MOST_BYTES))
     screen = progress if isinstance(progress, ProgressScreen) else None
-    return Terminal(lines, lambda text: typer.echo(text, err=True), screen)
+    return Terminal(_own_lines(), lambda text: typer.echo(text, err=True), screen)
+
+
+def _own_lines() -> TypedLines:
+    if sys.platform == "win32":
+        import msvcrt
+
+        return TypedLines(msvcrt.kbhit, lambda: msvcrt.getwche().encode())
+    else:  # noqa: RET505  (a type checker for Windows sees no code after a return)
+        import select
+
+        place = sys.stdin.fileno()
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # a run in the background must not be halted as it listens
+        return TypedLines(lambda: bool(select.select([place], [], [], 0)[0]), lambda: os.read(place, _MOST_BYTES))

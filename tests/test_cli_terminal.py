@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import queue
-import subprocess
 import sys
-import textwrap
 
-from mtjlab.cli_terminal import Terminal, TypedLines
-from mtjlab.nouns import DieId
+import pytest
+
+from mtjlab.cli_terminal import Terminal, TypedLines, own_terminal
+from mtjlab.nouns import DieId, unheard
 from mtjlab.protocols.probe_wafer_parts import Answer, Question
 from mtjlab.screen import ProgressScreen
 
@@ -16,38 +15,41 @@ QUESTION = Question("touching down", "the door is open", DieId("W", 3, 4))
 
 
 class Keyboard:
-    """What is typed is there when `read` has been called for the next piece."""
+    """What is typed is there at once; an empty piece ends it."""
 
     def __init__(self) -> None:
-        self._pieces: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.pieces: list[bytes] = []
+
+    def is_ready(self) -> bool:
+        return bool(self.pieces)
 
     def read(self) -> bytes:
-        self._asked.put(None)
-        return self._pieces.get()
-
-    def type(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            self._pieces.put(piece)
-        for _ in pieces:
-            self._asked.get(timeout=10)
+        return self.pieces.pop(0)
 
 
-def terminal() -> tuple[Terminal, TypedLines, Keyboard, list[str]]:
+def terminal() -> tuple[Terminal, Keyboard, list[str]]:
     keyboard, said = Keyboard(), list[str]()
-    lines = TypedLines(keyboard.read)
-    return Terminal(lines, said.append), lines, keyboard, said
+    return Terminal(TypedLines(keyboard.is_ready, keyboard.read), said.append), keyboard, said
 
 
 def test_an_answer_is_a_word_or_its_beginning() -> None:
-    own, _, keyboard, said = terminal()
+    own, keyboard, said = terminal()
     own.put(QUESTION)
     assert own.answer() is None
-    keyboard._asked.get(timeout=10)
-    keyboard.type(b"what\n", b"Sk\r\n")
+    keyboard.pieces = [b"what\n", b"Sk\r\n"]
     assert own.answer() is Answer.SKIP
     assert "die (3, 4), touching down: the door is open" in said[0]
     assert said[-1] == "mtjlab: 'what' is none of them: retry, skip or stop?"
+
+
+def test_keys_that_come_one_by_one_make_a_line() -> None:
+    own, keyboard, _ = terminal()
+    own.put(QUESTION)
+    for key in (b"r", b"e", b"t", b"r", b"y"):
+        keyboard.pieces = [key]
+        assert own.answer() is None
+    keyboard.pieces = [b"\r"]
+    assert own.answer() is Answer.RETRY
 
 
 def test_the_bars_stand_still_while_a_question_is_open() -> None:
@@ -60,8 +62,8 @@ def test_the_bars_stand_still_while_a_question_is_open() -> None:
         def go_on(self) -> None:
             self.calls.append("go on")
 
-    screen, said = Screen(), list[str]()
-    own = Terminal(TypedLines(Keyboard().read), lambda text: said.append(text), screen)
+    screen, said, keyboard = Screen(), list[str](), Keyboard()
+    own = Terminal(TypedLines(keyboard.is_ready, keyboard.read), lambda text: said.append(text), screen)
     own.put(Question("step 'read'", "step 'read': drive: no reply"))
     assert screen.calls == ["halt"] and said[0] == "mtjlab: step 'read': drive: no reply"
     own.close("Ada answers 'retry' on the page")
@@ -69,35 +71,38 @@ def test_the_bars_stand_still_while_a_question_is_open() -> None:
 
 
 def test_what_was_typed_before_a_question_does_not_answer_it() -> None:
-    own, _, keyboard, _ = terminal()
-    own.put(QUESTION)
-    keyboard._asked.get(timeout=10)
-    keyboard.type(b"stop\n")
+    own, keyboard, _ = terminal()
+    keyboard.pieces = [b"stop\nsto"]
     own.put(QUESTION)
     assert own.answer() is None
-    keyboard.type(b"re", b"try\n")
+    keyboard.pieces = [b"re", b"try\n"]
     assert own.answer() is Answer.RETRY
 
 
-def test_a_terminal_that_ends_is_no_longer_there() -> None:
-    own, lines, keyboard, _ = terminal()
+def test_a_line_that_is_typed_while_no_question_is_open_is_left_to_others() -> None:
+    own, keyboard, _ = terminal()
     own.put(QUESTION)
-    was_there = own.is_there
-    keyboard._pieces.put(b"")
-    assert lines._thread is not None
-    lines._thread.join(10)
-    assert (was_there, own.is_there, own.answer()) == (True, False, None)
+    keyboard.pieces = [b"skip\n"]
+    assert own.answer() is Answer.SKIP
+    own.close("")
+    keyboard.pieces = [b"for the one who moves the chuck\n"]
+    assert keyboard.pieces, "nobody reads until the next question is put"
 
 
-def test_a_program_ends_although_nobody_typed_anything() -> None:
-    program = """
-        import os, sys
-        from mtjlab.cli_terminal import Terminal, TypedLines
-        from mtjlab.protocols.probe_wafer_parts import Question
-        own = Terminal(TypedLines(lambda: os.read(sys.stdin.fileno(), 100)), print)
-        own.put(Question("touching down", "the door is open"))
-    """
-    running = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdin=subprocess.PIPE)
-    assert running.wait(60) == 0
-    assert running.stdin is not None
-    running.stdin.close()
+@pytest.mark.parametrize("ends", [b"", None])
+def test_a_terminal_that_ends_is_no_longer_there(ends: bytes | None) -> None:
+    def read() -> bytes:
+        if ends is None:
+            raise OSError(5, "in the background")
+        return ends
+
+    lines = TypedLines(lambda: True, read)
+    own = Terminal(lines, lambda text: None)
+    before = own.is_there
+    own.put(QUESTION)
+    assert (before, own.is_there, own.answer()) == (True, False, None)
+
+
+def test_without_a_terminal_there_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+    assert own_terminal(unheard) is None
