@@ -93,7 +93,7 @@ def lock(
 
     loaded = load_recipe(file)
     files, _ = checked(loaded)
-    released = lock_recipe(loaded, files.named() if files else {}, by=by, again=again)
+    released = lock_recipe(loaded, (files.named() if files else {}) | loaded.step_files(), by=by, again=again)
     typer.echo(f"released as revision {released.revision} by {released.released_by}: {lock_path(file)}")
 
 

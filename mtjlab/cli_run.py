@@ -111,7 +111,8 @@ def run_loaded(
     known = {name: text for name, text in (people or {}).items() if text}
     if known and loaded.recipe.wafer is None:
         raise InputError("--operator and --card are for wafers", where=str(loaded.path), remedy="Leave them out")
-    lock = require_unchanged(loaded, files.named() if files else {}, only_released=only_released)
+    named = (files.named() if files else {}) | loaded.step_files()
+    lock = require_unchanged(loaded, named, only_released=only_released)
     if dry:
         return _dry(loaded, files, wiring, as_json)
     notifier = notifier_for(notify, files.station if files else None)

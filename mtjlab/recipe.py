@@ -21,6 +21,8 @@ from .yaml_files import explained, load_yaml
 
 DieExport = Literal["csv"]
 WaferExport = Literal["csv", "parquet", "netcdf", "stdf", "g85", "e142", "sinf"]
+_FILE_KEYS = ("map", "network", "pattern", "data")
+"""Keys of steps that may be the path of a file."""
 BinNumber = Field(ge=0, le=32767)
 
 
@@ -246,6 +248,12 @@ class LoadedRecipe:
     def beside(self, name: str) -> Path:
         """A path that the recipe names: it counts from the recipe's folder."""
         return (self.path.parent / Path(name).expanduser()).resolve()
+
+    def step_files(self) -> dict[str, Path]:
+        """Files that its steps name (maps, networks, patterns, tables of data), by `<step>.<key>`."""
+        named = ((step.label, key, getattr(step, key, None)) for step in self.recipe.steps for key in _FILE_KEYS)
+        found = {f"{label}.{key}": self.beside(name) for label, key, name in named if isinstance(name, str)}
+        return {what: path for what, path in found.items() if path.is_file()}
 
 
 def load_recipe(path: Path) -> LoadedRecipe:
