@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
+from .errors import InstrumentError
 from .prober import Prober
 from .provenance import InstrumentRecord
 from .roles import Identity
@@ -28,13 +30,27 @@ def bench_records(
 
 
 def prober_facts(prober: Prober) -> dict[str, Any]:
-    """Fields of `Provenance` that a prober tells: temperature of the chuck, overtravel. Nothing moves."""
-    found: dict[str, Any] = {}
+    """Fields of `Provenance` that a prober tells: temperature of the chuck, overtravel; its light goes off.
+
+    Nothing moves. What it refuses to tell or to do (a station may have no heater, no such camera) stays unknown: it is
+    no reason not to probe, and a prober that does not answer is found by the run itself.
+    """
+
+    def dark() -> bool:
+        prober.set_light(False)
+        return False
+
     can = prober.capabilities
-    if can.has_thermal:
-        found["chuck_kelvin"] = prober.thermal().kelvin
-    if can.has_overtravel:
-        found["overtravel_meters"] = prober.overtravel_metres()
+    asked: list[tuple[str, bool, Callable[[], Any]]] = [
+        ("chuck_kelvin", can.has_thermal, lambda: prober.thermal().kelvin),
+        ("overtravel_meters", can.has_overtravel, prober.overtravel_metres),
+        ("is_light_on", can.has_light, dark),
+    ]
+    found: dict[str, Any] = {}
+    for name, is_there, ask in asked:
+        with suppress(InstrumentError):
+            if is_there:
+                found[name] = ask()
     return found
 
 

@@ -235,9 +235,8 @@ def _describe(store: RunStore, stage: SimStage, request: _Request) -> None:
 
     address = str(getattr(stage.prober, "address", ""))
     prober = bench_records({"prober": stage.prober.identity()}, {"prober": address})
-    stage.prober.set_light(False)
     known = prober_facts(stage.prober) | _people(request)
-    known |= {"overtravel_meters": OVERTRAVEL_METRES, "is_light_on": False}
+    known["overtravel_meters"] = OVERTRAVEL_METRES
     board = InstrumentRecord("board", model="Daffodil board (simulated)", serial=f"seed {request.seed}")
     store.describe_bench(snapshot=station_snapshot([stage.prober]), instruments=(*prober, board), **known)
 

@@ -170,7 +170,6 @@ def _describe(run: WaferRun, store: RunStore, bench: OpenBench, prober: Prober) 
     from datetime import date
 
     from .bench_facts import bench_records, prober_facts, station_snapshot
-    from .prober import ProberError
     from .station import addresses_of
     from .yaml_files import load_yaml
 
@@ -180,12 +179,6 @@ def _describe(run: WaferRun, store: RunStore, bench: OpenBench, prober: Prober) 
     found: dict[str, Any] = {**prober_facts(prober), **run.known}
     if run.part.overtravel_metres is not None:
         found["overtravel_meters"] = run.part.overtravel_metres
-    if prober.capabilities.has_light:
-        try:
-            prober.set_light(False)
-            found["is_light_on"] = False
-        except ProberError as error:  # there may be no such camera
-            store.note(f"the light cannot be switched: {error}", "prober: light")
     store.describe_bench(
         snapshot=station_snapshot([*bench.station.instruments, prober], load_yaml(run.files.station)),
         instruments=bench_records({**bench.identities, name: prober.identity()}, addresses, until),

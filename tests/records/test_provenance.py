@@ -14,7 +14,8 @@ import pytest
 
 from mtjlab.bench_facts import bench_records, prober_facts, station_snapshot
 from mtjlab.clock_source import clock_source
-from mtjlab.prober import ProberCapabilities
+from mtjlab.errors import InstrumentError
+from mtjlab.prober import ErrorClass, ProberError, ThermalState
 from mtjlab.provenance import InstrumentRecord, Provenance, differences
 from mtjlab.provenance_words import provenance_lines
 from mtjlab.records import RunStore
@@ -107,20 +108,22 @@ def test_records_of_an_open_bench() -> None:
     }
 
 
-class ColdProber(MemoryProber):
-    """One without a heated chuck."""
+class BareProber(MemoryProber):
+    """One that has no heater behind its commands, and no camera whose light could be switched."""
 
-    @property
-    def capabilities(self) -> ProberCapabilities:
-        return ProberCapabilities(has_thermal=False)
+    def thermal(self) -> ThermalState:
+        raise ProberError("no thermal system", error_class=ErrorClass.OPERATOR)
+
+    def set_light(self, is_on: bool) -> None:
+        raise InstrumentError("no reply")
 
 
-def test_a_prober_tells_its_chuck_and_overtravel_if_it_can() -> None:
+def test_a_prober_tells_what_it_can_and_its_light_goes_off() -> None:
     dies = WaferMap("W", (MapDie(0, 0),))
     prober = MemoryProber(dies)
     known = {"chuck_kelvin": prober.thermal().kelvin, "overtravel_meters": prober.overtravel_metres()}
-    assert prober_facts(prober) == known
-    assert prober_facts(ColdProber(dies)).keys() == {"overtravel_meters"}
+    assert prober_facts(prober) == known | {"is_light_on": False}
+    assert prober_facts(BareProber(dies)) == {"overtravel_meters": prober.overtravel_metres()}
 
 
 @pytest.mark.parametrize(
