@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -158,9 +159,14 @@ class Catalogue:
 
 
 def touchdowns_of_card(root: Path, card: str) -> int:
-    """How often a probe card has touched down in the runs under a folder."""
-    runs = Catalogue([root]).entries() if root.is_dir() else []
-    return sum(entry.summary.touchdowns for entry in runs if entry.summary.probe_card == card)
+    """How often a probe card has touched down in the runs that lie directly in a folder; damaged ones do not count."""
+    found = 0
+    for folder in root.iterdir() if root.is_dir() else ():
+        if (folder / LEDGER).is_file():
+            with suppress(MtjlabError, OSError):
+                summary = _recorded(folder).summary
+                found += summary.touchdowns * (summary.probe_card == card)
+    return found
 
 
 def _run_files(root: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow.dataset
 import pytest
 
-from mtjlab.catalogue import Catalogue
+from mtjlab.catalogue import Catalogue, touchdowns_of_card
 from mtjlab.catalogue_sql import query
 from mtjlab.errors import InputError
 from mtjlab.exports import export_run, publish
@@ -173,3 +173,15 @@ def test_names_of_lots_never_lead_out_of_the_share(create: Callable[..., RunStor
         assert not {part.partition(".")[0].upper() for part in target.relative_to(share).parts} & {"CON", "NUL"}
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"share"}
     assert len(Catalogue([share]).entries()) == 4
+
+
+def test_touch_downs_of_a_card_are_counted_over_the_runs_beside(
+    create: Callable[..., RunStore], tmp_path: Path
+) -> None:
+    for name, card in (("a", "PC-1"), ("b", "PC-1"), ("c", "PC-2")):
+        with create(name, provenance=replace(PROVENANCE, probe_card=card)) as store:
+            probe(store, DIES[0])
+            probe(store, DIES[1])
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "ledger.sqlite").write_bytes(b"no ledger")
+    assert [touchdowns_of_card(tmp_path, card) for card in ("PC-1", "PC-2", "PC-3")] == [4, 2, 0]
