@@ -107,6 +107,8 @@ def _network(result: RunResult, maps: dict[str, ArrayMap]) -> dict[str, Any]:
         return {"has_network": False}
     status = report_network.defect_status(maps)
     shown = maps if result.recipe is None else {name: one for name, one in maps.items() if name.startswith("layer_")}
+    if status is None and result.recipe is not None and shown:
+        status = list(shown.values())[-1].status  # of an earlier run's map, and what refused since
     return {
         "has_network": True,
         "samples": _samples(result),
