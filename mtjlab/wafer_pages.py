@@ -60,6 +60,17 @@ def map_page(
     return figure
 
 
+def text_pages(title: str, lines: Sequence[str], on_a_page: int = 70) -> Iterator[Figure]:
+    """Nothing but words."""
+    wrapped = _wrapped(lines)
+    for first in range(0, len(wrapped), on_a_page):
+        figure = Figure(figsize=_A4)
+        figure.text(0.08, 0.95, title, fontsize=12, weight="bold")
+        words = "\n".join(wrapped[first : first + on_a_page])
+        figure.text(0.08, 0.92, words, fontsize=7.5, va="top", linespacing=1.3)
+        yield figure
+
+
 def _wrapped(lines: Sequence[str], most: int = 120) -> list[str]:
     return [part for line in lines for part in wrap(line, most)]
 

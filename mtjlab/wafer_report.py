@@ -259,6 +259,8 @@ def _write_pdf(path: Path, data: WaferData, pictures: _Pictures) -> Path:
             pages.savefig(figure)
         for figure in pages_of.die_pages(_pictures_of(data, pictures), pictures.limits, pictures.what):
             pages.savefig(figure)
+        for figure in pages_of.text_pages("Where it comes from", _sources(data)):
+            pages.savefig(figure)
     return path
 
 
@@ -266,6 +268,26 @@ def _pictures_of(data: WaferData, pictures: _Pictures) -> list[tuple[str, Callab
     if not data.map_step:
         return []
     return [(_words_of(data, row), partial(pictures.siemens, row)) for row in data.rows if row.attempt is not None]
+
+
+def _sources(data: WaferData) -> list[str]:
+    unknown = ", ".join(data.provenance.unknown()).replace("_", " ")
+    lines = [f"{name}: {value}" for name, value in _provenance(data)]
+    return [*lines, *([f"not known: {unknown}"] if unknown else [])]
+
+
+def _few(lines: list[str], most: int = 6) -> list[str]:
+    """As many as the first page of a PDF has room for."""
+    return lines if len(lines) <= most else [*lines[: most - 1], f"and {len(lines) - most + 1} more, see report.html"]
+
+
+def _place(row: DieRow) -> str:
+    return f"({row.die.x}, {row.die.y})"
+
+
+def _whys(data: WaferData, row: DieRow) -> str:
+    reasons = dict.fromkeys(visit.reason for visit in data.visits if visit.die == row.die and visit.reason)
+    return "; ".join((f"{row.attempts} visits, {row.touchdowns} touch-downs", *reasons))[:160]
 
 
 def _constants(data: WaferData) -> list[str]:
@@ -291,10 +313,11 @@ def _summary(data: WaferData) -> list[str]:
         *(f"first failing {name}: {count}" for name, count in data.first_failing),
         f"{len(data.visits)} visits, {sum(row.touchdowns for row in data.rows)} touch-downs, "
         f"{len(data.retested)} dies probed more than once",
+        *_few([f"probed more than once: {_place(row)}, {_whys(data, row)}" for row in data.retested]),
+        *_few([f"outlier: {_place(row)}, {', '.join(names)}" for row, names in _outliers(data)]),
         f"map: {_orientation(data)}",
         *_constants(data),
         f"{_hours(data.bench_seconds)} of bench time" + " (simulated)" * bool(data.provenance.is_simulated),
-        *(f"{name}: {value}" for name, value in _provenance(data)),
     ]
 
 
