@@ -242,6 +242,10 @@ def _of_step(step: StepRow) -> list[str]:
             f"{number} {STATUS_STYLE[CellStatus[name.upper()]][2]}" for name, number in kinds.items() if number
         )
         found.append(f"{step.name}: {_many(_whole(step, 'defects'), 'cell')} not healthy ({told_kinds}).")
+    for name in ("fidelity", "write_fidelity"):
+        right = step.numbers.get(name)
+        if right is not None and right < 1:
+            found.append(f"{step.name}: {1 - right:.2%} of the cells were not read in their wanted state.")
     for name, words in told.items():
         if _whole(step, name):
             found.append(f"{step.name}: {words.format(_many(_whole(step, name), nouns.get(name, 'cell')))}")

@@ -185,7 +185,7 @@ def network_run(tmp_path: Path) -> Path:
         "status": "complete",
         "recipe": {"name": recipe.recipe, "revision": 1, "resolved": recipe.model_dump(mode="json")},
         "steps": [step_row("contact", silent_lines=0.0), step_row("classify", healthy_share=0.99, defects=1.0),
-                  step_row("train", software_accuracy=1.0), step_row("infer", accuracy=0.97)],
+                  step_row("train", software_accuracy=1.0), step_row("infer", accuracy=0.97, write_fidelity=0.9898)],
         "bin": {"hard": 4, "soft": 41, "is_good": False, "name": "writing", "all_failed": ["infer.write_fidelity"]},
         "accuracy": {"software": 1.0, "predicted_from_map": 0.98, "on_chip": 0.97, "on_chip_untuned": 0.9},
         "curve": {"g_siemens": [5e-5, 7e-5], "predicted": [0.9, 0.98]},
@@ -212,6 +212,7 @@ def test_the_page_of_a_network_on_a_die(network_run: Path) -> None:
     text = words(page)
     assert "Not good, writing: hard bin 4, soft bin 41" in text
     assert "classify: 1 cell not healthy" in text
+    assert "infer: 1.02% of the cells were not read in their wanted state." in text
     assert "15 cells refused the target in layer 1 written" in text
     assert "Accuracy predicted from the map 98.0 %" in text
 
