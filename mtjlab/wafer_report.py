@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,24 @@ from .errors import InputError, RecordError
 from .figures import STATUS_STYLE
 from .ledger_rows import DieRow
 from .nouns import ArrayMap, CellStatus, Floats
-from .provenance_words import provenance_lines
 from .store import open_run
 from .stored_run import StoredRun
 from .wafer_report_data import Parameter, WaferData, collect, die_name, mosaic, words_of, worst_cells
+from .wafer_report_words import (
+    capitalized,
+    die_words,
+    hours,
+    limits_text,
+    number_text,
+    orientation,
+    outliers_by_die,
+    percent,
+    recipe_text,
+    source_lines,
+    sources_of,
+    summary_lines,
+    when,
+)
 from .whole_files import whole_file
 
 _TEMPLATE = Path(__file__).with_name("wafer_report.html.j2")
@@ -112,11 +124,11 @@ def _write(path: Path, content: bytes) -> Path:
 
 def _page(data: WaferData, pictures: _Pictures) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": _percent, "when": _when, "hours": _hours, "capitalize_first": _capitalized}
+    environment.filters |= {"percent": percent, "when": when, "hours": hours, "capitalize_first": capitalized}
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         data=data,
-        orientation=_orientation(data),
-        recipe=_recipe(data),
+        orientation=orientation(data),
+        recipe=recipe_text(data),
         hard=data.bins("hard"),
         soft=data.bins("soft"),
         colours=_colours(data),
@@ -124,11 +136,11 @@ def _page(data: WaferData, pictures: _Pictures) -> str:
         parameters=[_parameter(data, each) for each in data.varying],
         constant=[_parameter(data, each) for each in data.constant],
         dies=[_die(data, pictures, place, row) for place, row in enumerate(data.rows)],
-        outliers=_outliers(data),
+        outliers=outliers_by_die(data),
         most_outliers=_MOST_OUTLIERS,
         events=data.told[-_MOST_EVENTS:],
         hidden_events=max(0, len(data.told) - _MOST_EVENTS),
-        provenance=_provenance(data),
+        provenance=sources_of(data),
         unknown=data.provenance.unknown(),
         limits=[siemens * 1e6 for siemens in pictures.limits],
         what=pictures.what,
@@ -156,20 +168,6 @@ def _bin_colours(data: WaferData) -> list[str]:
     return [draw.NONE if row.hard_bin is None else colours[row.hard_bin] for row in data.rows]
 
 
-def _orientation(data: WaferData) -> str:
-    frame = data.plan.frame
-    return "how the numbers lie was not recorded: x is drawn to the right, y up" if frame is None else frame.words
-
-
-def _recipe(data: WaferData) -> str:
-    """The resolved text, indented where it is JSON."""
-    text = data.provenance.recipe_text
-    try:
-        return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
-    except ValueError:
-        return text
-
-
 def _links(data: WaferData) -> list[str]:
     return [die_name(row.die) for row in data.rows]
 
@@ -177,7 +175,7 @@ def _links(data: WaferData) -> list[str]:
 def _parameter(data: WaferData, each: Parameter) -> dict[str, Any]:
     factor, unit = draw.in_units(each.units)
     words = [
-        f"({x}, {y}): " + (f"{_text(float(value), factor)} {unit}" if math.isfinite(value) else "not measured")
+        f"({x}, {y}): " + (f"{number_text(float(value), factor)} {unit}" if math.isfinite(value) else "not measured")
         for (x, y), value in zip(data.layout.probed, each.values, strict=True)
     ]
     marks = [bool(mark) for mark in each.is_outlier]
@@ -189,10 +187,10 @@ def _parameter(data: WaferData, each: Parameter) -> dict[str, Any]:
         "unit": unit,
         "map": Markup(draw.map_svg(data.layout, colours, words, _links(data), marks)),
         "histogram": Markup(draw.histogram_svg(each)),
-        "median": _text(float(np.median(each.known)), factor),
-        "range": f"{_text(float(each.known.min()), factor)} to {_text(float(each.known.max()), factor)}",
-        "robust": f"{_text(each.robust[0], factor)} to {_text(each.robust[1], factor)}",
-        "limits": _bounds(bounds, factor),
+        "median": number_text(float(np.median(each.known)), factor),
+        "range": f"{number_text(float(each.known.min()), factor)} to {number_text(float(each.known.max()), factor)}",
+        "robust": f"{number_text(each.robust[0], factor)} to {number_text(each.robust[1], factor)}",
+        "limits": limits_text(bounds, factor),
         "failing": each.failing,
         "dies": each.known.size,
         "outliers": int(each.is_outlier.sum()),
@@ -200,21 +198,10 @@ def _parameter(data: WaferData, each: Parameter) -> dict[str, Any]:
     }
 
 
-def _bounds(bounds: Sequence[float | None], factor: float) -> str:
-    if all(bound is None for bound in bounds):
-        return "none"
-    return " to ".join("…" if bound is None else _text(bound, factor) for bound in bounds)
-
-
-def _text(value: float, factor: float) -> str:
-    shown = value * factor
-    return f"{shown:.0f}" if shown.is_integer() and abs(shown) < 1e9 else f"{shown:.5g}"
-
-
 def _die(data: WaferData, pictures: _Pictures, place: int, row: DieRow) -> dict[str, Any]:
     maps = pictures.maps(row) if data.map_step and row.attempt is not None else None
     figures = [
-        (each.name, f"{_text(float(each.values[place]), factor)} {unit}", bool(each.is_outlier[place]))
+        (each.name, f"{number_text(float(each.values[place]), factor)} {unit}", bool(each.is_outlier[place]))
         for each in data.parameters
         for factor, unit in [draw.in_units(each.units)]
         if math.isfinite(each.values[place])
@@ -231,15 +218,6 @@ def _die(data: WaferData, pictures: _Pictures, place: int, row: DieRow) -> dict[
     }
 
 
-def _outliers(data: WaferData) -> list[tuple[DieRow, list[str]]]:
-    found = [(row, data.outliers_of(place)) for place, row in enumerate(data.rows)]
-    return sorted((pair for pair in found if pair[1]), key=lambda pair: -len(pair[1]))
-
-
-def _provenance(data: WaferData) -> list[tuple[str, str]]:
-    return provenance_lines(data.provenance, datetime.fromtimestamp(data.started_wall).date())
-
-
 def _write_pdf(path: Path, data: WaferData, pictures: _Pictures) -> Path:
     from matplotlib.backends.backend_pdf import PdfPages
 
@@ -254,12 +232,12 @@ def _write_pdf(path: Path, data: WaferData, pictures: _Pictures) -> Path:
         unfinished.open("wb") as file,  # a path would get matplotlib's own ending
         PdfPages(file, metadata={"CreationDate": None}) as pages,
     ):
-        pages.savefig(pages_of.map_page(title, _summary(data), data.layout, _bin_colours(data), bins))
+        pages.savefig(pages_of.map_page(title, summary_lines(data), data.layout, _bin_colours(data), bins))
         for figure in pages_of.parameter_pages(data.varying, data.layout):
             pages.savefig(figure)
         for figure in pages_of.die_pages(_pictures_of(data, pictures), pictures.limits, pictures.what):
             pages.savefig(figure)
-        for figure in pages_of.text_pages("Where it comes from", _sources(data)):
+        for figure in pages_of.text_pages("Where it comes from", source_lines(data)):
             pages.savefig(figure)
     return path
 
@@ -267,71 +245,4 @@ def _write_pdf(path: Path, data: WaferData, pictures: _Pictures) -> Path:
 def _pictures_of(data: WaferData, pictures: _Pictures) -> list[tuple[str, Callable[[], Floats | None]]]:
     if not data.map_step:
         return []
-    return [(_words_of(data, row), partial(pictures.siemens, row)) for row in data.rows if row.attempt is not None]
-
-
-def _sources(data: WaferData) -> list[str]:
-    unknown = ", ".join(data.provenance.unknown()).replace("_", " ")
-    lines = [f"{name}: {value}" for name, value in _provenance(data)]
-    return [*lines, *([f"not known: {unknown}"] if unknown else [])]
-
-
-def _few(lines: list[str], most: int = 6) -> list[str]:
-    """As many as the first page of a PDF has room for."""
-    return lines if len(lines) <= most else [*lines[: most - 1], f"and {len(lines) - most + 1} more, see report.html"]
-
-
-def _place(row: DieRow) -> str:
-    return f"({row.die.x}, {row.die.y})"
-
-
-def _whys(data: WaferData, row: DieRow) -> str:
-    reasons = dict.fromkeys(visit.reason for visit in data.visits if visit.die == row.die and visit.reason)
-    return "; ".join((f"{row.attempts} visits, {row.touchdowns} touch-downs", *reasons))[:160]
-
-
-def _constants(data: WaferData) -> list[str]:
-    said = []
-    for each in data.constant:
-        factor, unit = draw.in_units(each.units)
-        said.append(f"{each.name} {_text(float(each.known[0]), factor)} {unit}".strip())
-    return [f"the same on every die: {', '.join(said)}"] if said else []
-
-
-def _words_of(data: WaferData, row: DieRow) -> str:
-    name = "" if row.hard_bin is None else f"bin {row.hard_bin} {data.plan.hard_bin_names.get(row.hard_bin, '')}"
-    why = row.reason if row.reason != data.plan.hard_bin_names.get(row.hard_bin or 0) else ""
-    return f"({row.die.x}, {row.die.y})  {name}" + (f"\n{why[:48]}" if why else "")
-
-
-def _summary(data: WaferData) -> list[str]:
-    ended = data.state + (f": {data.reason}" if data.reason else "")
-    return [
-        f"run {data.run_id}, {_when(data.started_wall)}, {ended}",
-        f"yield {_percent(data.yield_fraction)} of {data.binned} dies with a bin",
-        f"dies: {', '.join(f'{count} {state}' for state, count in data.states().items())}",
-        *(f"first failing {name}: {count}" for name, count in data.first_failing),
-        f"{len(data.visits)} visits, {sum(row.touchdowns for row in data.rows)} touch-downs, "
-        f"{len(data.retested)} dies probed more than once",
-        *_few([f"probed more than once: {_place(row)}, {_whys(data, row)}" for row in data.retested]),
-        *_few([f"outlier: {_place(row)}, {', '.join(names)}" for row, names in _outliers(data)]),
-        f"map: {_orientation(data)}",
-        *_constants(data),
-        f"{_hours(data.bench_seconds)} of bench time" + " (simulated)" * bool(data.provenance.is_simulated),
-    ]
-
-
-def _capitalized(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %" if math.isfinite(value) else "–"
-
-
-def _when(wall: float | None) -> str:
-    return "–" if wall is None else datetime.fromtimestamp(wall).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:.2f} h"
+    return [(die_words(data, row), partial(pictures.siemens, row)) for row in data.rows if row.attempt is not None]
