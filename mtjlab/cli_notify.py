@@ -81,6 +81,23 @@ def tell_problems(notifier: Notifier) -> None:
         typer.echo(f"mtjlab: {problem}", err=True)
 
 
+@contextmanager
+def told_of(notifier: Notifier, name: str, folder: Path) -> Iterator[None]:
+    """Whatever is done inside, a computation without a die: that it is done, or why it ended early, is told."""
+    facts: dict[str, Any] = {"run": f"{name}, in {folder.name}", "where": _where(folder)}
+    try:
+        yield
+    except BaseException as error:
+        reason = f"stopped by {str(error) or 'Ctrl-C'}" if isinstance(error, KeyboardInterrupt) else str(error)
+        wanted = "start it again: what had been computed is taken from the folder"
+        notifier.tell(Message(Event.STOPPED, f"'{name}' ended early", reason=reason, wanted=wanted, **facts))
+        raise
+    else:
+        notifier.tell(Message(Event.DONE, f"'{name}' is done", **facts))
+    finally:
+        tell_problems(notifier)
+
+
 def tell_ending(notifier: Notifier, result: dict[str, Any], folder: Path) -> None:
     """How the run of a recipe on one die ended, and its incidents.
 

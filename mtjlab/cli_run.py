@@ -120,7 +120,7 @@ def run_loaded(
         run_on = (out or resume, resume is not None, patience_seconds)
         return _run_wafer(loaded, files, wiring, *run_on, as_json, notifier, known)
     if not loaded.recipe.needs_bench and loaded.recipe.steps[0].step == "reproduce":
-        return _reproduce(loaded, out, as_json)
+        return _reproduce(loaded, out, as_json, notifier)
     return _run(loaded, files, wiring, lock, out, as_json, command, notifier)
 
 
@@ -237,7 +237,8 @@ def _run_wafer(
     return show(result, "mtjlab run", as_json=as_json)
 
 
-def _reproduce(loaded: LoadedRecipe, out: Path | None, as_json: bool) -> int:
+def _reproduce(loaded: LoadedRecipe, out: Path | None, as_json: bool, notifier: Notifier) -> int:
+    from .cli_notify import told_of
     from .cli_report import reports_of
     from .recipe_steps import ReproduceStep
 
@@ -245,14 +246,15 @@ def _reproduce(loaded: LoadedRecipe, out: Path | None, as_json: bool) -> int:
     assert isinstance(step, ReproduceStep)
     folder = out or Path("runs") / f"reproduce-{step.system}"
     common = {"out": folder, "docs": None, "seed": step.seed, "workers": step.workers, "quick": step.quick}
-    if step.system == "wine":
-        from .cli_reproduce import wine
+    with told_of(notifier, loaded.recipe.recipe, folder):
+        if step.system == "wine":
+            from .cli_reproduce import wine
 
-        wine(published=None, as_json=as_json, **common)  # type: ignore[arg-type]
-    else:
-        from .cli_reproduce_mnist import mnist
+            wine(published=None, as_json=as_json, **common)  # type: ignore[arg-type]
+        else:
+            from .cli_reproduce_mnist import mnist
 
-        mnist(data=None, download=step.download, as_json=as_json, **common)  # type: ignore[arg-type]
+            mnist(data=None, download=step.download, as_json=as_json, **common)  # type: ignore[arg-type]
     path = reports_of(folder)[0]
     typer.echo(f"report: {path}", err=as_json)
     return 0

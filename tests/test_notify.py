@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from mtjlab import cli_notify, cli_recipe_wafer
+from mtjlab import cli_notify, cli_recipe_wafer, cli_reproduce
 from mtjlab.bench_lock import BenchLock, holder_of
 from mtjlab.cli import app
 from mtjlab.cli_notify import notifier_for
@@ -266,3 +266,23 @@ def test_who_looks_up_the_holder_of_a_bench_sees_no_address(tmp_path: Path, monk
     with BenchLock(["GPIB0::7::INSTR"], tmp_path):
         held = str(holder_of("GPIB0::7::INSTR", tmp_path))
     assert "--notify json://..." in held and SECRET not in held
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_the_end_of_a_reproduced_system_is_told(
+    here: Path, phone: Phone, monkeypatch: pytest.MonkeyPatch, is_stopped: bool
+) -> None:
+    def computed(out: Path, **given: Any) -> None:
+        if is_stopped:
+            raise KeyboardInterrupt
+        out.mkdir()
+        (out / "reproduce-wine.md").write_text("# Wine\n\nNothing was computed.\n", encoding="utf-8")
+
+    monkeypatch.setattr(cli_reproduce, "wine", computed)
+    done = CliRunner().invoke(app, ["run", "reproduce-a", "--out", "a", "--notify", phone.address])
+    assert (done.exit_code == 0, (here / "a" / "report.html").is_file()) == (not is_stopped, not is_stopped)
+    if is_stopped:
+        assert phone.titles() == ["mtjlab: 'reproduce A' ended early"]
+        assert "stopped by Ctrl-C" in phone.told_of("ended early")
+    else:
+        assert phone.titles() == ["mtjlab: 'reproduce A' is done"]
