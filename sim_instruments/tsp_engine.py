@@ -54,13 +54,29 @@ class TspEngine:
         )
         prelude = self._lua.execute(f"return function(...) {PRELUDE} end")
         self._seconds_called = 0.0
+        self._is_running = False
+        self._interrupt: KeyboardInterrupt | None = None
         made = prelude(STEP_INSTRUCTIONS, MOST_STEPS, CALL_STEPS, MOST_SECONDS, lambda: self._seconds_called)
         self._run, self._compile, self._function_of, self._with_attributes, self._script_object, *rest = made
         self.reset_format, self._object, self._view, self._emit, self._number_style, self._proxy, self.put = rest
         self._chunks: dict[str, Any] = {}
 
     def run(self, text: str) -> list[str]:
-        """Run one chunk; returns the printed lines. Errors go to `report`."""
+        """Run one chunk; returns the printed lines. Errors go to `report`.
+
+        A Ctrl-C or signal that came meanwhile is raised at its end: a script's own `pcall` does not keep it.
+        """
+        before, self._is_running = self._is_running, True
+        try:
+            printed = self._run_chunk(text)
+        finally:
+            self._is_running = before
+            interrupt, self._interrupt = self._interrupt, None
+        if interrupt is not None:
+            raise interrupt
+        return printed
+
+    def _run_chunk(self, text: str) -> list[str]:
         chunk = self._chunks.get(text)
         if chunk is None:
             chunk = self._compiled(text)
@@ -221,6 +237,10 @@ class TspEngine:
             except ScpiError as error:
                 report(error)
                 return None
+            except KeyboardInterrupt as interrupt:
+                if self._is_running:
+                    self._interrupt = interrupt
+                raise
             finally:
                 self._seconds_called += perf_counter() - began
             if type(result) is float and -_MOST_WHOLE <= result <= _MOST_WHOLE and result.is_integer():

@@ -84,6 +84,17 @@ def test_dialogue(small: Small, ask: Any, message: str, reply: str) -> None:
     assert len(small.status.errors) == 0
 
 
+def test_a_script_cannot_keep_an_interrupt_for_itself() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    engine = TspEngine(lambda _: None)
+    engine.set_global("stop", engine.function(interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        engine.run("is_good = pcall(stop) switched_off = true")
+    assert engine.run("print(is_good, switched_off)") == ["false\ttrue"]
+
+
 def test_long_messages_are_not_remembered(small: Small, ask: Any) -> None:
     """Each is as long as a scan of an array, which no other is like: a thousand of them would fill its memory."""
     ask(small, "print(1)")
