@@ -54,9 +54,10 @@ class TspEngine:
         )
         prelude = self._lua.execute(f"return function(...) {PRELUDE} end")
         self._seconds_called = 0.0
-        self._is_running = False
         self._interrupt: KeyboardInterrupt | None = None
-        made = prelude(STEP_INSTRUCTIONS, MOST_STEPS, CALL_STEPS, MOST_SECONDS, lambda: self._seconds_called)
+        made = prelude(
+            STEP_INSTRUCTIONS, MOST_STEPS, CALL_STEPS, MOST_SECONDS, lambda: self._seconds_called, self._note
+        )
         self._run, self._compile, self._function_of, self._with_attributes, self._script_object, *rest = made
         self.reset_format, self._object, self._view, self._emit, self._number_style, self._proxy, self.put = rest
         self._chunks: dict[str, Any] = {}
@@ -66,15 +67,17 @@ class TspEngine:
 
         A Ctrl-C or signal that came meanwhile is raised at its end: a script's own `pcall` does not keep it.
         """
-        before, self._is_running = self._is_running, True
         try:
             printed = self._run_chunk(text)
         finally:
-            self._is_running = before
             interrupt, self._interrupt = self._interrupt, None
         if interrupt is not None:
             raise interrupt
         return printed
+
+    def _note(self, problem: object) -> None:
+        if isinstance(problem, KeyboardInterrupt):
+            self._interrupt = problem
 
     def _run_chunk(self, text: str) -> list[str]:
         chunk = self._chunks.get(text)
@@ -237,10 +240,6 @@ class TspEngine:
             except ScpiError as error:
                 report(error)
                 return None
-            except KeyboardInterrupt as interrupt:
-                if self._is_running:
-                    self._interrupt = interrupt
-                raise
             finally:
                 self._seconds_called += perf_counter() - began
             if type(result) is float and -_MOST_WHOLE <= result <= _MOST_WHOLE and result.is_integer():

@@ -23,7 +23,7 @@ MOST_BYTES = 64 * 1024 * 1024
 PRELUDE = (
     PATTERNS
     + r"""
-local step, most_steps, call_cost, most_seconds, seconds_called = ...
+local step, most_steps, call_cost, most_seconds, seconds_called, note_problem = ...
 local raw_pcall, raw_error, raw_tostring, raw_setmetatable = pcall, error, tostring, setmetatable
 local raw_load, sethook, format_text, select, rawset, type = load, debug.sethook, string.format, select, rawset, type
 local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
@@ -40,15 +40,16 @@ local function tick()
     left = left - 1
     if left <= 0 or clock() - seconds_called() > deadline then is_exhausted = true; raw_error(TOO_LONG, 0) end
 end
-local function passed(...)
+local function passed(is_good, problem, ...)
     if is_exhausted then raw_error(TOO_LONG, 0) end
     if is_exiting then raw_error(EXIT, 0) end
-    return ...
+    if not is_good and type(problem) == "userdata" then note_problem(problem) end
+    return is_good, problem, ...
 end
 function pcall(...) return passed(raw_pcall(...)) end
 function xpcall(f, handler, ...)
     local results = table.pack(raw_pcall(f, ...))
-    passed()
+    passed(results[1], results[2])
     if results[1] then return table.unpack(results, 1, results.n) end
     return false, handler(results[2])
 end
