@@ -26,6 +26,9 @@ from .nouns import DieId
 from .run_plan import RunPlan
 from .sqlite_files import connect, leave_as_one_file, transaction, write_database
 
+_FINISHED = tuple(str(state) for state in (DieState.DONE, DieState.FAILED, DieState.SKIPPED))
+"""As SQL has them: no further visit is planned."""
+
 
 class Ledger:
     """The ledger of one run, for the one program that writes it. Use `ledger_rows.LedgerView` to read along.
@@ -56,6 +59,7 @@ class Ledger:
             self.plan = RunPlan.from_json(self.fact("plan"))
             self._last_wall = self._number("SELECT max(wall) FROM events") or -math.inf
             self._began: dict[int, float] = {}
+            self._add_columns()
             self._session = self._open_session()
         except BaseException:
             self._db.close()
@@ -213,18 +217,23 @@ class Ledger:
 
     def left(self) -> tuple[DieId, ...]:
         """Dies that are neither done, failed nor skipped, in the plan's order."""
-        finished = (DieState.DONE, DieState.FAILED, DieState.SKIPPED)
-        rows = self._db.execute("SELECT x, y FROM dies WHERE state NOT IN (?, ?, ?) ORDER BY place", finished)
+        rows = self._db.execute(f"SELECT x, y FROM dies WHERE state NOT IN {_FINISHED} ORDER BY place")
         return tuple(DieId(self.plan.wafer, x, y) for x, y in rows)
 
     def touchdowns(self) -> int:
         """Of all visits, also those of earlier sessions."""
         return int(self._number("SELECT coalesce(sum(touchdowns), 0) FROM attempts"))
 
-    def hard_bin(self, die: DieId) -> int | None:
-        """What counts for a die; None if it has no bin."""
-        row = self._db.execute("SELECT hard_bin FROM dies WHERE x = ? AND y = ?", (die.x, die.y)).fetchone()
-        return None if row is None or row[0] is None else int(row[0])
+    def untold_bins(self) -> list[tuple[DieId, int]]:
+        """Hard bins of finished dies that the prober's own map has not been told, in the plan's order."""
+        query = f"""SELECT x, y, hard_bin FROM dies
+            WHERE state IN {_FINISHED} AND hard_bin IS NOT NULL AND told_bin IS NOT hard_bin ORDER BY place"""
+        return [(DieId(self.plan.wafer, x, y), int(hard)) for x, y, hard in self._db.execute(query)]
+
+    def set_bin_told(self, die: DieId, number: int) -> None:
+        """The prober's own map has this bin of a die, or a person has decided that it need not."""
+        with self._transaction("bin told", f"die ({die.x}, {die.y}): {number}", is_synced=False):
+            self._set_die(die, told_bin=number)
 
     def add_binning(self, name: str, reason: str, rows: list[tuple[int, int, int, int | None, int | None, str]]) -> int:
         """Keep bins assigned anew: (x, y, attempt, hard, soft, first failing) per die; returns the binning's number."""
@@ -280,6 +289,12 @@ class Ledger:
 
     def _number(self, query: str) -> Any:
         return self._db.execute(query).fetchone()[0]
+
+    def _add_columns(self) -> None:
+        """A run that an earlier version began has no column for the bins that the prober was told."""
+        if "told_bin" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(dies)")}:
+            with transaction(self._db, self.path, is_synced=False):
+                self._db.execute("ALTER TABLE dies ADD COLUMN told_bin INTEGER")
 
     def _open_session(self) -> int:
         number = int(self._number("SELECT coalesce(max(session) + 1, 1) FROM sessions"))

@@ -22,7 +22,7 @@ SCHEMA = (
     "CREATE TABLE sessions (session INTEGER PRIMARY KEY, host TEXT, process INTEGER, wall REAL)",
     """CREATE TABLE dies (x INTEGER, y INTEGER, place INTEGER UNIQUE, state TEXT NOT NULL DEFAULT 'planned',
         attempt INTEGER, hard_bin INTEGER, soft_bin INTEGER, first_failing TEXT NOT NULL DEFAULT '',
-        reason TEXT NOT NULL DEFAULT '', PRIMARY KEY (x, y))""",
+        reason TEXT NOT NULL DEFAULT '', told_bin INTEGER, PRIMARY KEY (x, y))""",
     """CREATE TABLE attempts (attempt INTEGER PRIMARY KEY, x INTEGER, y INTEGER, session INTEGER,
         state TEXT NOT NULL DEFAULT 'planned', doing TEXT NOT NULL DEFAULT '', touchdowns INTEGER NOT NULL DEFAULT 0,
         hard_bin INTEGER, soft_bin INTEGER, first_failing TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',

@@ -194,9 +194,13 @@ class RunStore:
         """Of all visits so far, also those of earlier sessions."""
         return self._ledger.touchdowns()
 
-    def hard_bin(self, die: DieId) -> int | None:
-        """The bin that counts for a die; None if it has none."""
-        return self._ledger.hard_bin(die)
+    def untold_bins(self) -> list[tuple[DieId, int]]:
+        """Hard bins of finished dies that the prober's own map has not been told yet, in the plan's order."""
+        return self._ledger.untold_bins()
+
+    def bin_told(self, die: DieId, number: int) -> None:
+        """The prober's own map has this bin of a die, or a person has decided that it need not."""
+        self._ledger.set_bin_told(die, number)
 
     def plan_again(self, die: DieId, reason: str) -> None:
         """Have a die probed once more: a retest is another attempt of the same die."""

@@ -131,6 +131,7 @@ class _Walk:
         self.bench.idle()
         self.prober.watch_outputs(self.bench.outputs)
         self.moves.prepare(self.settings.overtravel_limit_metres, self.settings.overtravel_metres)
+        self._write_bins()
 
     def _walk(self) -> None:
         """Until no die is left; a die that a person wants again comes again by itself, since the ledger says so."""
@@ -156,15 +157,15 @@ class _Walk:
             self._count_contact(die, has_contact)
         self.moves.separate()
         self.die_visit.restore_overtravel()
-        self._write_bin(die)
+        self._write_bins()
 
-    def _write_bin(self, die: DieId) -> None:
-        """Off the wafer: a prober that inks moves for it."""
+    def _write_bins(self) -> None:
+        """That of the die just done, and what a kill between its end and here has left; a prober that inks moves."""
         if not (self.settings.writes_bins and self.prober.capabilities.has_bins):
             return
-        number = self.store.hard_bin(die)
-        if number is not None:
+        for die, number in self.store.untold_bins():
             self.moves.write_bin(die, number)
+            self.store.bin_told(die, number)
 
     def _after_failure(self, die: DieId, failed: VisitFailed, retries: dict[DieId, int]) -> None:
         """An instrument failed: once more by itself, then as a person says. The attempt has been ended as failed."""

@@ -75,6 +75,26 @@ def test_a_retest_is_another_attempt_and_the_last_counts(create: Callable[..., R
         assert [visit.hard_bin for visit in view.attempts(DIES[0])] == [1, 5]
 
 
+def test_bins_that_the_prober_was_not_told_are_known_also_to_a_run_of_an_earlier_version(
+    create: Callable[..., RunStore],
+) -> None:
+    with create() as store:
+        probe(store, DIES[0])
+        probe(store, DIES[1])
+        assert store.untold_bins() == [(DIES[0], 1), (DIES[1], 1)]
+        store.bin_told(DIES[0], 1)
+        store.bin_told(DIES[1], 7)
+        assert store.untold_bins() == [(DIES[1], 1)], "it was told another bin than the one that counts"
+        store.plan_again(DIES[1], "gauge study")
+        assert store.untold_bins() == [], "it is to be visited first"
+    path = store.folder / "ledger.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE dies DROP COLUMN told_bin")
+    connection.close()
+    with RunStore.open(store.folder) as again:
+        assert again.untold_bins() == [(DIES[0], 1)]
+
+
 def test_of_the_best_attempts_a_good_one_is_not_replaced(create: Callable[..., RunStore]) -> None:
     from dataclasses import replace
 

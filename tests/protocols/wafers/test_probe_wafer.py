@@ -14,6 +14,7 @@ from mtjlab.errors import InputError
 from mtjlab.ledger_rows import DieState
 from mtjlab.map_feed import MapFeed
 from mtjlab.nouns import CellStatus, DieId
+from mtjlab.prober import ErrorClass, ProberError
 from mtjlab.protocols.probe_wafer_parts import Answer, BinRules, Step, StepResult, Visit
 from mtjlab.store import open_run
 
@@ -129,6 +130,34 @@ def test_bins_go_back_to_the_prober_after_each_die_with_the_probes_up(make_rig: 
     without = make_rig()
     without.run()
     assert without.prober.bins == {}
+
+
+def test_a_bin_that_the_prober_was_not_told_when_a_run_ended_is_told_when_it_goes_on(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.settings = replace(rig.settings, writes_bins=True)
+    rig.failing["command", 6] = KeyboardInterrupt()  # while the probes lift off the second die, which is done
+    with pytest.raises(KeyboardInterrupt):
+        rig.run()
+    with open_run(rig.run_folder) as run:
+        assert [row.state for row in run.dies()].count(DieState.DONE) == 2
+    assert list(rig.prober.bins) == PLACES[:1]
+    before = len(rig.moves)
+    rig.run()
+    told = [place for what, place in rig.moves[before:] if what == "bin"]
+    assert told == PLACES[1:] and rig.moves[before] == ("bin", PLACES[1])
+    with open_run(rig.run_folder) as run:
+        assert rig.prober.bins == {(row.die.x, row.die.y): row.hard_bin for row in run.dies()}
+
+
+def test_a_bin_that_a_person_leaves_out_is_not_asked_for_again(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.settings = replace(rig.settings, writes_bins=True, retries=0)
+    rig.failing["move", 4] = ProberError("no such bin", error_class=ErrorClass.OPERATOR)
+    rig.answers = [Answer.SKIP]
+    assert rig.run().state == "complete"
+    assert len(rig.questions) == 1 and "writing bin 1 of die (0, 0)" in rig.questions[0].what
+    told = [place for what, place in rig.moves if what == "bin"]
+    assert told == PLACES, "the first one failed after it had moved"
 
 
 def test_a_retest_is_another_attempt_of_the_same_die(make_rig: MakeRig) -> None:
