@@ -155,7 +155,7 @@ def _settings() -> WaferSettings:
 
     return WaferSettings(
         bins=_bins(),
-        contact=ContactRules(tries=2, cleans=True, clean_every=CLEAN_EVERY),
+        contact=ContactRules(tries=2, cleans=True, clean_every=CLEAN_EVERY, most_silent_lines=0),
         overtravel_metres=OVERTRAVEL_METRES,
         writes_bins=True,
     )

@@ -177,7 +177,7 @@ class ChipsAhead(ChipsInTurn):
         foretell: Foretell,
         dies: Sequence[DieId],
         processes: int,
-        most_silent_lines: int = 2,
+        most_silent_lines: int = 0,
     ) -> None:
         super().__init__(under, place_of, prober_seconds)
         self._number = {die: number for number, die in enumerate(dies)}

@@ -19,6 +19,9 @@ from .readout import READ_VOLTS, silent_lines
 CONTACT = "contact"
 """Name of the step that looks whether the probes make contact; it comes before all others."""
 
+_ARRAYS_LOOKED_AT = 3
+"""Broken lines of the same number in so many arrays of a die are taken for a lost probe (assumption)."""
+
 Arrays = Sequence[tuple[str, Callable[[], Crossbar]]]
 """Name of each array (kernel) of the die under the probes, and what opens its Crossbar."""
 
@@ -114,13 +117,25 @@ class ContactFinding:
 
 
 def check_lines(visit: Visit, read_volts: float = READ_VOLTS) -> ContactFinding:
-    """Look at a few cells on every line of the first array: the probes are common to all arrays of a die."""
-    _, opened = visit.arrays[0]
-    crossbar = opened()
-    try:
-        return ContactFinding(tuple(silent_lines(crossbar, read_volts, visit.progress)), sum(crossbar.shape))
-    finally:
-        crossbar.idle()
+    """Look at a few cells on every line: which probes touch nothing.
+
+    The probes are common to all arrays of a die. So a line that is silent in the first array is looked at in others: a
+    lost probe is silent in all of them, and a line that conducts in one of them has its probe down and is broken in
+    the first. Of a die of one array the two look the same.
+    """
+    silent: list[Line] = []
+    lines = 0
+    for number, (_, opened) in enumerate(visit.arrays[:_ARRAYS_LOOKED_AT]):
+        crossbar = opened()
+        try:
+            found = silent_lines(crossbar, read_volts, visit.progress)
+        finally:
+            crossbar.idle()
+        silent = [line for line in found if line in silent or number == 0]
+        lines = sum(crossbar.shape)
+        if not silent:
+            break
+    return ContactFinding(tuple(silent), lines)
 
 
 @dataclass(frozen=True)
@@ -133,7 +148,7 @@ class ContactRules:
         more_metres: so much further down each time, within the prober's limit.
         cleans: whether the probes are cleaned after the tries and before a last one, by a prober that can.
         clean_every: and before the next die each time that the run has made so many touch-downs; 0: not.
-        most_silent_lines: with so many, which may be broken on the die, a die is measured all the same.
+        most_silent_lines: with so many, which may be broken on a die of one array, it is measured all the same.
         most_bad_in_a_row: dies without contact, one after the other, before a person is asked.
     """
 

@@ -16,7 +16,8 @@ from mtjlab.cli_simulated_stations import StationStage, sim_stage
 from mtjlab.cli_simulated_wafers import ChipsAhead, ChipsInTurn, ChipsUnderProber
 from mtjlab.errors import InputError
 from mtjlab.ledger_rows import DieState
-from mtjlab.nouns import DieId
+from mtjlab.nouns import DieId, Line
+from mtjlab.protocols import probe_wafer_parts
 from mtjlab.protocols.probe_wafer import probe_wafer
 from mtjlab.protocols.probe_wafer_parts import (
     CONTACT,
@@ -29,7 +30,7 @@ from mtjlab.protocols.probe_wafer_parts import (
     check_lines,
 )
 from mtjlab.protocols.probe_wafer_steps import CONTACT_UNITS, wafer_plan
-from mtjlab.protocols.readout import readout
+from mtjlab.protocols.readout import readout, silent_lines
 from mtjlab.provenance import Provenance
 from mtjlab.records import RunStore
 from mtjlab.sim_instruments.prober_spec import StationSpec
@@ -126,6 +127,33 @@ def test_every_lost_probe_is_found_and_named(stage: MakeStage) -> None:
         under.touch(factors)
         silent = check_lines(Visit(die, turn.arrays(die))).silent
         assert [(line.axis, line.number) for line in silent] == [("row", lost) if lost < 25 else ("col", lost - 25)]
+
+
+def test_a_line_that_is_broken_in_one_kernel_has_its_probe_down(
+    stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, under = stage()
+    turn = ChipsInTurn(under, made.place_of, made.seconds)
+    die = DieId("cmos20k", 10, 20)
+    made.prober.to_die(10, 20)
+    made.prober.contact()
+    factors = np.ones(50)
+    factors[3] = np.inf
+    under.touch(factors)
+    looked_at: list[int] = []
+
+    def looked(*given: Any) -> list[Line]:
+        looked_at.append(len(looked_at))
+        return [*silent_lines(*given), *([Line("row", 7)] if len(looked_at) == 1 else [])]  # broken in the first
+
+    monkeypatch.setattr(probe_wafer_parts, "silent_lines", looked)
+    found = check_lines(Visit(die, turn.arrays(die)))
+    assert found.silent == (Line("row", 3),) and found.lines == 50
+    assert len(looked_at) == 3
+    under.touch(np.ones(50))
+    looked_at.clear()
+    assert check_lines(Visit(die, turn.arrays(die))).silent == ()
+    assert len(looked_at) == 2
 
 
 def first_kernel(settings: Any, name: str = "survey") -> Step:
