@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .errors import InputError
+
+_NAME_WIDTH = 24
 
 recipe = typer.Typer(help="Recipes: ready ones, checks, releases, the schema for editors.", no_args_is_help=True)
 
@@ -32,7 +37,7 @@ def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="Print the
         typer.echo(json.dumps(found))
         return
     for name, purpose in found.items():
-        typer.echo(f"{name:<24} {purpose}")
+        typer.echo(beside(name, purpose))
 
 
 @recipe.command()
@@ -110,6 +115,15 @@ def schema(out: Annotated[Path | None, typer.Option(help="Write it into this fil
         out.write_text(text + "\n", encoding="utf-8", newline="\n")
     except OSError as error:
         raise InputError(f"cannot be written ({error.strerror})", where=str(out), remedy="Check the folder") from error
+
+
+def beside(name: str, words: str) -> str:
+    """A name and what is said of it, which in a terminal keeps to its own column; elsewhere one line."""
+    if not sys.stdout.isatty():
+        return f"{name:<{_NAME_WIDTH}} {words}"
+    width = max(40, shutil.get_terminal_size().columns)
+    indent = " " * (_NAME_WIDTH + 1)
+    return textwrap.fill(words, width, initial_indent=f"{name:<{_NAME_WIDTH}} ", subsequent_indent=indent)
 
 
 def recipe_path(name: str) -> Path:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .cli_long_work import told_progress
 from .cli_reproduce_mnist import mnist
 from .errors import InputError
 
@@ -27,7 +27,6 @@ reproduce.command("mnist")(mnist)
 
 _STUDY_FORMAT = 1
 """Counts up when what a block of solutions returns changes, so that stored blocks are computed anew."""
-_SAY_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,8 @@ def wine(
     quick: Annotated[bool, typer.Option("--quick", help="A few solutions and arrays, to see that it runs.")] = False,
 ) -> None:
     """300 Wine networks on passive 15 x 15 arrays: ideal, then written with verification and run, untuned and tuned."""
+    from .report_study import write_study_report
+
     extent = _QUICK if quick else _FULL
     if published and as_json:
         typer.echo(json.dumps(_ideal(_published(published))))
@@ -92,10 +93,11 @@ def wine(
         "mtjlab reproduce wine" + (" --published DIR" if published else "") + (" --quick" if quick else "")
     )
     name = "reproduce-wine-published" if published else "reproduce-wine"
-    page = _write(docs or out, name, result, rows)
+    page = _write(out, name, result, rows)
+    report = write_study_report(page)
     if docs:
-        _write(out, name, result, rows)
-    typer.echo(json.dumps(result) if as_json else f"{_lines(result)}\nwritten to {page}")
+        page = _write(docs, name, result, rows)
+    typer.echo(json.dumps(result) if as_json else f"{_lines(result)}\nwritten to {page}\nReport: {report}")
 
 
 def _published(folder: Path) -> _Networks:
@@ -113,11 +115,9 @@ def _trained(extent: _Extent, seed: int, out: Path) -> _Networks:
     require_torch()
     data = load_wine(seed)
     settings = study_settings(extent.solutions, extent.epochs, seed)
-    started = time.monotonic()
-    with _said(f"training {extent.solutions} networks, epoch") as say:
-        perceptron = trained_solutions(
-            data, settings, out, lambda done, all_: say(done, all_, (time.monotonic() - started) / done * (all_ - done))
-        )
+    what = f"training {extent.solutions} networks, epoch"
+    with told_progress() as say:
+        perceptron = trained_solutions(data, settings, out, lambda done, all_: say(what, done, all_))
     return _Networks(perceptron, data, "trained here")
 
 
@@ -204,8 +204,15 @@ def _run_all(
         block for kind, every in kinds.items() for block in _blocks(networks, kind, numbers[::every], arrays, seed)
     ]
     version = f"{__version__}, format {_STUDY_FORMAT}"
-    with _said("writing and running on arrays") as progress:
-        records = run_sweep(study_block, blocks, out / "blocks", version=version, jobs=workers, progress=progress)
+    with told_progress() as say:
+        records = run_sweep(
+            study_block,
+            blocks,
+            out / "blocks",
+            version=version,
+            jobs=workers,
+            progress=lambda done, all_, _left: say("writing and running on arrays", done, all_),
+        )
     rows: dict[str, list[dict[str, Any]]] = {kind.name: [] for kind in kinds}
     for block, record in zip(blocks, records, strict=True):
         rows[block.kind.name] += record["rows"]
@@ -248,22 +255,6 @@ def study_block(block: StudyBlock) -> dict[str, Any]:
     return {"rows": rows}
 
 
-@contextmanager
-def _said(what: str) -> Iterator[Callable[[int, int, float | None], None]]:
-    """A progress that says on standard error, now and then, how far it is and how long it may still take."""
-    said = [0.0]
-
-    def say(done: int, total: int, seconds_left: float | None) -> None:
-        now = time.monotonic()
-        if 0 < done < total and now - said[0] < _SAY_EVERY_SECONDS:
-            return
-        said[0] = now
-        left = f", about {seconds_left:.0f} s left" if seconds_left and done < total else ""
-        typer.echo(f"{what}: {done} of {total}{left}", err=True)
-
-    yield say
-
-
 def _write(folder: Path, name: str, result: dict[str, Any], rows: dict[str, list[dict[str, Any]]]) -> Path:
     """Page, figure and result in a folder; returns the page's path."""
     from .engine.wine_figure import draw_study
@@ -291,12 +282,11 @@ def _lines(result: dict[str, Any]) -> str:
     pooled = result["rank_correlation"]["tuned"]
     ideal = result["by_g"]["1.0"]
     lines = [f"{result['solutions']} solutions, ideal at g = 1: {ideal['train_median']:.2f} % (median, training wines)"]
+    lines.append("on the arrays (mean fidelity, median accuracies):")
     for name, found in result["arrays"].items():
         untuned, tuned = (found[one]["all"]["median"] for one in ("untuned", "tuned"))
         fidelity = found["write_fidelity"]["mean"]
-        lines.append(
-            f"{name:28} fidelity {fidelity:6.2f} %   untuned {untuned:5.1f} %   tuned {tuned:5.1f} %   (medians)"
-        )
+        lines.append(f"{name:24} fidelity {fidelity:6.2f} %  untuned {untuned:5.1f} %  tuned {tuned:5.1f} %")
     best = best_predictor(pooled)
     if best:
         lines.append(f"goes best with tuned accuracy: {METRICS[best]} (rank correlation {pooled[best]:+.2f})")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .cli_long_work import told_progress
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from .engine.images import ImageData
     from .engine.mnist_study import StudySettings
 
-_SAY_EVERY_SECONDS = 10.0
 _QUICK_DIES = 4
 _QUICK_PICTURES = (6000, 1000)
 
@@ -46,22 +46,24 @@ def mnist(
     """36 dies of 20,000 junctions running MNIST: ideal, hardware-aware and statistics-aware training."""
     from .engine.images import load_mnist
     from .engine.training import require_torch
+    from .report_study import write_study_report
 
     require_torch()
     pictures = load_mnist(data, may_download=download)
     if quick:
         pictures = pictures.first(*_QUICK_PICTURES)
-    say = _sayer()
-    maps, bench_seconds = _measured(out, seed, workers, _QUICK_DIES if quick else None, say)
-    result = _study(pictures, maps, seed, quick, out, say)
-    if on_chip:
-        result["on_chip"] = _on_chip(pictures, maps, seed, quick, out, on_chip, say)
+    with told_progress() as say:
+        maps, bench_seconds = _measured(out, seed, workers, _QUICK_DIES if quick else None, say)
+        result = _study(pictures, maps, seed, quick, out, say)
+        if on_chip:
+            result["on_chip"] = _on_chip(pictures, maps, seed, quick, out, on_chip, say)
     result["command"] = "mtjlab reproduce mnist" + (" --quick" if quick else "")
     result["bench_seconds_per_die"] = round(bench_seconds / len(maps), 1)
-    page = _write(docs or out, result)
+    page = _write(out, result)
+    report = write_study_report(page)
     if docs:
-        _write(out, result)
-    typer.echo(json.dumps(result) if as_json else f"{_lines(result)}\nwritten to {page}")
+        page = _write(docs, result)
+    typer.echo(json.dumps(result) if as_json else f"{_lines(result)}\nwritten to {page}\nReport: {report}")
 
 
 def forms() -> dict[str, ChipForm]:
@@ -183,24 +185,6 @@ def _assumptions() -> list[str]:
         "and every output has three pairs of lines; the plain form has neither. Neither has more than 20,000 devices.",
         "Placed: inputs, lines and pairs are permuted on each die, by its own map, for bits that are the same on all.",
     ]
-
-
-def _sayer() -> Callable[[str, int, int], None]:
-    """A progress that now and then says on standard error how far it is and how long that may still take."""
-    begun: dict[str, tuple[float, int]] = {}
-    said = [0.0]
-
-    def say(what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        started, first = begun.setdefault(what, (now, done))
-        if done < total and now - said[0] < _SAY_EVERY_SECONDS:
-            return
-        said[0] = now
-        fresh = done - first
-        left = f", about {(now - started) / fresh * (total - done):.0f} s left" if fresh and done < total else ""
-        typer.echo(f"{what}: {done} of {total}{left}", err=True)
-
-    return say
 
 
 def _write(folder: Path, result: dict[str, Any]) -> Path:

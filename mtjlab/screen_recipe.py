@@ -20,12 +20,12 @@ def show_run(result: dict[str, Any], folder: str) -> None:
     for heading in ("step", "found", "bench time", "pulses", "readings"):
         table.add_column(heading, justify="left" if heading in ("step", "found") else "right")
     for step in result["steps"]:
-        numbers = ", ".join(f"{name} {text}" for name, text in step["shown"].items() if text != "0")
+        numbers = "\n".join(f"{name} {text}" for name, text in step["shown"].items() if text != "0")
         cost = (_duration(step["bench_seconds"]), str(step["pulses"]), str(step["readings"]))
         table.add_row(step["name"], escape(f"{numbers or step['reason']}"), *cost)
     console.print(table)
     for warning in result.get("warnings", []):
-        console.print(f"[yellow]Mind:[/] {escape(warning)}.", soft_wrap=True, highlight=False)
+        console.print(f"[yellow]Mind:[/] {escape(warning)}.", soft_wrap=not console.is_terminal, highlight=False)
     for problem in [*result["problems"], *(f"incident: {one['message']}" for one in result["incidents"])]:
         console.print(f"[red]{escape(problem)}")
     console.print(f"Kept in [bold]{escape(folder)}", soft_wrap=True, highlight=False)
@@ -44,9 +44,9 @@ def show_plan(plan: dict[str, Any]) -> None:
         table.add_row(f"[dim]{label}", escape(value))
     console.print(table)
     for stop in stops:
-        console.print(f"[red]{escape(stop)}", soft_wrap=True)
+        console.print(f"[red]{escape(stop)}", soft_wrap=not console.is_terminal)
     for note in plan["notes"]:
-        console.print(f"[dim]{escape(note)}", soft_wrap=True)
+        console.print(f"[dim]{escape(note)}", soft_wrap=not console.is_terminal)
 
 
 def _is_good(result: dict[str, Any]) -> bool:

@@ -84,6 +84,8 @@ def test_without_json_a_published_folder_is_written_and_run(
     page = (docs / "reproduce-wine-published.md").read_text(encoding="utf-8")
     assert f"{found['tuned']['all']['median']:.1f} %" in page and "RA 10 ohm um^2" in page
     assert (docs / "reproduce-wine-published.png").read_bytes().startswith(b"\x89PNG")
+    report = out / "report.html"
+    assert "tuned" in report.read_text(encoding="utf-8") and str(report) in outcome.stdout.replace("\n", "")
     assert "40 nm" in outcome.stdout and str(docs / "reproduce-wine-published.md") in outcome.stdout.replace("\n", "")
 
 

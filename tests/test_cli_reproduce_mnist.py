@@ -123,6 +123,7 @@ def test_it_measures_trains_compares_and_writes(small: list[int], out: Path, tmp
     assert "4 dies, test errors in percent" in outcome.stdout and "49-6-10" in outcome.stdout
     assert str(docs / "reproduce-mnist.md") in outcome.stdout.replace("\n", "")
     assert "training, ideal" in outcome.stderr
+    assert "statistics-aware" in (out / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("pictures", "small")
