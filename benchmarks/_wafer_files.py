@@ -17,7 +17,8 @@ bench: {{simulated: arrays.yaml}}
 wafer: {{name: W1, lot: L1, only: {only}, overtravel_metres: 35 um}}
 steps:
   - step: contact
-  - {{step: classify, how: columns, set_volts: 0.5 V, reset_volts: 0.64 V, step_volts: 80 mV, most_volts: 0.84 V}}
+  - {{step: classify, how: columns, repeats: 1, step_volts: 80 mV,
+     set_volts: 0.5 V, reset_volts: 0.64 V, most_volts: 0.84 V}}
 bins:
   tests:
     - {{test: contact.silent_lines, most: 0, hard: 2, soft: 21, name: no contact}}

@@ -160,7 +160,9 @@ class ClassifyStep(Pulsing):
     Attributes:
         how: "thorough" looks five times and half-selects every cell; "quick" writes each cell to P and to AP once;
             "columns" writes whole columns by one pulse each, see `protocols/survey_chip_kernel.py`.
-        repeats, exposures: of the thorough way, see `protocols/classify_reads.py`.
+        repeats: readings at each polarity whenever the array is looked at, of the thorough way and by columns; with
+            one, a cell that jumps between readings is told by its two polarities only.
+        exposures: of the thorough way, see `protocols/classify_reads.py`.
     """
 
     tests = {
@@ -179,6 +181,24 @@ class ClassifyStep(Pulsing):
     how: Literal["thorough", "quick", "columns"] = "thorough"
     repeats: int = Field(default=2, ge=1, le=100)
     exposures: int = Field(default=5, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _nothing_is_overlooked(self) -> ClassifyStep:
+        """Says so where a field is given that the chosen way does not heed."""
+        ways = {"repeats": ("thorough", "columns"), "exposures": ("thorough",)}
+        for name in sorted(self.model_fields_set & set(ways)):
+            if self.how not in ways[name]:
+                raise PydanticCustomError(
+                    "unheeded",
+                    "the way '{how}' has no {name}",
+                    {
+                        "how": self.how,
+                        "name": name,
+                        "key": name,
+                        "remedy": f"Leave {name} out, or choose how: {' or '.join(ways[name])}",
+                    },
+                )
+        return self
 
 
 class CharacterizeStep(Step):

@@ -84,14 +84,30 @@ def median_of(values: Floats, otherwise: float) -> float:
 
 
 def _noise(reads: ClassifyReads) -> float:
-    """Of the mean of a look, from the scatter of its repeats; the median is blind to the few that jump."""
+    """Of the mean of a look, from the scatter of its repeats; the median is blind to the few that jump.
+
+    Where there is one reading at each polarity, from what these two differ by beyond the rest of their column: too much
+    rather than too little, as it holds whatever else depends on the sign.
+    """
     readings = np.stack([reads.plus, reads.minus])
     readings = np.where(np.isfinite(readings), readings, np.nan)
     repeats = readings.shape[2]
-    if repeats < 2:
-        return 0.0
-    spreads = readings.std(axis=2, ddof=1)
+    spreads = _between_polarities(readings[:, :, 0]) if repeats < 2 else readings.std(axis=2, ddof=1)
     spreads = spreads[np.isfinite(spreads)]
     if not spreads.size:
         return 0.0
     return float(np.sqrt(np.mean(np.minimum(spreads, 4 * np.median(spreads)) ** 2) / (2 * repeats)))
+
+
+def _between_polarities(readings: Floats) -> Floats:
+    """(looks, rows, cols): standard deviation of a reading, from one at each polarity.
+
+    Args:
+        readings: (2, looks, rows, cols), siemens; NaN where there is none.
+    """
+    apart = readings[0] - readings[1]
+    counts = np.isfinite(apart)
+    for look, known in zip(apart, counts, strict=True):
+        for col in np.flatnonzero(known.any(axis=0)):
+            look[:, col] -= np.median(look[known[:, col], col])
+    return np.asarray(np.abs(apart) / np.sqrt(2))

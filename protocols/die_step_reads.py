@@ -157,8 +157,7 @@ def _surveyed(step: ClassifyStep, write: WriteSettings, context: DieContext) -> 
 
 
 def _by_columns(step: ClassifyStep, write: WriteSettings, context: DieContext) -> ArrayMap:
-    """The reads' own uncertainty is known from two readings at each polarity."""
-    settings = SurveySettings(write, read_volts=step.read_volts)
+    settings = SurveySettings(write, read_volts=step.read_volts, repeats=step.repeats)
     found = survey_array(
         context.array,
         settings,

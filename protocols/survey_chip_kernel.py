@@ -33,7 +33,7 @@ class SurveySettings:
     Attributes:
         write: amplitudes and width of the pulses; the first should write nearly every cell.
         read_volts: bias of the reads, of either polarity in turn.
-        repeats: readings per polarity in each look at the array; two or more tell the noise.
+        repeats: readings per polarity in each look at the array; two or more tell noise from what depends on the sign.
         dead_ratio, dead_fraction: cells that conduct more than this many times the median as found, or less than this
             fraction of it, get no pulse.
         odd_part: a reading that differs by this part of the typical one between the polarities, beyond what the cells

@@ -67,7 +67,7 @@ def test_classified_then_written_then_read_back(how: str) -> None:
     on = world()
     outcomes, shared, kept = done(
         on,
-        step(step="classify", how=how, exposures=1),
+        step(step="classify", how=how, **({"exposures": 1} if how == "thorough" else {})),
         step(step="write", pattern="checkerboard"),
         step(step="read", name="after"),
     )
@@ -79,6 +79,24 @@ def test_classified_then_written_then_read_back(how: str) -> None:
     wanted = np.indices((4, 5)).sum(axis=0) % 2
     assert np.array_equal(kept["after_as_found"].state, wanted)
     assert shared.known is not None and np.array_equal(shared.known.state, wanted)
+
+
+def test_columns_are_looked_at_as_often_as_asked() -> None:
+    readings = [done(world(), step(step="classify", how="columns", repeats=n))[0][0].cost.readings for n in (1, 2)]
+    assert 3 * 20 * 2 <= readings[0] < 3 * 20 * 2 + 20, "what looks odd is read again"
+    assert readings[1] == 3 * 20 * 4
+
+
+@pytest.mark.parametrize(
+    ("how", "given", "said"),
+    [
+        ("quick", {"repeats": 3}, "the way 'quick' has no repeats"),
+        ("columns", {"exposures": 3}, "the way 'columns' has no exposures"),
+    ],
+)
+def test_a_field_that_the_chosen_way_does_not_heed_is_refused(how: str, given: dict[str, int], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        step(step="classify", how=how, **given)
 
 
 def test_a_map_of_an_earlier_run_serves_as_well(tmp_path: Path) -> None:

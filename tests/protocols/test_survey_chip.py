@@ -117,6 +117,30 @@ def test_benches_that_can_do_less_find_the_same(make_world: Any, watched: Any, l
     assert found.known.conditions.scheme == ("rows floating" if less == {"sensed_lines": 4} else "grounded")
 
 
+def noisily(watched: Any, sigma_amps: float) -> Any:
+    """A class of Crossbars whose ammeters have this noise."""
+    rng = np.random.default_rng(5)
+
+    class Noisy(watched):  # type: ignore[misc]
+        def measure(self, lines: Lines, sense: Sequence[Line]) -> list[Reading]:
+            found = super().measure(lines, sense)
+            return [replace(one, amps=one.amps + sigma_amps * rng.standard_normal()) for one in found]
+
+    return Noisy
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 4])
+def test_however_often_it_looks_it_tells_the_noise_of_what_it_says(make_world: Any, watched: Any, repeats: int) -> None:
+    world, inner = make_world(2, rows=12, cols=12, defects=DEFECTS)
+    crossbar = noisily(watched, 40e-9)(inner)
+    found = survey_array(crossbar, SurveySettings(repeats=repeats, wires=true_wires(world)))
+    status = np.full((12, 12), CellStatus.OK)
+    status[:6, :6] = EXPECTED
+    assert (found.known.status == status).all()
+    expected = 40e-9 / 0.1 / np.sqrt(2 * repeats)  # volts, readings of both polarities
+    assert np.median(found.known.sigma) == pytest.approx(expected, rel=0.1)
+
+
 def test_without_wires_the_maps_contain_them(make_world: Any) -> None:
     world, crossbar = make_world(2, segment_ohms=5.0)
     found = survey_array(crossbar)
