@@ -104,7 +104,7 @@ def run(*, quick: bool) -> tuple[str, list[list[Any]], dict[str, Any]]:
         taken = _command(folder / "chips", *words, "--exports", "csv,parquet,netcdf,stdf,g85")
         found["chips of 20,000 cells on the board"] = _figures(*taken, folder / "chips", "survey")
         recipe = write_files(folder, arrays)
-        taken = _command(folder / "arrays", "run", str(recipe), "--patience", "0")
+        taken = _command(folder / "arrays", "run", str(recipe), "--patience", "0", "--processes", str(_PROCESSES))
         found["arrays of 15 x 15 over SMUs and a matrix"] = _figures(*taken, folder / "arrays", "classify")
     keys = ("dies", "cells", "wall_seconds", "cpu_seconds", "cpu_seconds_per_die", "megabytes", "bench_hours", "yield")
     rows = [HEADINGS, *([name, *(figures[key] for key in keys)] for name, figures in found.items())]

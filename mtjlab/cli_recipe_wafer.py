@@ -15,7 +15,7 @@ from .errors import InputError, InstrumentError
 
 if TYPE_CHECKING:
     from mtjlab.protocols.die_steps import DieContext
-    from mtjlab.protocols.probe_wafer_parts import Visit, WaferBench, WaferOutcome
+    from mtjlab.protocols.probe_wafer_parts import Step, Visit, WaferBench, WaferOutcome
 
     from .prober import Prober
     from .provenance import Provenance
@@ -35,6 +35,7 @@ class WaferRun:
     Attributes:
         folder: of the run: new, or that of the run that is resumed.
         known: fields of `Provenance` that the person at the bench tells: operator, probe_card.
+        processes: that measure dies of a simulated bench ahead of the prober; 1: none do.
     """
 
     loaded: LoadedRecipe
@@ -43,6 +44,7 @@ class WaferRun:
     folder: Path
     is_resumed: bool
     known: Mapping[str, Any] = field(default_factory=dict)
+    processes: int = 1
 
     @property
     def part(self) -> WaferPart:
@@ -58,8 +60,9 @@ def walk(run: WaferRun, hands: Callable[[RunStore, WaferBench], dict[str, Any]])
         hands: makes `ask`, `should_stop` and `progress` of `probe_wafer` from the run's store and bench.
     """
     from mtjlab.protocols.probe_wafer import probe_wafer
-    from mtjlab.protocols.probe_wafer_recipe import wafer_settings, wafer_steps
+    from mtjlab.protocols.probe_wafer_recipe import wafer_settings
 
+    from .cli_benches_ahead import benches_ahead
     from .records import RunStore
 
     if run.is_resumed:
@@ -76,10 +79,16 @@ def walk(run: WaferRun, hands: Callable[[RunStore, WaferBench], dict[str, Any]])
             _describe(run, store, bench, prober)
             under = _bench(bench, files)
             _remember(files, run.folder)
-            recipe = run.loaded.recipe
-            steps = wafer_steps(recipe, lambda visit: _context(run, bench, visit))
-            with _loaded_for_good():
-                return probe_wafer(prober, under, steps, store, wafer_settings(recipe, run.part), **hands(store, under))
+            steps, settings = steps_on(run, bench), wafer_settings(run.loaded.recipe, run.part)
+            with benches_ahead(run, files, store, steps, settings) as (steps, settings), _loaded_for_good():
+                return probe_wafer(prober, under, steps, store, settings, **hands(store, under))
+
+
+def steps_on(run: WaferRun, bench: OpenBench) -> list[Step]:
+    """The recipe's steps on this bench."""
+    from mtjlab.protocols.probe_wafer_recipe import wafer_steps
+
+    return wafer_steps(run.loaded.recipe, lambda visit: _context(run, bench, visit))
 
 
 @contextmanager

@@ -51,6 +51,12 @@ def run(
         str, typer.Option(help="Who probes the wafer. [default: the user of this computer]", show_default=False)
     ] = "",
     card: Annotated[str, typer.Option(help="Id of the probe card that the wafer is probed with.")] = "",
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Processes that measure dies of a wafer ahead of the prober, on a simulated bench; 1: none do."
+        ),
+    ] = 1,
     notify: NotifyTo = None,
     as_json: AsJson = False,
     released_only: Annotated[
@@ -85,6 +91,7 @@ def run(
             patience_seconds=patience,
             notify=notify,
             people={"operator": operator, "probe_card": card},
+            processes=processes,
         )
     )
 
@@ -101,6 +108,7 @@ def run_loaded(
     patience_seconds: float = PATIENCE_SECONDS,
     notify: list[str] | None = None,
     people: dict[str, str] | None = None,
+    processes: int = 1,
 ) -> int:
     """Check everything, then run or rehearse it; returns the exit status."""
     from .cli_notify import notifier_for
@@ -111,6 +119,10 @@ def run_loaded(
     known = {name: text for name, text in (people or {}).items() if text}
     if known and loaded.recipe.wafer is None:
         raise InputError("--operator and --card are for wafers", where=str(loaded.path), remedy="Leave them out")
+    if processes > 1:
+        from .cli_benches_ahead import require_benches_ahead
+
+        require_benches_ahead(files, loaded.recipe.wafer is not None)
     named = (files.named() if files else {}) | loaded.step_files()
     lock = require_unchanged(loaded, named, only_released=only_released)
     if dry:
@@ -118,7 +130,7 @@ def run_loaded(
     notifier = notifier_for(notify, files.station if files else None)
     if loaded.recipe.wafer is not None:
         run_on = (out or resume, resume is not None, patience_seconds)
-        return _run_wafer(loaded, files, wiring, *run_on, as_json, notifier, known)
+        return _run_wafer(loaded, files, wiring, *run_on, as_json, notifier, known, processes)
     if not loaded.recipe.needs_bench and loaded.recipe.steps[0].step == "reproduce":
         return _reproduce(loaded, out, as_json, notifier)
     return _run(loaded, files, wiring, lock, out, as_json, command, notifier)
@@ -212,6 +224,7 @@ def _run_wafer(
     as_json: bool,
     notifier: Notifier,
     known: dict[str, str],
+    processes: int,
 ) -> int:
     """Every die of a wafer; a run that ended early is gone on with in its folder."""
     import time
@@ -228,7 +241,7 @@ def _run_wafer(
     with notices.raised(), stop_on_signals(), ProgressScreen() as screen:
         controls = Controls(screen, patience_seconds, notices=notices)
         try:
-            outcome = walk(WaferRun(loaded, files, wiring, folder, is_resumed, known), controls)
+            outcome = walk(WaferRun(loaded, files, wiring, folder, is_resumed, known, processes), controls)
         finally:
             controls.close()
     notices.ended(outcome)

@@ -104,6 +104,18 @@ class DiesUnderProbes(UnderProbes):
             self._dies[place], self._ohms[place] = made, made.contact_ohms.copy()
         return self._dies[place]
 
+    def put(self, place: Place, die: Die) -> None:
+        """The die at a place is this one from now on, in the state and with the contacts that it has."""
+        die.description = self.wafer.die
+        was, self._dies[place] = self.die(place), die
+        if was is self._world.die:
+            self._world.exchange_die(die)
+
+    def forget(self, place: Place) -> None:
+        """The die at a place is as it was made, when it comes under the probes again."""
+        self._dies.pop(place, None)
+        self._ohms.pop(place, None)
+
     def _bare(self) -> DrawnDie:
         return draw_die(_all_open(self.wafer.die), np.random.default_rng(0))
 

@@ -234,6 +234,7 @@ class Station:
         place = self.source_place(self.place)
         self.card.count(place)
         self._note("touched", *place)
+        self.world.renew_draws(*place, self.card.marks[place])  # what was measured before changes nothing
         self.under.touch(factors)
 
     def foretold(self, place: Place, overtravel_um: float, after: int = 0) -> Floats:
