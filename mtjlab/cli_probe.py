@@ -19,7 +19,7 @@ import typer
 
 from .bins import TestLimit
 from .cli_notify import NotifyTo, WaferNotices, notifier_for, tell_problems
-from .cli_wafer_run import PATIENCE_SECONDS, Controls, finished, require_exports, show
+from .cli_wafer_run import PATIENCE_SECONDS, Controls, finished, require_exports, show, told_how_to_go_on
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def probe(
     began = time.perf_counter()
     notifier = notifier_for(notify, None)
     notices = WaferNotices(notifier, "mtjlab probe")
-    with notices.raised():
+    with notices.raised(), told_how_to_go_on(folder, "mtjlab probe"):
         outcome = _walked(request, notices)
     notices.ended(outcome)
     result = finished(folder, outcome, began, kinds, report=report)
@@ -183,7 +183,7 @@ def _opened(request: _Request) -> RunStore:
     from .records import RunStore
 
     if request.resume:
-        return RunStore.open(request.folder)
+        return _open_again(request.folder)
     from .map_frame import MapFrame
     from .provenance import file_sha256, here
 
@@ -210,6 +210,18 @@ def _opened(request: _Request) -> RunStore:
         **_people(request),
     )
     return RunStore.create(request.folder, _plan(wafer_map, request.dies), known)
+
+
+def _open_again(folder: Path) -> RunStore:
+    from .records import RunStore
+
+    store = RunStore.open(folder)
+    if _SIMULATION not in store.provenance.more:
+        store.leave()
+        raise InputError(
+            "this run was not made by 'mtjlab probe'", where=str(folder), remedy=f"Try 'mtjlab run --resume {folder}'"
+        )
+    return store
 
 
 def _files(request: _Request) -> dict[str, Path]:

@@ -64,11 +64,13 @@ def walk(run: WaferRun, hands: Callable[[RunStore, WaferBench], dict[str, Any]])
 
     from .cli_benches_ahead import benches_ahead
     from .records import RunStore
+    from .run_folder import require_unused
 
     if run.is_resumed:
         store = RunStore.open(run.folder)
         _require_same_recipe(run, store)
     else:
+        require_unused(run.folder)  # before a prober moves to prove a map
         with _prober_of(run) as prober:
             wafer_map = _map(run, prober)
         store = _created(run, wafer_map)

@@ -232,13 +232,18 @@ def _run_wafer(
     from .cli_notify import WaferNotices, tell_problems
     from .cli_recipe_run import folder_name
     from .cli_recipe_wafer import WaferRun, walk
-    from .cli_wafer_run import Controls, finished, show
+    from .cli_wafer_run import Controls, finished, show, told_how_to_go_on
     from .interrupts import stop_on_signals
     from .screen import ProgressScreen
 
     began, folder = time.perf_counter(), folder or folder_name(loaded.recipe.recipe)
     notices = WaferNotices(notifier, "mtjlab run")
-    with notices.raised(), stop_on_signals(), ProgressScreen() as screen:
+    with (
+        notices.raised(),
+        told_how_to_go_on(folder, "mtjlab run"),
+        stop_on_signals(),
+        ProgressScreen() as screen,
+    ):
         controls = Controls(screen, patience_seconds, notices=notices)
         try:
             outcome = walk(WaferRun(loaded, files, wiring, folder, is_resumed, known, processes), controls)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from .cli_terminal import own_terminal
-from .errors import InputError
+from .errors import InputError, InstrumentError, RecordError
+from .run_names import LEDGER
 
 if TYPE_CHECKING:
     from mtjlab.protocols.probe_wafer_parts import WaferBench, WaferOutcome
@@ -67,6 +69,19 @@ class Controls:
         """The run has ended."""
         if self.channel is not None:
             self.channel.close()
+
+
+@contextmanager
+def told_how_to_go_on(folder: Path, command: str) -> Iterator[None]:
+    """What ends a wafer run before its end says where its data are and how it goes on, on stderr."""
+    try:
+        yield
+    except (KeyboardInterrupt, InstrumentError, RecordError) as error:
+        if isinstance(error, KeyboardInterrupt):
+            typer.echo(f"mtjlab: stopped by {str(error) or 'Ctrl-C'}", err=True)
+        if (folder / LEDGER).is_file():
+            typer.echo(f"mtjlab: what was measured is in {folder}; {command} --resume {folder} goes on", err=True)
+        raise
 
 
 def require_exports(kinds: list[str]) -> None:

@@ -26,7 +26,9 @@ def require_begun(folder: Path) -> None:
 
 def require_unused(folder: Path) -> None:
     """Raise InputError if there is anything in the folder but what a run left that recorded nothing."""
-    if _strangers(folder):
+    if folder.exists() and not folder.is_dir():
+        raise InputError("the folder of the run is a file", where=str(folder), remedy="Give another folder")
+    if folder.is_dir() and _strangers(folder):
         raise InputError("the folder of the run is not empty", where=str(folder), remedy="Give another folder")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from mtjlab import cli_recipe_wafer, cli_simulated_wafers
+from mtjlab import cli_recipe_wafer, cli_simulated_wafers, station
 from mtjlab.cli import app, main
 from mtjlab.drivers.formfactor_velox import FormFactorVelox
 from mtjlab.errors import InstrumentError
@@ -150,6 +150,25 @@ def test_a_map_that_is_not_the_prober_s_is_refused_before_anything_is_touched(
     assert "die" in message and not (here / "a").exists()
 
 
+def test_a_folder_in_use_is_refused_before_the_prober_is_asked_for_anything(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*given: Any) -> Any:
+        raise AssertionError("the prober was opened")
+
+    monkeypatch.setattr(station, "open_prober", opened)
+    (here / "a").mkdir()
+    (here / "a" / "notes.txt").write_text("mine", encoding="utf-8")
+    assert "not empty" in refused(monkeypatch, "run", "r.yaml", "--out", "a")
+    assert "is a file" in refused(monkeypatch, "run", "r.yaml", "--out", "r.yaml")
+
+
+def test_a_run_of_a_recipe_is_not_gone_on_with_by_probe(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(here / "r.yaml", "lot: L3", "lot: L3, only: [[0, 0]]")
+    result_of("run", "r.yaml", "--out", "a")
+    assert "mtjlab run --resume a" in refused(monkeypatch, "probe", "--resume", "a")
+
+
 def test_options_that_do_not_go_together(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "either a recipe or --resume" in refused(monkeypatch, "run")
     assert "Give one of them" in refused(monkeypatch, "probe", "--out", "a", "--resume", "b")
@@ -174,7 +193,7 @@ def quick_chips(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_chips_on_a_board_stopped_and_resumed_then_listed_and_compared(
-    here: Path, quick_chips: None, monkeypatch: pytest.MonkeyPatch
+    here: Path, quick_chips: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = result_of("probe", "--dies", "2", *ONE, "--out", "runs/whole", "--exports", "csv")
     assert (whole["state"], whole["dies"]) == ("complete", {"done": 2})
@@ -193,6 +212,8 @@ def test_chips_on_a_board_stopped_and_resumed_then_listed_and_compared(
         with pytest.raises(SystemExit) as ended:
             main()
         assert ended.value.code == 130
+        told = capsys.readouterr().err
+        assert "mtjlab: stopped by Ctrl-C" in told and f"mtjlab probe --resume {Path('runs/parts')} goes on" in told
     assert "open" not in typed("runs", "list") and "stopped" in typed("runs", "list")
     resumed = result_of("probe", "--resume", "runs/parts", *ONE, "--no-report", "--exports", "csv")
     assert (resumed["state"], resumed["touchdowns"]) == ("complete", 2)
