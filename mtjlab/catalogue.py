@@ -114,8 +114,9 @@ class Catalogue:
         exact = [entry for entry in matching if entry.summary.run_id == run]
         if len(exact or matching) != 1:
             few = ", ".join(entry.summary.run_id for entry in (matching or entries)[-5:])
+            remedy = f"Give one of {few}" if few else "There is none here; give the folder of runs with --root"
             what = f"several runs begin with {run!r}" if matching else f"there is no run {run!r}"
-            raise InputError(what, where=", ".join(map(str, self.roots)), remedy=f"Give one of {few or 'none yet'}")
+            raise InputError(what, where=", ".join(map(str, self.roots)), remedy=remedy)
         return (exact or matching)[0]
 
     def die_table(self, runs: Sequence[str] | None = None, **names: str | None) -> pyarrow.Table:

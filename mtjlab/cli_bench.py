@@ -97,11 +97,14 @@ def _instruments(path: Path) -> Any:
 
 def _bench_path(bench: str) -> Path:
     from .cli_open_bench import packaged_bench_file
+    from .yaml_files import nearest
 
     packaged = packaged_bench_file(f"{bench}.yaml")
     path = Path(bench)
     if not path.is_file() and packaged.is_file():
         return packaged
     if not path.is_file():
-        raise InputError("there is no such bench", where=bench, remedy="Give passive15, or the path of a file")
+        names = (each.stem for each in sorted(packaged.parent.glob("*.yaml")) if "." not in each.stem)
+        remedy = f"{nearest(bench, names)}; or give the path of a file"
+        raise InputError("there is no such bench", where=bench, remedy=remedy)
     return path

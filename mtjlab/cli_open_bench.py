@@ -70,7 +70,10 @@ def checked(loaded: LoadedRecipe) -> tuple[BenchFiles | None, Wiring | None]:
 
     files = bench_files(loaded)
     wiring = load_wiring(files.wiring) if files else None
-    return files, check_recipe(loaded, wiring, wiring_file=files.wiring if files else None)
+    found = check_recipe(loaded, wiring, wiring_file=files.wiring if files else None)
+    for problem in _named_problems(loaded, files):
+        raise problem
+    return files, found
 
 
 def problems_with(path: Path) -> list[InputError]:
@@ -88,7 +91,15 @@ def problems_with(path: Path) -> list[InputError]:
         wiring = load_wiring(files.wiring) if files else None
     except InputError as error:
         return [*recipe_problems(loaded, None), error]
-    return list(recipe_problems(loaded, wiring, wiring_file=files.wiring if files else None))
+    fitting = recipe_problems(loaded, wiring, wiring_file=files.wiring if files else None)
+    return [*fitting, *_named_problems(loaded, files)]
+
+
+def _named_problems(loaded: LoadedRecipe, files: BenchFiles | None) -> Iterator[InputError]:
+    from .recipe_files import named_file_problems, wafer_problems
+
+    yield from named_file_problems(loaded)
+    yield from wafer_problems(loaded, files.station if files else None)
 
 
 def into_folder(files: BenchFiles, folder: Path, *, seed: int | None = None) -> BenchFiles:

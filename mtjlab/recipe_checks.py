@@ -74,6 +74,8 @@ def _parts(loaded: LoadedRecipe) -> Iterator[_Problem]:
     recipe = loaded.recipe
     if recipe.needs_bench and recipe.bench is None:
         yield _Problem("key 'bench' is missing", [], "Add 'bench: {simulated: passive15}', or a station and its wiring")
+    if recipe.bench is not None and not recipe.needs_bench and any(step.step == "reproduce" for step in recipe.steps):
+        yield _Problem("key 'bench': 'reproduce' needs none", ["bench"], "Remove 'bench'")
     kinds = {step.step for step in recipe.steps}
     if "reproduce" in kinds and len(recipe.steps) > 1:
         place = [step.step for step in recipe.steps].index("reproduce")

@@ -62,7 +62,10 @@ def quantity_in(unit: str, value: Any) -> float:
     found = _QUANTITY.fullmatch(value) if isinstance(value, str) and len(value) <= _MOST_CHARACTERS else None
     if found is None:
         shown = f"'{value}'" if isinstance(value, str) else "this"
-        raise _refused(f"{shown[:_MOST_CHARACTERS]} is no quantity", f"Write {_example(unit)}")
+        raise _refused(
+            f"{shown[:_MOST_CHARACTERS]} is no quantity",
+            f"Write {_example(unit)}, with a point",
+        )
     number, written = float(found[1]), found[2]
     if not written:
         return quantity_in(unit, number)

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=BaseModel)
+_PLAINER = {
+    "tuple_type": "Must be a list with brackets, as [1, 2]",
+    "model_attributes_type": "Must hold keys and values, each on a line of its own",
+    "model_type": "Must hold keys and values, each on a line of its own",
+    "dict_type": "Must hold keys and values, each on a line of its own",
+}
+"""What is said of a wrong kind of value where pydantic's own words are Python's."""
 
 
 def load_yaml(path: Path) -> Any:
@@ -35,8 +42,11 @@ def load_yaml(path: Path) -> Any:
         where = f"{path}, line {mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise InputError(f"is not valid YAML: {problem}", where=where, remedy="Correct the line") from error
+    except RecursionError as error:
+        raise InputError("is nested too deeply", where=f"{path}, line 1", remedy="Close the brackets") from error
     if not isinstance(content, dict):
-        raise InputError("must hold keys and values", where=str(path), remedy="Start from the packaged example")
+        where, remedy = f"{path}, line 1", "Start from the packaged example"
+        raise InputError("must hold keys and values", where=where, remedy=remedy)
     return content
 
 
@@ -86,7 +96,7 @@ def _explain(found: ErrorDetails, content: Any, model: type[BaseModel], path: Pa
         return refusal(f"key '{key}' is missing", loc, content, path, "Add it")
     if kind in ("literal_error", "enum", "union_tag_invalid", "union_tag_not_found"):
         return _no_such_word(found, loc, content, path)
-    text = found["msg"].removeprefix("Value error, ")
+    text = _PLAINER.get(kind) or found["msg"].removeprefix("Value error, ")
     if not loc:  # a check of the whole file: its message names the key itself
         return refusal(text, _named_in(text), content, path, "Correct the file")
     remedy = str(context.get("remedy", "Correct the value"))
@@ -112,6 +122,8 @@ def _in_file(loc: Sequence[int | str], content: Any) -> list[int | str]:
     kept, node = [], content
     for part in loc:
         if isinstance(node, dict) and part not in node and part in node.values():
+            continue
+        if isinstance(node, int | str) or (isinstance(node, list) and isinstance(part, str)):
             continue
         kept.append(part)
         node = _inside(node, part)

@@ -222,6 +222,8 @@ def test_wrong_names_and_full_folders_are_refused(here: Path, capsys, monkeypatc
 def test_the_dry_run_of_a_wafer_counts_its_dies(here: Path) -> None:
     wafer = "wafer: {name: W, draw: {diameter_metres: 100 mm, pitch_metres: [20 mm, 20 mm]}, reprobe: {tries: 2}}"
     change(here / "r.yaml", "die: {wafer: W7, x: 3, y: -2}", wafer)
+    with (here / "small.station.yaml").open("a", encoding="utf-8") as station:
+        station.write("\n  prober: {type: mtjlab.drivers.manual_prober.ManualProber}\n")
     plan = result_of("run", "r.yaml", "--dry-run")
     each = sum(step["bench_seconds"] for step in plan["steps"])
     assert plan["dies"] > 5
