@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mtjlab.nouns import ArrayMap, CellStatus, Floats
 from mtjlab.map_frame import MapFrame
+from mtjlab.nouns import ArrayMap, CellStatus, Floats
 from mtjlab.outliers import is_outlier, robust_sigma
 from mtjlab.run_plan import DieTest, RunPlan
 from mtjlab.wafer_map import Order, WaferMap
