@@ -21,3 +21,9 @@ def write_cells(source: Path, target: Path) -> Path:
                 status = CellStatus(int(found.status[row, col])).name.lower()
                 file.write(f"{row},{col},{numbers},{int(found.state[row, col])},{status}\n")
     return target
+
+
+def export_maps(folder: Path) -> list[Path]:
+    """Write every whole map of a die's run folder as CSV beside its result; returns the paths."""
+    maps = [path for path in sorted((folder / "maps").glob("*.npz")) if not path.stem.endswith(".partial")]
+    return [write_cells(path, folder / f"{path.stem}.csv") for path in maps]

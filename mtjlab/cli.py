@@ -18,7 +18,8 @@ import typer
 
 from . import __version__
 from .cli_bench import bench_draw, bench_list
-from .cli_open_bench import guarded, left_safe, packaged_bench_file, simulated_bench_of, started, versions
+from .cli_export import export
+from .cli_open_bench import left_safe, packaged_bench_file, started, versions
 from .cli_probe import probe
 from .cli_recipe import recipe
 from .cli_report import report
@@ -28,6 +29,7 @@ from .cli_runs import runs
 from .cli_serve import serve_page
 from .cli_short_forms import infer, read, train, write
 from .errors import InputError, InstrumentError, LimitError, MtjlabError
+from .guarded_bench import guarded, simulated_bench_of
 
 if TYPE_CHECKING:
     from mtjlab.protocols.run_perceptron import RunSettings
@@ -57,7 +59,7 @@ app.add_typer(recipe, name="recipe")
 app.add_typer(runs, name="runs")
 bench_commands.command("list")(bench_list)
 bench_commands.command("draw")(bench_draw)
-for _command in (run, probe, read, write, train, infer, report):
+for _command in (run, probe, read, write, train, infer, report, export):
     app.command()(_command)
 app.command("serve")(serve_page)
 StationFile = Annotated[Path, typer.Argument(help="Station file: the instruments and their addresses.")]

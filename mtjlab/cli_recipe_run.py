@@ -256,12 +256,10 @@ def _bench_result(run: RecipeRun) -> dict[str, Any]:
 
 
 def _export(run: RecipeRun) -> None:
-    from .cells_csv import write_cells
+    from .cells_csv import export_maps
 
     if "csv" in run.loaded.recipe.exports:
-        for path in sorted((run.folder.path / "maps").glob("*.npz")):
-            if not path.stem.endswith(".partial"):
-                write_cells(path, run.folder.path / f"{path.stem}.csv")
+        export_maps(run.folder.path)
 
 
 def folder_name(recipe: str) -> Path:

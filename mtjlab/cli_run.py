@@ -257,7 +257,6 @@ def _run_wafer(
 
 def _reproduce(loaded: LoadedRecipe, out: Path | None, as_json: bool, notifier: Notifier) -> int:
     from .cli_notify import told_of
-    from .cli_report import reports_of
     from .recipe_steps import ReproduceStep
 
     step = loaded.recipe.steps[0]
@@ -273,6 +272,4 @@ def _reproduce(loaded: LoadedRecipe, out: Path | None, as_json: bool, notifier: 
             from .cli_reproduce_mnist import mnist
 
             mnist(data=None, download=step.download, as_json=as_json, **common)  # type: ignore[arg-type]
-    path = reports_of(folder)[0]
-    typer.echo(f"report: {path}", err=as_json)
     return 0

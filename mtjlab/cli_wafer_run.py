@@ -101,7 +101,7 @@ def finished(folder: Path, outcome: WaferOutcome, began: float, kinds: list[str]
         began: `time.perf_counter()` when the walk did.
     """
     walked = time.perf_counter() - began
-    files = _exported(folder, kinds)
+    files = exported(folder, kinds)
     if report:
         from .wafer_report import write_wafer_report
 
@@ -113,7 +113,8 @@ def finished(folder: Path, outcome: WaferOutcome, began: float, kinds: list[str]
     }
 
 
-def _exported(folder: Path, kinds: list[str]) -> list[Path]:
+def exported(folder: Path, kinds: list[str]) -> list[Path]:
+    """Write these exports of a recorded run; returns their paths."""
     from .exports import KINDS, export_run
     from .run_names import EXPORTS
     from .store import open_run

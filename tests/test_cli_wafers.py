@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from mtjlab import cli_recipe_wafer, cli_simulated_wafers, station
 from mtjlab.cli import app, main
 from mtjlab.drivers.formfactor_velox import FormFactorVelox
-from mtjlab.errors import InstrumentError
+from mtjlab.errors import InputError, InstrumentError, RecordError
 from mtjlab.ledger_rows import DieState
 from mtjlab.prober import DiePosition
 from mtjlab.protocols.probe_wafer_parts import Step
@@ -113,6 +113,33 @@ def test_a_recipe_walks_over_a_wafer_through_instruments_and_prober(here: Path) 
             assert known.shape == (2, 2) and known.die == row.die
     sorted_map = read_wafer_map(here / "a" / "exports" / "bins.g85.xml")
     assert [die.bin for die in sorted_map.dies] == [1] * DIES
+
+
+def test_exports_are_written_again_from_the_folder_and_published(here: Path) -> None:
+    result_of("run", "r.yaml", "--out", "a")
+    shutil.rmtree(here / "a" / "exports")
+    (here / "share").mkdir()
+    found = result_of("export", "a", "--to", "share")
+    names = {Path(name).name for name in found["files"]}
+    assert {"dies.csv", "dies.parquet", "classify_cells.parquet", "classify.nc", "wafer.stdf"} <= names
+    published = Path(found["published"])
+    assert published.parent == Path("share/L3/W9")
+    for name in names:
+        assert (published / name).read_bytes() == (here / "a" / "exports" / name).read_bytes()
+    (bins,) = result_of("export", "a", "--kinds", "sinf")["files"]
+    assert len(read_wafer_map(Path(bins)).dies) == DIES
+
+
+def test_exports_that_there_are_not_are_refused(here: Path) -> None:
+    result_of("run", "r.yaml", "--out", "a")
+    (here / "empty").mkdir()
+    for arguments, said in (
+        (("a", "--kinds", "xml"), "there is no export 'xml'"),
+        (("empty",), "there is no run in this folder"),
+        (("a", "--to", "nowhere"), "the share is not there"),
+    ):
+        with pytest.raises((InputError, RecordError), match=said):
+            typed("export", *arguments)
 
 
 def test_a_fault_stops_a_run_and_resume_finishes_it(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
