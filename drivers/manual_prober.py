@@ -7,6 +7,7 @@ the run as a fault would.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 
 from qcodes.instrument import Instrument
@@ -23,11 +24,24 @@ _YES, _NO = ("y", "yes", "ok"), ("n", "no")
 _MOST_QUESTIONS = 3
 
 
+def person_at_terminal(text: str) -> str:
+    """Ask on standard error, for standard output may be read by a machine; the line that is typed.
+
+    Raises EOFError if nobody can type anything.
+    """
+    sys.stderr.write(text)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
 class ManualProber(Instrument, Prober):
     """A person at a probe station.
 
     Args:
-        person: asked to move, and how it went; on the terminal by default.
+        person: asked to move, and how it went; on the terminal by default. May raise EOFError if nobody is there.
         wafer_map: which dies there are, if `first_die` and `next_die` are used; `use_map` gives it later.
         order: in which they are visited then.
         overtravel_metres: how far beyond the first touch the person goes.
@@ -38,7 +52,7 @@ class ManualProber(Instrument, Prober):
         name: str,
         address: str | None = None,
         *,
-        person: Person = input,
+        person: Person = person_at_terminal,
         wafer_map: WaferMap | None = None,
         order: Order = "rows_serpentine",
         overtravel_metres: float = 0.0,
@@ -54,6 +68,10 @@ class ManualProber(Instrument, Prober):
         self._is_down: bool | None = None
         if wafer_map is not None:
             self.use_map(wafer_map)
+
+    def use_person(self, person: Person) -> None:
+        """Ask in another way, say where bars are drawn between the questions."""
+        self._person = person
 
     def use_map(self, wafer_map: WaferMap) -> None:
         """The dies of the wafer, in the numbers that the person uses."""
@@ -199,16 +217,23 @@ class ManualProber(Instrument, Prober):
     def _cannot(self, what: str) -> InputError:
         return InputError(f"a manual probe station cannot {what}", where=self.name)
 
+    def _answer(self, text: str) -> str:
+        try:
+            return self._person(f"{text}: ")
+        except EOFError as error:
+            what = f"asks '{text}', and nobody is there who could answer"
+            raise ProberError(what, error_class=ErrorClass.OPERATOR, where=self._where()) from error
+
     def _ask_place(self, text: str) -> DiePosition:
         for _ in range(_MOST_QUESTIONS):
-            found = _WHOLE.findall(self._person(f"{text}: "))
+            found = _WHOLE.findall(self._answer(text))
             if len(found) == 2:
                 return DiePosition(int(found[0]), int(found[1]))
         raise ProberError("nobody tells where it stands", error_class=ErrorClass.OPERATOR, where=self._where())
 
     def _ask_yes(self, text: str) -> bool:
         for _ in range(_MOST_QUESTIONS):
-            answer = self._person(f"{text}: ").strip().lower()
+            answer = self._answer(text).strip().lower()
             if answer in (*_YES, *_NO):
                 return answer in _YES
         raise ProberError("nobody says yes or no", error_class=ErrorClass.OPERATOR, where=self._where())

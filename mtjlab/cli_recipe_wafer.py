@@ -36,6 +36,7 @@ class WaferRun:
         folder: of the run: new, or that of the run that is resumed.
         known: fields of `Provenance` that the person at the bench tells: operator, probe_card.
         processes: that measure dies of a simulated bench ahead of the prober; 1: none do.
+        person: asked by a prober that is moved by hand; None: as the prober itself would ask.
     """
 
     loaded: LoadedRecipe
@@ -45,6 +46,7 @@ class WaferRun:
     is_resumed: bool
     known: Mapping[str, Any] = field(default_factory=dict)
     processes: int = 1
+    person: Callable[[str], str] | None = None
 
     @property
     def part(self) -> WaferPart:
@@ -238,6 +240,8 @@ def _opened(files: BenchFiles, run: WaferRun) -> Iterator[Prober]:
     from .station import open_prober
 
     prober: Any = open_prober(files.station, run.part.prober or "prober")
+    if run.person is not None and hasattr(prober, "use_person"):
+        prober.use_person(run.person)
     try:
         yield prober
     finally:

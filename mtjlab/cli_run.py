@@ -232,6 +232,7 @@ def _run_wafer(
     from .cli_notify import WaferNotices, tell_problems
     from .cli_recipe_run import folder_name
     from .cli_recipe_wafer import WaferRun, walk
+    from .cli_terminal import typing_beside
     from .cli_wafer_run import Controls, finished, show, told_how_to_go_on
     from .interrupts import stop_on_signals
     from .screen import ProgressScreen
@@ -246,7 +247,8 @@ def _run_wafer(
     ):
         controls = Controls(screen, patience_seconds, notices=notices)
         try:
-            outcome = walk(WaferRun(loaded, files, wiring, folder, is_resumed, known, processes), controls)
+            person = typing_beside(screen)
+            outcome = walk(WaferRun(loaded, files, wiring, folder, is_resumed, known, processes, person), controls)
         finally:
             controls.close()
     notices.ended(outcome)

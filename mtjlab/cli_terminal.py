@@ -122,3 +122,18 @@ def _own_lines() -> TypedLines:
         place = sys.stdin.fileno()
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # a run in the background must not be halted as it listens
         return TypedLines(lambda: bool(select.select([place], [], [], 0)[0]), lambda: os.read(place, _MOST_BYTES))
+
+
+def typing_beside(screen: ProgressScreen) -> Callable[[str], str]:
+    """What asks a person who moves a prober by hand: bars stand still while an answer is typed."""
+
+    def asked(text: str) -> str:
+        from mtjlab.drivers.manual_prober import person_at_terminal
+
+        screen.halt()
+        try:
+            return person_at_terminal(text)
+        finally:
+            screen.go_on()
+
+    return asked

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pytest
 
-from mtjlab.cli_terminal import Terminal, TypedLines, own_terminal
+from mtjlab.cli_terminal import Terminal, TypedLines, own_terminal, typing_beside
 from mtjlab.nouns import DieId, unheard
 from mtjlab.protocols.probe_wafer_parts import Answer, Question
 from mtjlab.screen import ProgressScreen
@@ -106,3 +107,30 @@ def test_a_terminal_that_ends_is_no_longer_there(ends: bytes | None) -> None:
 def test_without_a_terminal_there_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
     assert own_terminal(unheard) is None
+
+
+def test_bars_stand_still_while_a_person_who_moves_the_prober_types(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[str] = []
+
+    class Screen(ProgressScreen):
+        def halt(self) -> None:
+            drawn.append("halt")
+
+        def go_on(self) -> None:
+            drawn.append("go on")
+
+    class Keys(io.StringIO):
+        def readline(self, size: int | None = -1, /) -> str:
+            drawn.append("typed")
+            return super().readline(-1 if size is None else size)
+
+    monkeypatch.setattr(sys, "stdin", Keys("3 4\n"))
+    asked = typing_beside(Screen())
+    assert asked("Move to die 3 4: ") == "3 4\n"
+    with pytest.raises(EOFError):
+        asked("Again: ")
+    assert drawn == ["halt", "typed", "go on"] * 2
+    said = capsys.readouterr()
+    assert said.out == "" and "Move to die 3 4: Again: " in said.err

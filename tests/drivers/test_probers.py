@@ -383,3 +383,17 @@ def test_sentio_sets_the_overtravel_of_the_wafer_s_site_alone(dialogue: Dialogue
     with dialogue(sentio, *script) as unit:
         unit._most_overtravel = 50e-6
         unit.set_overtravel(30e-6)
+
+
+def test_a_person_who_cannot_answer_is_an_error_for_an_operator() -> None:
+    def gone(text: str) -> str:
+        raise EOFError
+
+    prober = ManualProber("by_hand")
+    try:
+        prober.use_person(gone)
+        with pytest.raises(ProberError, match="nobody is there who could answer") as failed:
+            prober.position()
+        assert failed.value.error_class is ErrorClass.OPERATOR
+    finally:
+        prober.close()
