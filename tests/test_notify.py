@@ -280,7 +280,7 @@ def test_the_end_of_a_reproduced_system_is_told(
 
     monkeypatch.setattr(cli_reproduce, "wine", computed)
     done = CliRunner().invoke(app, ["run", "reproduce-a", "--out", "a", "--notify", phone.address])
-    assert (done.exit_code == 0, (here / "a" / "report.html").is_file()) == (not is_stopped, not is_stopped)
+    assert (done.exit_code == 0) == (not is_stopped)
     if is_stopped:
         assert phone.titles() == ["mtjlab: 'reproduce A' ended early"]
         assert "stopped by Ctrl-C" in phone.told_of("ended early")
