@@ -69,7 +69,8 @@ class _Helper:
     def __init__(self, run: WaferRun, files: BenchFiles) -> None:
         context = multiprocessing.get_context("spawn")  # as on Windows; a fork would inherit half an open bench
         self._pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, run, files), daemon=True)
+        unasked = replace(run, person=None)  # whoever moves the prober is asked here
+        self.process = context.Process(target=serve, args=(theirs, unasked, files), daemon=True)
         self.process.start()
         theirs.close()
         self.given: list[DieId] = []
