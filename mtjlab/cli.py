@@ -145,7 +145,6 @@ def bench_check(
     """
     from datetime import date
 
-    from .bench import MatrixCrossbar
     from .bench_check import check_bench
     from .interrupts import stop_on_signals
     from .screen import ProgressScreen, show_check
@@ -156,7 +155,7 @@ def bench_check(
         _require_file(path)
     loaded = load_wiring(wiring)
     opened = open_station(station, wiring, loaded)
-    crossbar = MatrixCrossbar(opened.smus, opened.matrix, loaded, scan_units=opened.scan_units)
+    crossbar = opened.crossbar(loaded)
     try:
         with stop_on_signals(), ProgressScreen() as screen, crossbar:
             found = check_bench(crossbar, crossbar.start(), loaded, date.today(), screen)
@@ -308,17 +307,13 @@ def _write_bench_file(request: _Request, folder: Path) -> Path:
 
 def _run(request: _Request, setup: _Setup) -> tuple[dict[str, Any], int]:
     """The run itself; whatever ends it, the bench is off and the result says how it ended."""
-    from .bench import MatrixCrossbar
     from .interrupts import stop_on_signals
     from .screen import ProgressScreen
     from .stages import Stages
     from .station import open_station
 
     opened = open_station(setup.station_file, setup.wiring_file, setup.wiring)
-    listener = setup.folder.listen
-    crossbar = MatrixCrossbar(
-        opened.smus, opened.matrix, setup.wiring, scan_units=opened.scan_units, clock=setup.clock, listener=listener
-    )
+    crossbar = opened.crossbar(setup.wiring, clock=setup.clock, listener=setup.folder.listen)
     result: dict[str, Any] = {}
     ending, status = ("complete", ""), 0
     try:

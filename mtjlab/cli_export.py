@@ -17,7 +17,7 @@ def export(
         str | None,
         typer.Option(
             help="With commas between: csv; of a wafer also parquet, netcdf, stdf, g85, e142, sinf. "
-            "[default: csv; of a wafer all but its maps of bins]"
+            "[default: csv; of a wafer all but its bin maps]"
         ),
     ] = None,
     to: Annotated[
@@ -27,8 +27,8 @@ def export(
 ) -> None:
     """Write exports of a recorded run again, or further ones; nothing is measured.
 
-    Of a wafer they go into the folder's own `exports`, of a die beside its result. A run that is still going on is
-    exported as far as it is.
+    Of a wafer they go into the folder's own `exports`, together with those that are there already: all have the bins
+    that count now. Of a die they go beside its result. A run that is still going on is exported as far as it is.
     """
     wanted = None if kinds is None else [kind.strip() for kind in kinds.split(",") if kind.strip()]
     shown: dict[str, Any] = {"files": [str(path) for path in _exports_of(folder, wanted, to)]}
@@ -44,12 +44,11 @@ def _exports_of(folder: Path, kinds: list[str] | None, to: Path | None) -> list[
     from .run_names import LEDGER
 
     if (folder / LEDGER).is_file():
-        from .cli_wafer_run import exported, require_exports
-        from .exports import KINDS
+        from .exports import KINDS, export_run, kinds_written
+        from .run_names import EXPORTS
 
-        wanted = list(KINDS) if kinds is None else kinds
-        require_exports(wanted)
-        return exported(folder, wanted)
+        wanted = {*(KINDS if kinds is None else kinds), *kinds_written(folder)}  # with the bins that count now, all
+        return [folder / EXPORTS / name for name in export_run(folder, sorted(wanted)).files]
     if not (folder / "result.json").is_file():
         remedy = "Give the folder of a run: 'mtjlab runs list' shows those of wafers"
         raise InputError("there is no run in this folder", where=str(folder), remedy=remedy)

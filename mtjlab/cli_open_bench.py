@@ -174,7 +174,6 @@ def opened_bench(
     """
     from mtjlab.sim_instruments.simulated_bench import sim_bench
 
-    from .bench import MatrixCrossbar
     from .bench_report import BenchSettings
     from .station import open_station
 
@@ -183,15 +182,7 @@ def opened_bench(
     clocked(clock)
     station = open_station(files.station, files.wiring, wiring)
     settings = BenchSettings(power_cycles=part.power_cycles, read_amps_range=part.read_amps_range)
-    crossbar = MatrixCrossbar(
-        station.smus,
-        station.matrix,
-        wiring,
-        settings=settings,
-        scan_units=station.scan_units,
-        clock=clock,
-        listener=listener,
-    )
+    crossbar = station.crossbar(wiring, settings=settings, clock=clock, listener=listener)
     found = OpenBench(crossbar, wiring, station, bench)
     try:
         with guarded(None if bench else files.station, log), crossbar:

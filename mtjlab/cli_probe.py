@@ -19,7 +19,7 @@ import typer
 
 from .bins import TestLimit
 from .cli_notify import NotifyTo, WaferNotices, notifier_for, tell_problems
-from .cli_wafer_run import PATIENCE_SECONDS, Controls, finished, require_exports, show, told_how_to_go_on
+from .cli_wafer_run import PATIENCE_SECONDS, Controls, finished, show, told_how_to_go_on
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -112,8 +112,10 @@ def probe(
     request = _Request(
         folder, resume is not None, seed, wafer, dies, prober.value, station, processes, patience, *people
     )
+    from .exports import require_kinds
+
     kinds = [kind.strip() for kind in exports.split(",") if kind.strip()]
-    require_exports(kinds)
+    require_kinds(kinds)
     began = time.perf_counter()
     notifier = notifier_for(notify, None)
     notices = WaferNotices(notifier, "mtjlab probe")

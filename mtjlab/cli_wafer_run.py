@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from .cli_terminal import own_terminal
-from .errors import InputError, InstrumentError, RecordError
+from .errors import InstrumentError, RecordError
 from .run_names import LEDGER
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ Hands = Callable[["RunStore", "WaferBench"], dict[str, Any]]
 STOPPED = 4
 """Exit status of a run that ended with dies left."""
 PATIENCE_SECONDS = 1800.0
-MAPS = ("g85", "e142", "sinf")
 
 
 @dataclass
@@ -84,16 +83,6 @@ def told_how_to_go_on(folder: Path, command: str) -> Iterator[None]:
         raise
 
 
-def require_exports(kinds: list[str]) -> None:
-    """Raise InputError for an export that there is not."""
-    from .exports import KINDS
-
-    known = (*KINDS, *MAPS)
-    strange = sorted(set(kinds) - set(known))
-    if strange:
-        raise InputError(f"there is no export {strange[0]!r}", remedy=f"Choose from {', '.join(known)}")
-
-
 def finished(folder: Path, outcome: WaferOutcome, began: float, kinds: list[str], *, report: bool) -> dict[str, Any]:
     """Exports and report of a run as it is now; what there is to say of it, as plain values.
 
@@ -101,7 +90,7 @@ def finished(folder: Path, outcome: WaferOutcome, began: float, kinds: list[str]
         began: `time.perf_counter()` when the walk did.
     """
     walked = time.perf_counter() - began
-    files = exported(folder, kinds)
+    files = _exported(folder, kinds)
     if report:
         from .wafer_report import write_wafer_report
 
@@ -113,28 +102,11 @@ def finished(folder: Path, outcome: WaferOutcome, began: float, kinds: list[str]
     }
 
 
-def exported(folder: Path, kinds: list[str]) -> list[Path]:
-    """Write these exports of a recorded run; returns their paths."""
-    from .exports import KINDS, export_run
+def _exported(folder: Path, kinds: list[str]) -> list[Path]:
+    from .exports import export_run
     from .run_names import EXPORTS
-    from .store import open_run
 
-    tables = [kind for kind in kinds if kind in KINDS]
-    written: list[Path] = []
-    if tables:
-        written = [folder / EXPORTS / name for name in export_run(folder, tables).files]
-    maps = [kind for kind in kinds if kind in MAPS]
-    if maps:
-        from .export_wafer_map import write_bin_map
-
-        with open_run(folder) as run:
-            written += [_bin_map(write_bin_map, run, folder / EXPORTS, kind) for kind in maps]
-    return written
-
-
-def _bin_map(write: Any, run: Any, folder: Path, kind: str) -> Path:
-    path: Path = write(run, folder / f"bins.{'txt' if kind == 'sinf' else f'{kind}.xml'}", format=kind)
-    return path
+    return [folder / EXPORTS / name for name in export_run(folder, kinds).files] if kinds else []
 
 
 def _summary(folder: Path, outcome: WaferOutcome) -> dict[str, Any]:

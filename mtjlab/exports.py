@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from .errors import InputError, RecordError
 from .export_details import write_details, write_files
 from .export_stdf import WaferGeometry, write_stdf
 from .export_tables import write_cell_table, write_die_table, write_test_table
+from .export_wafer_map import write_bin_map
 from .provenance import file_sha256
 from .run_dataset import write_netcdf
 from .run_names import EXPORTS, SUMMARY
@@ -23,6 +24,9 @@ from .whole_files import os_record_error, whole_file
 
 _WINDOWS_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
 KINDS = ("csv", "parquet", "netcdf", "stdf")
+MAPS: tuple[Literal["g85", "e142", "sinf"], ...] = ("g85", "e142", "sinf")
+"""Formats of bin maps, which are written when asked for."""
+_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".nc": "netcdf", ".stdf": "stdf"}
 
 
 def export_run(
@@ -38,11 +42,12 @@ def export_run(
 
     Files: `dies.csv`, `dies.parquet`, `attempts.csv`, `tests.csv`; per step with maps `<step>_cells.parquet` and
     `<step>.nc`, and per further map of it `<step>_<map>_cells.parquet` and `<step>_<map>.nc`; `details.jsonl`,
-    `files.zip`; `wafer.stdf`, and `wafer_all_attempts.stdf` where dies were visited more than once.
+    `files.zip`; `wafer.stdf`, and `wafer_all_attempts.stdf` where dies were visited more than once; bin maps
+    `bins.g85.xml`, `bins.e142.xml`, `bins.txt` (SINF).
 
     Args:
         folder: of the run.
-        kinds: which of `KINDS`.
+        kinds: which of `KINDS` and `MAPS`.
         cells_as_csv: also `<step>_cells.csv`, which gets large.
         cells_in_stdf: which values of cells go into the STDF file.
         geometry: of the wafer, for the STDF file.
@@ -52,9 +57,7 @@ def export_run(
         InputError: no run, an unknown kind.
         RecordError: the data are damaged, or the disk will not take the files.
     """
-    strange = sorted(set(kinds) - set(KINDS))
-    if strange:
-        raise InputError(f"there is no export {strange[0]!r}", remedy=f"Choose from {', '.join(KINDS)}")
+    require_kinds(kinds)
     target = folder / EXPORTS
     with open_run(folder) as run:
         written = []
@@ -72,9 +75,35 @@ def export_run(
             written.append(write_stdf(run, target / "wafer.stdf", **said))
             if any(row.attempts > 1 for row in run.dies()):
                 written.append(write_stdf(run, target / "wafer_all_attempts.stdf", all_attempts=True, **said))
+        for kind in MAPS:
+            if kind in kinds:
+                written.append(write_bin_map(run, target / _bin_map_name(kind), format=kind, binning=binning))
         summary = RunSummary.of(run, {path.name: file_sha256(path) for path in written})
     summary.save(target / SUMMARY)
     return summary
+
+
+def require_kinds(kinds: Sequence[str]) -> None:
+    """Raise InputError for an export that there is not."""
+    known = (*KINDS, *MAPS)
+    strange = sorted(set(kinds) - set(known))
+    if strange:
+        raise InputError(f"there is no export {strange[0]!r}", remedy=f"Choose from {', '.join(known)}")
+
+
+def kinds_written(folder: Path) -> tuple[str, ...]:
+    """Which exports a run has, by its summary; none if it has not been exported."""
+    try:
+        names = RunSummary.load(folder / EXPORTS / SUMMARY).files
+    except InputError:
+        return ()
+    maps = tuple(kind for kind in MAPS if _bin_map_name(kind) in names)
+    endings = {Path(name).suffix for name in names}
+    return (*(kind for ending, kind in _ENDINGS.items() if ending in endings), *maps)
+
+
+def _bin_map_name(kind: str) -> str:
+    return "bins.txt" if kind == "sinf" else f"bins.{kind}.xml"
 
 
 def publish(folder: Path, share: Path, copy: Callable[[Path, Path], object] = shutil.copyfile) -> Path:

@@ -37,7 +37,6 @@ def guarded_bench(
     Raises InputError if a file does not fit, or if another program uses one of the instruments; InstrumentError if one
     cannot be reached, also by that process (then nothing would protect the bench), or if not all is off at the end.
     """
-    from .bench import MatrixCrossbar
     from .station import open_station
     from .wiring import load_wiring
 
@@ -47,15 +46,7 @@ def guarded_bench(
     with guarded(station_file if is_real else None, Path(log)):
         opened = open_station(station_file, wiring_file, wiring)
         try:
-            with MatrixCrossbar(
-                opened.smus,
-                opened.matrix,
-                wiring,
-                settings=settings,
-                scan_units=opened.scan_units,
-                clock=clock,
-                listener=listener,
-            ) as crossbar:
+            with opened.crossbar(wiring, settings=settings, clock=clock, listener=listener) as crossbar:
                 crossbar.start()
                 yield crossbar
         finally:

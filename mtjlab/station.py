@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,9 @@ from .yaml_files import load_yaml
 
 if TYPE_CHECKING:
     from qcodes.instrument import Instrument
+
+    from .bench import Listener, MatrixCrossbar
+    from .bench_report import BenchSettings
 
 
 T = TypeVar("T")
@@ -48,6 +52,21 @@ class OpenStation:
     def scan_units(self) -> tuple[ScanUnit, ...]:
         """The instruments among them that can scan an array by themselves."""
         return tuple(instrument for instrument in self._instruments if isinstance(instrument, ScanUnit))
+
+    def crossbar(
+        self,
+        wiring: Wiring,
+        *,
+        settings: BenchSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        listener: Listener | None = None,
+    ) -> MatrixCrossbar:
+        """The bench that they make; arguments as `MatrixCrossbar` has them. Nothing is switched on."""
+        from .bench import MatrixCrossbar
+
+        units = self.scan_units
+        how: dict[str, Any] = {"settings": settings, "clock": clock, "listener": listener}
+        return MatrixCrossbar(self.smus, self.matrix, wiring, scan_units=units, **how)
 
     def close(self) -> None:
         """Close every session."""

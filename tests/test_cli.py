@@ -19,6 +19,8 @@ from mtjlab.nouns import ArrayMap
 from mtjlab.sim_instruments import benches
 from mtjlab.sim_instruments.simulated_bench import sim_bench
 
+from .commands import change
+
 PACKAGED = Path(benches.__file__).parent
 
 
@@ -29,12 +31,6 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copy(path, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:

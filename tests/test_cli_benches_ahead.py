@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,10 @@ from mtjlab.cli_bench_worker import Part
 from mtjlab.cli_benches_ahead import BenchesAhead
 from mtjlab.ledger_rows import DieState
 from mtjlab.nouns import DieId
-from mtjlab.sim_instruments import benches
 from mtjlab.store import open_run
 
-PACKAGED = Path(benches.__file__).parent
-WAFER = """\
-wafer: tiny
-die: {rows: 2, cols: 2, contact_ohms: 10, defect_rates: {short: 0, open: 0, stuck_p: 0, stuck_ap: 0}}
-pitch_mm: [5, 5]
-radius_mm: 6
-"""
+from .commands import TINY_DIES, change, tiny_wafer
+
 RECIPE = """\
 recipe: tiny wafer
 bench: {simulated: tiny.yaml}
@@ -40,32 +33,14 @@ bins:
     - {test: contact.silent_lines, most: 0, hard: 2, soft: 21, name: no contact}
     - {test: classify.tmr, least: 10 %, hard: 3, soft: 31, name: low TMR}
 """
-DIES = 5
-LINES = {
-    "row": ([*range(101, 113), 201, 202, 203], [101, 102]),
-    "col": ([*range(204, 213), *range(301, 307)], [204, 205]),
-}
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a bench of SMUs and a prober on 2 x 2 arrays, and a recipe, as the working directory."""
-    for kind in ("wiring.", "station.", ""):
-        shutil.copy(PACKAGED / f"probed15.{kind}yaml", tmp_path / f"tiny.{kind}yaml")
-    (tmp_path / "wafer.yaml").write_text(WAFER, encoding="utf-8")
-    change(tmp_path / "tiny.yaml", "wafer: passive15", "wafer: wafer.yaml")
-    change(tmp_path / "tiny.yaml", "wiring: probed15", "wiring: tiny")
-    for many, few in LINES.values():
-        change(tmp_path / "tiny.wiring.yaml", str(many), str(few))
-    (tmp_path / "r.yaml").write_text(RECIPE, encoding="utf-8")
+    tiny_wafer(tmp_path, RECIPE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def run(folder: str, processes: int, *more: str) -> dict[str, Any]:
@@ -117,7 +92,7 @@ def test_dies_measured_ahead_are_those_that_one_process_measures(here: Path, mon
     used = Used(monkeypatch)
     one, two = run("one", 1), run("two", 2)
     assert used.parts == [(die, step) for die in _dies(here / "two") for step in ("contact", "classify", "read")]
-    assert data(here / "one") == data(here / "two") and len(data(here / "one")) == 3 * DIES
+    assert data(here / "one") == data(here / "two") and len(data(here / "one")) == 3 * TINY_DIES
     assert two["said"].count("mtjlab:") == 0 and multiprocessing.active_children() == []
     assert two["bench_hours"] == pytest.approx(one["bench_hours"], rel=1e-3)
     journals = [(here / name / "station.jsonl").read_bytes() for name in ("one", "two")]
@@ -134,7 +109,7 @@ def test_a_process_that_is_killed_leaves_its_dies_to_this_one(here: Path, monkey
     used.before = [kill_one]
     ended = run("two", 2)
     assert ended["state"] == "complete" and ended["said"].count("has ended") == 1
-    assert {name for _, name in used.parts} == {"contact", "classify", "read"} and len(used.parts) < 3 * DIES
+    assert {name for _, name in used.parts} == {"contact", "classify", "read"} and len(used.parts) < 3 * TINY_DIES
     run("one", 1)
     assert data(here / "one") == data(here / "two")
 
@@ -144,7 +119,7 @@ def test_another_touch_down_than_the_foretold_one_is_measured_here(here: Path, m
     change(here / "tiny.yaml", "axes: DR", "axes: DR, card: {dirty_rate: 0.2, open_share: 1.0}")
     used = Used(monkeypatch)
     one, two = run("one", 1), run("two", 2)
-    assert one["touchdowns"] == two["touchdowns"] > DIES
+    assert one["touchdowns"] == two["touchdowns"] > TINY_DIES
     assert data(here / "one") == data(here / "two")
     again = {die for die, _ in used.parts} - {die for die, name in used.parts if name == "read"}
     assert again
@@ -164,7 +139,7 @@ def test_an_interrupt_ends_all_processes_and_the_run_goes_on(here: Path, monkeyp
         words = ["run", "r.yaml", "--out", "two", "--processes", "2"]
         CliRunner().invoke(app, words)
     assert multiprocessing.active_children() == []
-    assert run("two", 2, "--resume", "two")["dies"] == {"done": DIES}
+    assert run("two", 2, "--resume", "two")["dies"] == {"done": TINY_DIES}
     assert len(used.parts) > 3
     run("one", 1)
     ahead, alone = data(here / "two"), data(here / "one")

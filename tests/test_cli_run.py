@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 from mtjlab.cli import app, main
 from mtjlab.nouns import ArrayMap
 from mtjlab.recipe import load_recipe
-from mtjlab.sim_instruments import benches
 from mtjlab.sim_instruments.simulated_bench import sim_bench
 
-PACKAGED = Path(benches.__file__).parent
+from .commands import PACKAGED, change, result_of, typed
+
 SMALL = (
     (
         "row_lines: [101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112, 201, 202, 203]",
@@ -61,23 +61,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "r.yaml").write_text(RECIPE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
-
-
-def typed(*arguments: str, status: int = 0) -> str:
-    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-    assert done.exit_code == status, done.output
-    return done.stdout
-
-
-def result_of(*arguments: str, status: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(typed(*arguments, "--json", status=status).splitlines()[-1])
-    return found
 
 
 def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:

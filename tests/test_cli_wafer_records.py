@@ -26,10 +26,10 @@ from mtjlab.protocols.probe_wafer_parts import Visit
 from mtjlab.protocols.probe_wafer_recipe import wafer_steps
 from mtjlab.recipe import load_recipe
 from mtjlab.run_names import DATABASE
-from mtjlab.sim_instruments import benches
 from mtjlab.store import open_run
 
-PACKAGED = Path(benches.__file__).parent
+from .commands import PACKAGED, typed
+
 WAFER = """\
 wafer: pair
 die: {rows: 2, cols: 2, contact_ohms: 10, defect_rates: {short: 0, open: 0, stuck_p: 0, stuck_ap: 0}}
@@ -66,12 +66,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "r.yaml").write_text(RECIPE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def typed(*arguments: str, status: int = 0) -> str:
-    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-    assert done.exit_code == status, done.output
-    return done.stdout
 
 
 def test_a_wafer_recipe_keeps_every_map_and_where_it_comes_from(here: Path) -> None:

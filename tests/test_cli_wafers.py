@@ -19,23 +19,13 @@ from mtjlab.errors import InputError, InstrumentError, RecordError
 from mtjlab.ledger_rows import DieState
 from mtjlab.prober import DiePosition
 from mtjlab.protocols.probe_wafer_parts import Step
-from mtjlab.sim_instruments import benches
 from mtjlab.sim_instruments.simulated_bench import sim_bench
 from mtjlab.store import open_run
 from mtjlab.stored_run import StoredRun
 from mtjlab.wafer_map_files import read_wafer_map
 
-PACKAGED = Path(benches.__file__).parent
-ROWS, COLS = (
-    ", ".join(map(str, [*range(101, 113), 201, 202, 203])),
-    ", ".join(map(str, [*range(204, 213), *range(301, 307)])),
-)
-WAFER = """\
-wafer: tiny
-die: {rows: 2, cols: 2, contact_ohms: 10, defect_rates: {short: 0, open: 0, stuck_p: 0, stuck_ap: 0}}
-pitch_mm: [5, 5]
-radius_mm: 6
-"""
+from .commands import TINY_DIES, change, result_of, tiny_wafer, typed
+
 RECIPE = """\
 recipe: tiny wafer
 bench: {simulated: tiny.yaml}
@@ -49,7 +39,6 @@ bins:
     - {test: classify.tmr, least: 10 %, hard: 3, soft: 31, name: low TMR}
 exports: [csv, stdf, g85]
 """
-DIES = 5
 ONE = ("--processes", "1")
 """On the tiny wafer."""
 
@@ -57,33 +46,9 @@ ONE = ("--processes", "1")
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a bench of SMUs and a prober on 2 x 2 arrays, and a recipe, as the working directory."""
-    for kind in ("wiring.", "station.", ""):
-        shutil.copy(PACKAGED / f"probed15.{kind}yaml", tmp_path / f"tiny.{kind}yaml")
-    (tmp_path / "wafer.yaml").write_text(WAFER, encoding="utf-8")
-    change(tmp_path / "tiny.yaml", "wafer: passive15", "wafer: wafer.yaml")
-    change(tmp_path / "tiny.yaml", "wiring: probed15", "wiring: tiny")
-    change(tmp_path / "tiny.wiring.yaml", f"[{ROWS}]", "[101, 102]")
-    change(tmp_path / "tiny.wiring.yaml", f"[{COLS}]", "[204, 205]")
-    (tmp_path / "r.yaml").write_text(RECIPE, encoding="utf-8")
+    tiny_wafer(tmp_path, RECIPE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
-
-
-def typed(*arguments: str, status: int = 0) -> str:
-    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-    assert done.exit_code == status, done.output
-    return done.stdout
-
-
-def result_of(*arguments: str, status: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(typed(*arguments, "--json", status=status).splitlines()[-1])
-    return found
 
 
 def states(run: StoredRun) -> list[DieState]:
@@ -92,27 +57,27 @@ def states(run: StoredRun) -> list[DieState]:
 
 def test_a_recipe_walks_over_a_wafer_through_instruments_and_prober(here: Path) -> None:
     result = result_of("run", "r.yaml", "--out", "a")
-    assert (result["state"], result["dies"], result["dies_left"]) == ("complete", {"done": DIES}, 0)
-    assert result["hard_bins"] == {"1": DIES} and result["touchdowns"] == DIES
+    assert (result["state"], result["dies"], result["dies_left"]) == ("complete", {"done": TINY_DIES}, 0)
+    assert result["hard_bins"] == {"1": TINY_DIES} and result["touchdowns"] == TINY_DIES
     assert {"dies.csv", "wafer.stdf", "bins.g85.xml", "report.html", "report.pdf"} <= {
         Path(name).name for name in result["files"]
     }
     bench = sim_bench(str(here / "a" / "bench.yaml"))
     assert bench.world.incidents == []
     prober: Any = bench.by_name["prober"]
-    assert set(prober.bins.values()) == {1} and len(prober.bins) == DIES
-    assert (prober.station.card.touchdowns, prober.station.card.cleanings) == (DIES, 2)
+    assert set(prober.bins.values()) == {1} and len(prober.bins) == TINY_DIES
+    assert (prober.station.card.touchdowns, prober.station.card.cleanings) == (TINY_DIES, 2)
     remembered = (here / "a" / "station.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [line.count("touched") for line in remembered].count(1) == DIES
+    assert [line.count("touched") for line in remembered].count(1) == TINY_DIES
     with open_run(here / "a") as run:
-        assert states(run) == [DieState.DONE] * DIES
+        assert states(run) == [DieState.DONE] * TINY_DIES
         assert {row.die.wafer for row in run.dies()} == {"W9"} and run.plan.lot == "L3"
         assert run.provenance.recipe_sha256 and run.provenance.is_simulated
         for row in run.dies():
             (known,) = run.maps(row.die, "classify")
             assert known.shape == (2, 2) and known.die == row.die
     sorted_map = read_wafer_map(here / "a" / "exports" / "bins.g85.xml")
-    assert [die.bin for die in sorted_map.dies] == [1] * DIES
+    assert [die.bin for die in sorted_map.dies] == [1] * TINY_DIES
 
 
 def test_exports_are_written_again_from_the_folder_and_published(here: Path) -> None:
@@ -126,8 +91,9 @@ def test_exports_are_written_again_from_the_folder_and_published(here: Path) -> 
     assert published.parent == Path("share/L3/W9")
     for name in names:
         assert (published / name).read_bytes() == (here / "a" / "exports" / name).read_bytes()
-    (bins,) = result_of("export", "a", "--kinds", "sinf")["files"]
-    assert len(read_wafer_map(Path(bins)).dies) == DIES
+    further = {Path(name).name for name in result_of("export", "a", "--kinds", "sinf", "--to", "share")["files"]}
+    assert further == names | {"bins.txt"}, "what was there is kept"
+    assert len(read_wafer_map(published / "bins.txt").dies) == TINY_DIES
 
 
 def test_exports_that_there_are_not_are_refused(here: Path) -> None:
@@ -154,11 +120,11 @@ def test_a_fault_stops_a_run_and_resume_finishes_it(here: Path, monkeypatch: pyt
     made = cli_recipe_wafer._context
     monkeypatch.setattr(cli_recipe_wafer, "_context", context)
     result = result_of("run", "r.yaml", "--out", "a", "--patience", "0", status=4)
-    assert (result["state"], result["dies_left"]) == ("stopped", DIES - 1)
+    assert (result["state"], result["dies_left"]) == ("stopped", TINY_DIES - 1)
     assert "no reply" in result["reason"]
     resumed = result_of("run", "--resume", "a")
-    assert (resumed["state"], resumed["dies"]) == ("complete", {"done": DIES})
-    assert resumed["touchdowns"] == DIES + 2
+    assert (resumed["state"], resumed["dies"]) == ("complete", {"done": TINY_DIES})
+    assert resumed["touchdowns"] == TINY_DIES + 2
     change(here / "r.yaml", "least: 10 %", "least: 20 %")
     assert "the recipe has changed" in refused(monkeypatch, "run", "--resume", "a")
 

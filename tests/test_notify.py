@@ -23,6 +23,8 @@ from mtjlab.errors import InputError, InstrumentError
 from mtjlab.notify import MOST_INCIDENTS, Event, Message, Notifier
 from mtjlab.sim_instruments import benches
 
+from .commands import change
+
 pytest.importorskip("apprise", reason="needs apprise: the extra 'notify' or 'test'")
 PACKAGED = Path(benches.__file__).parent
 SECRET = "s3cr3t-t0ken"
@@ -99,12 +101,6 @@ class Phone:
     def told_of(self, words: str) -> str:
         (body,) = [one["message"] for one in self.rang if words in one["title"]]
         return str(body)
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def typed(*arguments: str, status: int = 0) -> Result:

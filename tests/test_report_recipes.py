@@ -24,6 +24,8 @@ from mtjlab.report_study import write_study_report
 from mtjlab.report_words import number_words, step_words
 from mtjlab.sim_instruments import benches
 
+from .commands import change
+
 PACKAGED = Path(benches.__file__).parent
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 ROWS, COLS = (
@@ -48,12 +50,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "wafer.yaml").write_text(WAFER, encoding="utf-8")
     change(folder / "probed15.yaml", "wafer: passive15", "wafer: wafer.yaml")
     return folder
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def run(bench: Path, name: str, changes: tuple[tuple[str, str], ...] = (), status: int = 0) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from mtjlab.bins import TestLimit
+from mtjlab.crossbar_around import CrossbarAround
 from mtjlab.limits import DeviceLimits
-from mtjlab.nouns import Cost, DieId, Line, Lines, Reading
+from mtjlab.nouns import DieId, Line, Lines, Reading
 from mtjlab.physics.die_description import DieDescription
 from mtjlab.prober import DiePosition
 from mtjlab.protocols.probe_wafer import probe_wafer
@@ -32,7 +33,6 @@ from mtjlab.protocols.probe_wafer_parts import (
 from mtjlab.protocols.probe_wafer_steps import CONTACT_UNITS, SURVEY_UNITS, survey_step, wafer_plan
 from mtjlab.provenance import Provenance
 from mtjlab.records import RunStore
-from mtjlab.roles import Capabilities, Crossbar
 from mtjlab.sim_instruments.array_crossbar import ArrayCrossbar
 from mtjlab.sim_instruments.die import Die
 from mtjlab.sim_instruments.memory_prober import MemoryProber
@@ -168,30 +168,14 @@ def quick(rig: Rig) -> Rig:
     return rig
 
 
-class RigCrossbar(Crossbar):
+class RigCrossbar(CrossbarAround):
     """A die that depends on seed and place only; its outputs stay on after a reading until it is told to be idle."""
 
     def __init__(self, rig: Rig, die: DieId, silent: bool) -> None:
         self.rig, self.die, self.silent = rig, die, silent
         rng = np.random.default_rng([rig.seed, die.x + 100, die.y + 100])
         description = DieDescription(rows=SIDE, cols=SIDE, diameters_nm=[50.0], defect_rates={})
-        self.inner = ArrayCrossbar(Die(description, rng), rng, limits=DeviceLimits())
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.inner.shape
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self.inner.capabilities
-
-    @property
-    def limits(self) -> DeviceLimits:
-        return self.inner.limits
-
-    @property
-    def spent(self) -> Cost:
-        return self.inner.spent
+        super().__init__(ArrayCrossbar(Die(description, rng), rng, limits=DeviceLimits()))
 
     def _transaction(self, act: Callable[[], Any]) -> Any:
         self.rig.is_on = True
